@@ -174,129 +174,44 @@ class Setting:
 
 _MANTISSAS: Final = (1, 1.5, 2, 3, 5, 7)
 _COARSE: Final = (1, 2, 5)
+_BATCHES: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 60, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_MOMENTA: Final = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_WIDTHS: Final = (10, 16, 20, 32, 50, 64, 80, 100, 128, 150, 200, 256, 320, 400, 512)
 
+# fmt: off
 SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting(
-        "learning_rate",
-        "lr",
-        "Learning rate",
-        True,
-        Number(0.001, 30, _log_grid(0.001, 30, _MANTISSAS)),
-        "The size of each step against the gradient, for both networks.",
-    ),
-    Setting(
-        "batch_size",
-        "batch",
-        "Batch size",
-        True,
-        Number(2, 1024, (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 60, 64, 96, 128, 192, 256, 384, 512, 768, 1024), True),
-        "Images in a mini-batch. BN takes its mean and variance over them, so it needs at least 2.",
-    ),
-    Setting(
-        "momentum",
-        "momentum",
-        "Momentum",
-        True,
-        Number(0, 0.99, (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)),
-        "SGD's momentum, or Adam's first moment decay.",
-    ),
-    Setting(
-        "weight_decay",
-        "decay",
-        "Weight decay",
-        True,
-        Number(0, 0.1, (0, *_log_grid(1e-5, 0.1, _COARSE))),
-        "L2 penalty on the weight matrices (biases, gamma and beta are not decayed).",
-    ),
-    Setting(
-        "bn_momentum",
-        "bnmomentum",
-        "BN momentum",
-        True,
-        Number(0.001, 1, _log_grid(0.001, 1, _COARSE)),
-        "Share of each new batch in BN's running mean and variance (PyTorch's convention).",
-    ),
-    Setting(
-        "nonlinearity",
-        "g",
-        "Nonlinearity",
-        False,
-        Choice(Nonlinearity),
-        "The function g after each hidden layer.",
-    ),
-    Setting(
-        "optimizer",
-        "optimizer",
-        "Optimizer",
-        False,
-        Choice(Optimizer),
-        "How the gradient becomes a step.",
-    ),
-    Setting(
-        "initialization",
-        "init",
-        "Initialization",
-        False,
-        Choice(Initialization),
-        "The distribution that the initial weights are drawn from, the same weights for both networks.",
-    ),
-    Setting(
-        "input_form",
-        "input",
-        "Input form",
-        False,
-        Choice(InputForm),
-        "binary: pixels above 0.5 are 1, the others 0, as in the paper.",
-    ),
-    Setting(
-        "init_scale",
-        "scale",
-        "Initial scale",
-        False,
-        Number(0.01, 10, _log_grid(0.01, 10, _MANTISSAS)),
-        "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs.",
-    ),
-    Setting(
-        "hidden_layers",
-        "layers",
-        "Hidden layers",
-        False,
-        Number(1, 20, tuple(range(1, 21)), True),
-        "Hidden layers between the image and the ten outputs.",
-    ),
-    Setting(
-        "width",
-        "width",
-        "Width",
-        False,
-        Number(10, 512, (10, 16, 20, 32, 50, 64, 80, 100, 128, 150, 200, 256, 320, 400, 512), True),
-        "Units in each hidden layer.",
-    ),
-    Setting(
-        "bn_placement",
-        "bn",
-        "BN placed",
-        False,
-        Choice(BnPlacement),
-        "before the nonlinearity, as in the paper, or after it.",
-    ),
-    Setting(
-        "seed",
-        "seed",
-        "Seed",
-        False,
-        Number(0, 999_999, (), True),
-        "Draws the initial weights and the order of the images.",
-    ),
-    Setting(
-        "device",
-        "device",
-        "Device",
-        False,
-        Choice(Device),
-        "Where the networks train.",
-    ),
+    Setting("learning_rate", "lr", "Learning rate", True, Number(0.001, 30, _log_grid(0.001, 30, _MANTISSAS)),
+            "The size of each step against the gradient, for both networks."),
+    Setting("batch_size", "batch", "Batch size", True, Number(2, 1024, _BATCHES, is_integer=True),
+            "Images in a mini-batch. BN takes its mean and variance over them, so it needs at least 2."),
+    Setting("momentum", "momentum", "Momentum", True, Number(0, 0.99, _MOMENTA),
+            "SGD's momentum, or Adam's decay of the first moment."),
+    Setting("weight_decay", "decay", "Weight decay", True, Number(0, 0.1, (0, *_log_grid(1e-5, 0.1, _COARSE))),
+            "L2 penalty on the weight matrices; biases, gamma and beta are not decayed."),
+    Setting("bn_momentum", "bnmomentum", "BN momentum", True, Number(0.001, 1, _log_grid(0.001, 1, _COARSE)),
+            "Share of each new batch in BN's running mean and variance (PyTorch's convention)."),
+    Setting("nonlinearity", "g", "Nonlinearity", False, Choice(Nonlinearity),
+            "The function g after each hidden layer."),
+    Setting("optimizer", "optimizer", "Optimizer", False, Choice(Optimizer),
+            "How the gradient becomes a step."),
+    Setting("initialization", "init", "Initialization", False, Choice(Initialization),
+            "The distribution that the initial weights are drawn from; both networks start from the same weights."),
+    Setting("input_form", "input", "Input form", False, Choice(InputForm),
+            "binary: pixels above 0.5 are 1, the others 0, as in the paper."),
+    Setting("init_scale", "scale", "Initial scale", False, Number(0.01, 10, _log_grid(0.01, 10, _MANTISSAS)),
+            "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs."),
+    Setting("hidden_layers", "layers", "Hidden layers", False, Number(1, 20, tuple(range(1, 21)), is_integer=True),
+            "Hidden layers between the image and the ten outputs."),
+    Setting("width", "width", "Width", False, Number(10, 512, _WIDTHS, is_integer=True),
+            "Units in each hidden layer."),
+    Setting("bn_placement", "bn", "BN placed", False, Choice(BnPlacement),
+            "before the nonlinearity, as in the paper, or after it."),
+    Setting("seed", "seed", "Seed", False, Number(0, 999_999, is_integer=True),
+            "Draws the initial weights and the order of the images."),
+    Setting("device", "device", "Device", False, Choice(Device),
+            "Where the networks train."),
 )
+# fmt: on
 BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}
 
 
@@ -498,3 +413,34 @@ class View:
             layer=min(max(self.layer, 1), model.hidden_layers),
             unit=min(max(self.unit, 0), model.width - 1),
         )
+
+
+VIEW_KEYS: Final = ("layer", "unit", "x")
+
+
+def view_to_query(view: View) -> dict[str, str]:
+    """The view as part of a link: only what differs from the default."""
+    query = {"layer": str(view.layer), "unit": str(view.unit), "x": str(view.axis)}
+    default = {"layer": str(View.layer), "unit": str(View.unit), "x": str(View.axis)}
+    return {key: value for key, value in query.items() if value != default[key]}
+
+
+def view_from_query(query: Mapping[str, str]) -> tuple[View, list[str]]:
+    """The view from a link, and a notice for every value that fell back to its default."""
+    rules: dict[str, tuple[str, Number | Choice]] = {
+        "layer": ("layer", Number(1, 20, is_integer=True)),
+        "unit": ("unit", Number(0, 511, is_integer=True)),
+        "x": ("axis", Choice(Axis)),
+    }
+    view, notices = View(), []
+    for key, (name, domain) in rules.items():
+        if key not in query:
+            continue
+        try:
+            view = replace(view, **{name: domain.check(domain.parse(str(query[key])))})
+        except ValueError:
+            shown = str(query[key])[:40]
+            notices.append(
+                f"The link asks for {key}={shown}, which is not {domain.rule}; the default is shown instead."
+            )
+    return view, notices

@@ -1,0 +1,200 @@
+"""Settings: bounds in one place, links there and back, costs refused with the cost named."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bnviz import config
+from bnviz.config import (
+    BY_NAME,
+    SETTINGS,
+    Axis,
+    Choice,
+    HyperParams,
+    Initialization,
+    ModelConfig,
+    Number,
+    Optimizer,
+    Settings,
+    View,
+)
+from bnviz.errors import ConfigError
+
+
+def in_bounds(setting: config.Setting) -> st.SearchStrategy:
+    match setting.domain:
+        case Choice(kind):
+            return st.sampled_from(list(kind))
+        case Number(low, high, is_integer=True):
+            return st.integers(int(low), int(high))
+        case Number(low, high):
+            return st.floats(low, high)
+
+
+@st.composite
+def some_settings(draw: st.DrawFn) -> Settings:
+    changes = draw(st.fixed_dictionaries({}, optional={one.name: in_bounds(one) for one in SETTINGS}))
+    try:
+        return Settings().replace(**changes)
+    except ConfigError:
+        assume(False)
+        raise
+
+
+def test_every_field_has_exactly_one_row_in_the_table() -> None:
+    named = [one.name for one in dataclasses.fields(HyperParams)] + [
+        one.name for one in dataclasses.fields(ModelConfig)
+    ]
+    assert sorted(named) == sorted(BY_NAME)
+    assert len({setting.key for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_live_settings_are_the_hyper_params() -> None:
+    assert {s.name for s in SETTINGS if s.is_live} == {one.name for one in dataclasses.fields(HyperParams)}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_every_default_and_every_slider_stop_is_allowed(setting: config.Setting) -> None:
+    setting.check(Settings().get(setting.name))
+    if isinstance(setting.domain, Number) and setting.domain.grid:
+        assert all(setting.check(value) == value for value in setting.domain.grid)
+        assert setting.domain.grid[0] == setting.domain.low
+        assert setting.domain.grid[-1] == setting.domain.high
+        assert Settings().get(setting.name) in setting.domain.grid
+
+
+@given(some_settings())
+def test_a_link_reproduces_its_settings(settings: Settings) -> None:
+    read, notices = config.from_query(config.to_query(settings))
+    assert not notices
+    for setting in SETTINGS:
+        if isinstance(setting.domain, Number):
+            assert read.get(setting.name) == pytest.approx(settings.get(setting.name), rel=1e-9)
+        else:
+            assert read.get(setting.name) is settings.get(setting.name)
+
+
+@given(some_settings())
+def test_a_file_reproduces_its_settings(settings: Settings) -> None:
+    assert config.from_json(json.loads(json.dumps(config.to_json(settings)))) == settings
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([s.key for s in SETTINGS]), st.text() | st.floats().map(str) | st.integers().map(str)
+    )
+)
+def test_whatever_a_link_says_the_settings_are_within_bounds(query: dict[str, str]) -> None:
+    settings, notices = config.from_query(query)
+    config.check_cost(settings)
+    for setting in SETTINGS:
+        setting.check(settings.get(setting.name))
+    assert all(isinstance(notice, str) and notice for notice in notices)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "name"),
+    [
+        ("lr", "99", "learning_rate"),
+        ("lr", "nan", "learning_rate"),
+        ("lr", "", "learning_rate"),
+        ("batch", "1", "batch_size"),
+        ("batch", "60.5", "batch_size"),
+        ("g", "softmax", "nonlinearity"),
+        ("layers", "1e3", "hidden_layers"),
+        ("seed", "-1", "seed"),
+    ],
+)
+def test_a_bad_value_in_a_link_falls_back_with_a_notice_that_names_it(key: str, text: str, name: str) -> None:
+    settings, notices = config.from_query({key: text, "width": "50"})
+    assert settings == Settings().replace(width=50)
+    (notice,) = notices
+    assert f"{key}={text}" in notice
+    assert BY_NAME[name].domain.rule in notice
+
+
+def test_sizes_that_cost_too_much_together_fall_back_and_the_cost_is_named() -> None:
+    settings, notices = config.from_query({"layers": "20", "width": "512", "batch": "1024", "lr": "0.1"})
+    assert settings == Settings().replace(learning_rate=0.1)
+    assert "ms a step" in notices[0]
+
+
+@given(
+    st.sampled_from(SETTINGS),
+    st.none() | st.booleans() | st.text() | st.floats() | st.integers() | st.lists(st.integers()),
+)
+def test_a_value_is_either_within_bounds_or_refused_with_the_rule(setting: config.Setting, value: object) -> None:
+    try:
+        checked, refusal = setting.check(value), None
+    except ConfigError as error:
+        checked, refusal = None, error.text
+    if refusal is not None:
+        assert setting.label in refusal
+        assert setting.domain.rule in refusal
+    elif isinstance(setting.domain, Number):
+        assert setting.domain.low <= checked <= setting.domain.high
+    else:
+        assert checked in setting.domain.kind
+
+
+@pytest.mark.parametrize("value", [0, 1, 1025, 60.5, math.nan, math.inf, "60", True])
+def test_an_engine_call_can_ask_for_nothing_the_slider_could_not(value: object) -> None:
+    with pytest.raises(ConfigError, match="Batch size"):
+        HyperParams(batch_size=value)  # type: ignore[arg-type]
+
+
+def test_the_products_of_settings_are_bounded_with_the_cost_named() -> None:
+    with pytest.raises(ConfigError, match=r"20 layers of 512 at batch 1024 would take about \d+ ms"):
+        Settings(ModelConfig(hidden_layers=20, width=512), HyperParams(batch_size=1024))
+    with pytest.raises(ConfigError, match=r"adam would need \d+ MB a checkpoint"):
+        Settings(ModelConfig(hidden_layers=3, width=512, optimizer=Optimizer.ADAM), HyperParams(batch_size=2))
+
+
+@given(some_settings())
+def test_more_work_never_costs_less(settings: Settings) -> None:
+    model, hyper = settings.model, settings.hyper
+    try:
+        wider = settings.replace(width=min(512, model.width + 16))
+        longer = settings.replace(batch_size=min(1024, hyper.batch_size + 16))
+    except ConfigError:
+        return
+    assert config.step_milliseconds(wider) >= config.step_milliseconds(settings)
+    assert config.step_milliseconds(longer) >= config.step_milliseconds(settings)
+    assert config.checkpoint_bytes(wider) >= config.checkpoint_bytes(settings)
+
+
+def test_an_unknown_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="dropout"):
+        Settings().replace(dropout=0.5)
+
+
+def test_a_scheme_in_a_link_without_a_scale_takes_the_schemes_own() -> None:
+    settings, _ = config.from_query({"init": "he"})
+    assert settings.model.initialization is Initialization.HE
+    assert settings.model.init_scale == 1.0
+
+
+def test_settings_of_another_schema_are_refused_with_both_versions() -> None:
+    with pytest.raises(ConfigError, match="99"):
+        config.from_json(config.to_json(Settings()) | {"schema": 99})
+
+
+@given(st.integers(1, 20), st.integers(0, 511), st.sampled_from(list(Axis)))
+def test_a_link_reproduces_its_view(layer: int, unit: int, axis: Axis) -> None:
+    view = View(layer, unit, axis)
+    assert config.view_from_query(config.view_to_query(view)) == (view, [])
+
+
+@given(st.dictionaries(st.sampled_from(config.VIEW_KEYS), st.text()))
+def test_a_bad_view_in_a_link_falls_back_with_a_notice(query: dict[str, str]) -> None:
+    view, notices = config.view_from_query(query)
+    view.within(ModelConfig())
+    assert len(notices) <= len(query)
+
+
+def test_a_view_is_kept_within_the_model() -> None:
+    assert View(layer=9, unit=400).within(ModelConfig(hidden_layers=2, width=50)) == View(layer=2, unit=49)
