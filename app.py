@@ -1,0 +1,27 @@
+"""Page set-up and navigation, and the ASGI app around it.
+
+Streamlit runs this file as a script for every visitor (`__name__ == "__main__"`); the server imports it once, as the
+module that holds `app`.
+"""
+
+import streamlit as st
+
+if __name__ == "__main__":
+    # Before anything else: until the first call of st.navigation Streamlit lists pages/ by itself.
+    page = st.navigation([st.Page("pages/lab.py", title="Live lab", default=True)], position="top")
+    st.set_page_config(
+        page_title="bnviz: Batch Normalization, live",
+        page_icon="assets/icon.svg",
+        layout="wide",
+        initial_sidebar_state=272,
+    )
+    st.logo("assets/logo.svg", size="large")
+    page.run()
+else:
+    from starlette.middleware import Middleware
+
+    from bnviz.live.owner import OwnerCookie
+    from bnviz.live.routes import routes
+    from bnviz.ui.server import lifespan
+
+    app = st.App(__file__, lifespan=lifespan, routes=routes(), middleware=[Middleware(OwnerCookie)])

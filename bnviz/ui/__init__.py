@@ -1,0 +1,1 @@
+"""Controls, page frame, explanations and exports: the Streamlit side of a page."""

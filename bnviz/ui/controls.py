@@ -1,0 +1,152 @@
+"""The sidebar: one widget a setting, in two groups, so that nobody loses a run by surprise."""
+
+from typing import Any
+
+import streamlit as st
+
+from bnviz import config
+from bnviz.config import BY_NAME, Choice, Initialization, Number, Setting
+from bnviz.ui import lab as commands
+from bnviz.ui.lab import Lab
+from bnviz.ui.presets import PRESETS
+
+CHOICES = {
+    "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
+    "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
+}  # fmt: skip
+
+
+def adjust(lab: Lab) -> None:
+    """Every setting of the run, in the sidebar."""
+    with st.sidebar:
+        _live(lab)
+        st.divider()
+        _restarting(lab)
+
+
+def _live(lab: Lab) -> None:
+    st.markdown("##### Changes live")
+    setting_widget(lab, "learning_rate")
+    setting_widget(lab, "batch_size")
+    _pair(lab, "momentum", "weight_decay")
+    setting_widget(lab, "bn_momentum")
+
+
+def _restarting(lab: Lab) -> None:
+    st.markdown("##### Restarts the run")
+    st.caption("Same seed; the last run stays as a ghost.")
+    _pair(lab, "nonlinearity", "optimizer")
+    _pair(lab, "initialization", "input_form")
+    setting_widget(lab, "init_scale")
+    _pair(lab, "hidden_layers", "width")
+    st.caption(_cost(lab))
+    _pair(lab, "bn_placement", "seed")
+    if len(lab.engine.devices) > 1:
+        setting_widget(lab, "device")
+    _presets(lab)
+
+
+def _pair(lab: Lab, left: str, right: str) -> None:
+    columns = st.columns(2, gap="small")
+    for column, name in zip(columns, (left, right), strict=True):
+        with column:
+            setting_widget(lab, name)
+
+
+def setting_widget(lab: Lab, name: str, place: str = "sidebar") -> None:
+    """The widget of one setting, showing what is in force; `place` tells two widgets of one setting apart."""
+    setting, value = BY_NAME[name], lab.settings.get(name)
+    key = f"{name}-{place}"
+    st.session_state[key] = value  # the run is the truth: it may have been changed elsewhere
+    shared: dict[str, Any] = {
+        "label": _label(lab, setting),
+        "key": key,
+        "help": setting.help,
+        "on_change": _changed,
+        "args": (lab, name, key),
+        "disabled": not lab.is_mine,
+    }
+    match setting.domain:
+        case Choice(kind):
+            st.selectbox(options=list(kind), format_func=_choice_text, filter_mode=None, **shared)
+        case Number(grid=()) as number:
+            st.number_input(min_value=int(number.low), max_value=int(number.high), step=1, **shared)
+        case Number(grid=grid):
+            # A link may hold a value between two stops of the slider: it gets a stop of its own.
+            options = sorted({*grid, value})
+            if number_is_integer(setting):
+                options = [int(option) for option in options]
+            st.select_slider(options=options, format_func=_number_text, **shared)
+
+
+def number_is_integer(setting: Setting) -> bool:
+    return isinstance(setting.domain, Number) and setting.domain.is_integer
+
+
+def _label(lab: Lab, setting: Setting) -> str:
+    if setting.name == "init_scale" and lab.settings.model.initialization is Initialization.GAUSSIAN:
+        return f"{setting.label} σ"
+    return setting.label
+
+
+def _choice_text(value: Any) -> str:
+    return CHOICES.get(str(value), str(value))
+
+
+def _number_text(value: float) -> str:
+    return f"{value:g}"
+
+
+def _changed(lab: Lab, name: str, key: str) -> None:
+    commands.command(commands.change, lab, name, st.session_state[key])
+
+
+def _cost(lab: Lab) -> str:
+    milliseconds = config.step_milliseconds(lab.settings)
+    megabytes = config.checkpoint_bytes(lab.settings) / 1e6
+    return (
+        f"About {milliseconds:.1f} of at most {config.MOST_STEP_MILLISECONDS:.0f} ms a step, {megabytes:.1f} of 10 MB."
+    )
+
+
+def _presets(lab: Lab) -> None:
+    options = [preset.label for preset in PRESETS]
+    present = next((preset.label for preset in PRESETS if preset.settings == lab.settings), None)
+    st.session_state["preset"] = present
+    st.selectbox(
+        "Presets",
+        options,
+        key="preset",
+        placeholder="your own settings",
+        on_change=_preset_chosen,
+        args=(lab,),
+        disabled=not lab.is_mine,
+        filter_mode=None,
+    )
+
+
+def _preset_chosen(lab: Lab) -> None:
+    chosen = next((preset for preset in PRESETS if preset.label == st.session_state.preset), None)
+    if chosen is not None:
+        commands.command(commands.apply, lab, chosen.settings)
+
+
+def try_this(lab: Lab) -> None:
+    """A row of chips: each takes a preset and plays it."""
+    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap="small"):
+        st.markdown("Try this", width="content")
+        for preset in PRESETS:
+            if preset.chip:
+                st.button(
+                    preset.chip,
+                    key=f"chip-{preset.chip}",
+                    help=preset.sentence,
+                    on_click=commands.command,
+                    args=(commands.apply, lab, preset.settings, True),
+                    disabled=not lab.is_mine,
+                )
+
+
+def preset_sentence(lab: Lab) -> str:
+    """What to look for at the present settings; empty if they are nobody's preset."""
+    return next((preset.sentence for preset in PRESETS if preset.settings == lab.settings), "")

@@ -1,0 +1,34 @@
+"""The frame of every page: its style, and the one place where a BnvizError becomes words on the page."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from bnviz.errors import BnvizError
+from bnviz.ui import lab as commands
+
+ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
+_log = logging.getLogger(__name__)
+
+
+def framed(page: Callable[[], None]) -> None:
+    """Draw a page; an error shows its text, and never a traceback."""
+    st.html(ASSETS / "style.css")
+    if st.session_state.get("is_present"):
+        st.html(ASSETS / "present.css")
+    try:
+        page()
+    except BnvizError as error:
+        st.error(error.text)
+    except Exception:
+        _log.exception("page failed")
+        st.error("This page met an error of its own. Reload it; your run goes on. The server's log has the details.")
+
+
+def show_notices() -> None:
+    """What went wrong or fell back, since the last command."""
+    for notice in commands.notices():
+        st.warning(notice)

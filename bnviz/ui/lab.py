@@ -1,0 +1,246 @@
+"""The visitor's lab: which run the page shows, whose it is, and every command the controls give."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from bnviz import config
+from bnviz.config import BY_NAME, Directions, Initialization, Settings, View
+from bnviz.errors import BnvizError
+from bnviz.live.owner import COOKIE
+from bnviz.records import Badge, Phase, Run
+from bnviz.runs.engine import Engine, engine
+from bnviz.runs.recorded import recorded_run
+
+MOST_NOTICES: Final = 3
+CONTOUR_EVERY_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One visitor's view of one run, as of this script run.
+
+    Attributes:
+        owner: the visitor, known by a cookie.
+        run: the newest record of the run on the page; the recorded run until the visitor has one.
+        settings: those of the run, or the ones prepared for the run to come while a recording is shown.
+    """
+
+    engine: Engine
+    owner: str
+    run: Run
+    settings: Settings
+
+    @property
+    def is_recorded(self) -> bool:
+        return self.run.badge is Badge.RECORDED
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this visitor steers what is shown; a recording gives way to everybody's first command."""
+        return self.is_recorded or self.engine.owner_of(self.run.run_id) == self.owner
+
+    @property
+    def is_playing(self) -> bool:
+        return not self.is_recorded and self.run.status.phase in (Phase.PLAYING, Phase.QUEUED)
+
+    @property
+    def view(self) -> View:
+        return view_of_session().within(self.run.settings.model)
+
+
+def open_lab() -> Lab:
+    """The lab as this page's link, cookie and session ask for it; unknown runs and bad values become notices."""
+    state = st.session_state
+    if "settings" not in state:
+        _read_link()
+    the_engine, owner = engine(), _owner()
+    run_id = state.get("run_id")
+    if run_id is None and state.pop("is_settings_link", False):
+        run_id = _create(the_engine, owner, state.settings)
+    if run_id is not None:
+        try:
+            run = the_engine.hub.get(run_id)
+            return Lab(the_engine, owner, run, run.settings)
+        except BnvizError as error:
+            notify(error.text)
+            _forget_run()
+    return Lab(the_engine, owner, recorded_run(the_engine.hub), state.settings)
+
+
+def _owner() -> str:
+    """The visitor's cookie; where there is none (cookies refused), a name for this session alone."""
+    cookie = st.context.cookies.get(COOKIE)
+    if cookie:
+        return cookie
+    return str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
+
+
+def _read_link() -> None:
+    """Take settings, view and run from the link, once a session."""
+    query = {key: str(value) for key, value in st.query_params.items()}
+    settings, notices = config.from_query(query)
+    view, view_notices = config.view_from_query(query)
+    state = st.session_state
+    state.settings, state.view_of_link = settings, view
+    state.is_present = query.get("present") == "1"
+    state.run_id = query.get("run") or None
+    state.is_settings_link = state.run_id is None and any(setting.key in query for setting in config.SETTINGS)
+    for notice in notices + view_notices:
+        notify(notice)
+
+
+def _create(the_engine: Engine, owner: str, settings: Settings, is_playing: bool = False) -> str | None:
+    try:
+        run_id = the_engine.create(owner, settings, is_playing)
+    except BnvizError as error:
+        notify(error.text)
+        return None
+    st.session_state.run_id = run_id
+    _show_run_in_link(run_id)
+    return run_id
+
+
+def _show_run_in_link(run_id: str) -> None:
+    """From its first command on a run is in the page's address, so that a reload finds it again."""
+    view = {key: value for key, value in st.query_params.items() if key in config.VIEW_KEYS}
+    st.query_params.from_dict({"run": run_id} | view)
+
+
+def _forget_run() -> None:
+    st.session_state.run_id = None
+    if "run" in st.query_params:
+        del st.query_params["run"]
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def notify(text: str) -> None:
+    """Keep a sentence for the top of the page until the visitor's next command."""
+    notices: list[str] = st.session_state.setdefault("notices", [])
+    if text not in notices:
+        notices.append(text)
+    del notices[:-MOST_NOTICES]
+
+
+def notices() -> Sequence[str]:
+    return tuple(st.session_state.get("notices", ()))
+
+
+def command(action: Callable[..., None], *args: Any) -> None:
+    """Run one of the commands below for a widget; what goes wrong becomes a notice, and nothing is lost."""
+    st.session_state.notices = []
+    try:
+        action(*args)
+    except BnvizError as error:
+        notify(error.text)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def play(lab: Lab) -> None:
+    if lab.is_recorded:
+        _create(lab.engine, lab.owner, lab.settings, is_playing=True)
+    else:
+        lab.engine.play(lab.run.run_id, lab.owner)
+
+
+def pause(lab: Lab) -> None:
+    lab.engine.pause(lab.run.run_id, lab.owner)
+
+
+def step(lab: Lab, count: int) -> None:
+    run_id = _create(lab.engine, lab.owner, lab.settings) if lab.is_recorded else lab.run.run_id
+    if run_id is not None:
+        lab.engine.step(run_id, lab.owner, count)
+
+
+def reset(lab: Lab) -> None:
+    """Back to step 0 and the same weights, paused."""
+    _restart(lab, lab.settings, is_playing=False)
+
+
+def new_seed(lab: Lab) -> None:
+    seed = secrets.randbelow(int(1 + _highest_seed()))
+    _restart(lab, lab.settings.replace(seed=seed))
+
+
+def _highest_seed() -> float:
+    domain = BY_NAME["seed"].domain
+    assert isinstance(domain, config.Number)
+    return domain.high
+
+
+def set_speed(lab: Lab) -> None:
+    if not lab.is_recorded:
+        lab.engine.set_speed(lab.run.run_id, lab.owner, st.session_state.speed)
+
+
+def set_directions(lab: Lab, directions: Directions) -> None:
+    """Which plane the loss contour shows."""
+    lab.engine.set_contour(lab.run.run_id, lab.owner, directions, CONTOUR_EVERY_SECONDS)
+
+
+def dismiss_ghost(lab: Lab) -> None:
+    lab.engine.dismiss_ghost(lab.run.run_id, lab.owner)
+
+
+def start_own(lab: Lab) -> None:
+    """A run of one's own with the settings of the run that is watched."""
+    _create(lab.engine, lab.owner, lab.settings)
+
+
+def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
+    """Take all settings of a preset; the run restarts with them."""
+    _restart(lab, settings, is_playing)
+
+
+def change(lab: Lab, name: str, value: Any) -> None:
+    """Change one setting: a live one at the next step, any other by a restart from the same seed."""
+    changes = {name: value}
+    if name == "initialization":
+        changes["init_scale"] = config.default_init_scale(Initialization(value))
+    settings = lab.settings.replace(**changes)
+    if BY_NAME[name].is_live and not lab.is_recorded:
+        lab.engine.set(lab.run.run_id, lab.owner, settings.hyper)
+    else:
+        _restart(lab, settings)
+
+
+def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
+    st.session_state.settings = settings
+    if lab.is_recorded:
+        run_id = _create(lab.engine, lab.owner, settings, is_playing=bool(is_playing))
+    else:
+        run_id = lab.run.run_id
+        lab.engine.restart(run_id, lab.owner, settings, is_playing)
+    speed = st.session_state.get("speed")
+    if run_id is not None and lab.is_recorded and speed is not None:
+        lab.engine.set_speed(run_id, lab.owner, speed)
+
+
+# --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+def view_of_session() -> View:
+    """The view that the pickers ask for; the link's until they have been drawn."""
+    state = st.session_state
+    view: View = state.get("view") or state.get("view_of_link") or View()
+    return view
+
+
+def keep_view(view: View) -> None:
+    """Remember the view, here and in the page's address."""
+    st.session_state.view = view
+    query = config.view_to_query(view)
+    for key in config.VIEW_KEYS:
+        if query.get(key) is None:
+            if key in st.query_params:
+                del st.query_params[key]
+        elif st.query_params.get(key) != query[key]:
+            st.query_params[key] = query[key]

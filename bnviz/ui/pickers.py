@@ -1,0 +1,51 @@
+"""Which layer and unit the charts show, and what is on their axis over time."""
+
+from dataclasses import replace
+from typing import Final
+
+import streamlit as st
+
+from bnviz.config import Axis
+from bnviz.records import kept_units
+from bnviz.ui.lab import Lab, keep_view
+
+AXES: Final = {Axis.STEPS: "over steps", Axis.IMAGES: "over images", Axis.COMPUTE: "over compute time"}
+MOST_LAYER_BUTTONS: Final = 5
+
+
+def pick_view(lab: Lab) -> None:
+    """Layer, unit and axis; the training knows nothing of them."""
+    view, model = lab.view, lab.run.settings.model
+    layers = list(range(1, model.hidden_layers + 1))
+    units = kept_units(1, model.width)[0].tolist()
+    st.session_state["layer"], st.session_state["axis"] = view.layer, view.axis
+    st.session_state["unit"] = min(units, key=lambda unit: abs(unit - view.unit))
+    with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap="small"):
+        st.markdown("Layer", width="content")
+        if len(layers) <= MOST_LAYER_BUTTONS:
+            st.segmented_control(
+                "Layer",
+                layers,
+                key="layer",
+                label_visibility="collapsed",
+                on_change=_picked,
+                args=(lab,),
+                required=True,
+            )
+        else:
+            st.selectbox(
+                "Layer", layers, key="layer", label_visibility="collapsed", on_change=_picked, args=(lab,), width=76
+            )
+        st.markdown("Unit", width="content")
+        st.selectbox(
+            "Unit", units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,), width=80,
+        )  # fmt: skip
+        st.selectbox(
+            "Axis", list(AXES), format_func=AXES.__getitem__, key="axis", label_visibility="collapsed",
+            on_change=_picked, args=(lab,), filter_mode=None, width=150,
+        )  # fmt: skip
+
+
+def _picked(lab: Lab) -> None:
+    state = st.session_state
+    keep_view(replace(lab.view, layer=state.layer or lab.view.layer, unit=state.unit, axis=state.axis))

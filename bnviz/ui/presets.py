@@ -1,0 +1,69 @@
+"""Presets: settings worth trying, with one sentence each on what to look for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bnviz.config import Initialization, Nonlinearity, Settings
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings under a name.
+
+    Attributes:
+        label: the name in the list of presets.
+        chip: the shorter name on a "Try this" chip; empty for none.
+        sentence: what it shows, and what to look for.
+    """
+
+    label: str
+    chip: str
+    sentence: str
+    settings: Settings
+
+
+_PAPER: Final = Settings()
+_RELU: Final = _PAPER.replace(
+    nonlinearity=Nonlinearity.RELU, initialization=Initialization.HE, init_scale=1.0, learning_rate=0.1
+)
+
+PRESETS: Final = (
+    Preset(
+        "The paper's experiment",
+        "",
+        "Three layers of 100 sigmoids on binary digits, batch 60, as in Ioffe & Szegedy's section 4.1. The paper names "
+        "neither learning rate nor initial scale: try others.",
+        _PAPER,
+    ),
+    Preset(
+        "Learning rate × 30",
+        "Learning rate × 30",
+        "The tuned ReLU network at 30 times its learning rate. Watch which network survives the first steps.",
+        _RELU.replace(learning_rate=3.0),
+    ),
+    Preset(
+        "Bad initialization",
+        "Tiny init",
+        "Initial weights ten times smaller than in the preset above. BN rescales every layer's inputs; the other "
+        "network has to grow its weights first.",
+        _PAPER.replace(init_scale=0.01),
+    ),
+    Preset(
+        "ReLU, well tuned",
+        "Tuned ReLU",
+        "ReLU, He initialization, learning rate 0.1: the setting in which BN hardly matters. Compare the last percent.",
+        _RELU,
+    ),
+    Preset(
+        "Batch of two",
+        "Batch of 2",
+        "With two images a batch, normalizing keeps little more than a sign: here BN is the one that suffers.",
+        _RELU.replace(batch_size=2, learning_rate=0.05),
+    ),
+    Preset(
+        "Deep sigmoid",
+        "Deep sigmoid",
+        "Ten sigmoid layers: without BN the gradient vanishes on its way down. Look at layer 1's drift and gradients.",
+        _PAPER.replace(hidden_layers=10),
+    ),
+)

@@ -1,0 +1,39 @@
+"""What lives as long as the server: the engine, and a garbage collection that nobody notices."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from bnviz.runs.engine import engine
+
+COLLECT_EVERY_SECONDS: Final = 30.0
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    """Start the engine with the server and end it with the server.
+
+    Full collections stop everybody, so what start-up has allocated is frozen out of them, Streamlit's own after every
+    script run are off (.streamlit/config.toml), and the young generations are collected here at a calm pace.
+    """
+    the_engine = engine()
+    starting = asyncio.create_task(asyncio.to_thread(the_engine.start))
+    collecting = asyncio.create_task(_collect(starting))
+    try:
+        yield
+    finally:
+        collecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await collecting
+        await asyncio.to_thread(the_engine.close)
+
+
+async def _collect(starting: "asyncio.Task[None]") -> None:
+    await asyncio.wait([starting])
+    gc.collect()
+    gc.freeze()
+    while True:
+        await asyncio.sleep(COLLECT_EVERY_SECONDS)
+        gc.collect(1)

@@ -1,0 +1,125 @@
+"""Play, pause, step, reset, new seed and speed: the buttons that drive a run."""
+
+from typing import Final
+
+import streamlit as st
+
+from bnviz.records import Phase
+from bnviz.ui import lab as commands
+from bnviz.ui.lab import Lab
+from bnviz.ui.share import share
+
+SPEEDS: Final[dict[float | None, str]] = {
+    None: "Full speed",
+    100.0: "100 steps/s",
+    10.0: "10 steps/s",
+    1.0: "1 step/s",
+}
+
+
+def transport(lab: Lab) -> None:
+    """The bar that stays in reach: what drives the run at the left, what tells and shares at the right."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="bar"):
+        with st.container(horizontal=True, wrap=False, width="content", key="transport", gap="small"):
+            if not lab.is_mine:
+                _start_own(lab)
+            _play_or_pause(lab)
+            _steps(lab)
+            _button(
+                lab, "Reset", "reset", commands.reset, ":material/replay:", "Back to step 0, the same weights. Key: R"
+            )
+            _button(lab, "New seed", "seed-new", commands.new_seed, ":material/casino:", "New weights and batch order.")
+        with st.container(
+            horizontal=True, wrap=False, width="content", key="status-bar", gap="small", vertical_alignment="center"
+        ):
+            st.html('<span class="bnviz-status" role="status"></span>', width="content")
+            _speed(lab)
+            if st.button("Share", key="share", icon=":material/link:", help="Links and downloads."):
+                share(lab)
+            _present()
+
+
+def _play_or_pause(lab: Lab) -> None:
+    is_over = lab.run.status.phase is Phase.STOPPED and not lab.is_recorded
+    label, action, icon = (
+        ("Pause", commands.pause, ":material/pause:")
+        if lab.is_playing
+        else ("Play", commands.play, ":material/play_arrow:")
+    )
+    st.button(
+        label,
+        key="play",
+        type="primary",
+        icon=icon,
+        on_click=commands.command,
+        args=(action, lab),
+        disabled=not lab.is_mine or is_over,
+        help="Both networks have diverged: press Reset, or change a setting that restarts." if is_over else None,
+    )
+
+
+def _start_own(lab: Lab) -> None:
+    st.button(
+        "Start my own",
+        key="start-own",
+        icon=":material/add:",
+        help="You watch somebody else's run. This begins a run of yours with the same settings.",
+        on_click=commands.command,
+        args=(commands.start_own, lab),
+    )
+
+
+def _steps(lab: Lab) -> None:
+    is_idle = lab.is_mine and not lab.is_playing
+    is_over = lab.run.status.phase is Phase.STOPPED and not lab.is_recorded
+    for count in (1, 10, 100):
+        st.button(
+            f"+{count}",
+            key=f"step{count}",
+            help=f"Step {count}" + (". Key: →" if count == 1 else ""),
+            on_click=commands.command,
+            args=(commands.step, lab, count),
+            disabled=not is_idle or is_over,
+        )
+
+
+def _button(lab: Lab, label: str, key: str, action: object, icon: str, help_: str) -> None:
+    st.button(
+        label,
+        key=key,
+        icon=icon,
+        help=help_,
+        on_click=commands.command,
+        args=(action, lab),
+        disabled=not lab.is_mine,
+    )
+
+
+def _speed(lab: Lab) -> None:
+    st.selectbox(
+        "Speed",
+        list(SPEEDS),
+        format_func=SPEEDS.__getitem__,
+        key="speed",
+        label_visibility="collapsed",
+        on_change=commands.command,
+        args=(commands.set_speed, lab),
+        disabled=not lab.is_mine,
+        filter_mode=None,
+        width=130,
+    )
+
+
+def _present() -> None:
+    is_present = st.session_state.get("is_present", False)
+    st.button(
+        "Leave" if is_present else "Present",
+        key="present",
+        icon=":material/fullscreen_exit:" if is_present else ":material/fullscreen:",
+        help="Larger type, fewer controls. Key: P",
+        on_click=_toggle_present,
+    )
+
+
+def _toggle_present() -> None:
+    st.session_state.is_present = not st.session_state.get("is_present", False)

@@ -1,0 +1,143 @@
+"""The lab page under AppTest: its heading, its controls, and what its commands do to a real run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bnviz.config import BY_NAME, SETTINGS, Nonlinearity, Settings
+from bnviz.runs import engine as engines
+from bnviz.runs.engine import Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+HIDDEN = {"device"}  # shown only where there is a choice
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    the_engine = Engine(home=tmp_path_factory.mktemp("runs"), workers=1)
+    the_engine.start()
+    engines.use_engine(the_engine)
+    yield the_engine
+    the_engine.close()
+    engines.use_engine(None)
+
+
+@pytest.fixture
+def lab(engine: Engine) -> AppTest:
+    return opened()
+
+
+def opened(**query: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def control(page: AppTest, label: str):  # noqa: ANN201
+    kinds = (page.select_slider, page.selectbox, page.number_input, page.button, page.segmented_control)
+    found = [one for kind in kinds for one in kind if one.label == label]
+    assert len(found) == 1, f"{label}: {len(found)} controls"
+    return found[0]
+
+
+def run_of(page: AppTest, engine: Engine):  # noqa: ANN201
+    return engine.hub.get(page.session_state.run_id)
+
+
+def test_the_page_has_its_heading_and_every_control(lab: AppTest) -> None:
+    assert [title.value for title in lab.title] == ["Live lab"]
+    for label in ("Play", "+1", "+10", "+100", "Reset", "New seed", "Share", "Present", "Speed", "Presets", "Unit"):
+        control(lab, label)
+    for setting in SETTINGS:
+        if setting.name not in HIDDEN:
+            label = "Initial scale σ" if setting.name == "init_scale" else setting.label
+            control(lab, label)
+    assert not lab.warning
+    assert not lab.error
+
+
+def test_opening_the_page_starts_no_run(lab: AppTest, engine: Engine) -> None:
+    assert lab.session_state.run_id is None
+
+
+def test_play_starts_a_run_and_pause_holds_it(lab: AppTest, engine: Engine) -> None:
+    control(lab, "Play").click().run()
+    assert run_of(lab, engine).settings == Settings()
+    control(lab, "Pause").click().run()
+    control(lab, "Play")
+
+
+def test_a_live_control_changes_the_run_without_restarting_it(lab: AppTest, engine: Engine) -> None:
+    control(lab, "+10").click().run()
+    generation = run_of(lab, engine).status.generation
+    control(lab, "Learning rate").set_value(1.0).run()
+    run = run_of(lab, engine)
+    assert run.settings.hyper.learning_rate == 1.0
+    assert run.status.generation == generation
+    assert control(lab, "Learning rate").value == 1.0
+
+
+def test_a_restart_control_restarts_from_the_same_seed(lab: AppTest, engine: Engine) -> None:
+    control(lab, "+10").click().run()
+    generation = run_of(lab, engine).status.generation
+    control(lab, "Nonlinearity").set_value(Nonlinearity.RELU).run()
+    run = run_of(lab, engine)
+    assert run.settings.model.nonlinearity is Nonlinearity.RELU
+    assert run.settings.model.seed == Settings().model.seed
+    assert run.status.generation > generation
+
+
+def test_a_combination_that_costs_too_much_is_refused_with_its_cost_and_nothing_is_lost(
+    lab: AppTest, engine: Engine
+) -> None:
+    control(lab, "+10").click().run()
+    control(lab, "Width").set_value(512).run()
+    control(lab, "Hidden layers").set_value(20).run()
+    assert "MB a checkpoint" in lab.warning[0].value or "ms a step" in lab.warning[0].value
+    run = run_of(lab, engine)
+    assert (run.settings.model.width, run.settings.model.hidden_layers) == (512, 3)
+    assert control(lab, "Hidden layers").value == 3
+
+
+def test_a_settings_link_reproduces_its_settings_and_starts_nothing(engine: Engine) -> None:
+    page = opened(lr="0.37", g="relu", layers="2", seed="7")
+    run = run_of(page, engine)
+    assert run.settings == Settings().replace(learning_rate=0.37, nonlinearity="relu", hidden_layers=2, seed=7)
+    assert run.status.step == 0
+    assert control(page, "Learning rate").value == 0.37
+    control(page, "Play")
+
+
+def test_a_bad_value_in_a_link_is_named_and_the_default_stands(engine: Engine) -> None:
+    page = opened(lr="99", layers="2")
+    assert "lr=99" in page.warning[0].value
+    assert control(page, "Learning rate").value == BY_NAME["learning_rate"].check(0.5)
+
+
+def test_an_unknown_run_in_a_link_is_a_notice_and_the_lab_still_works(engine: Engine) -> None:
+    page = opened(run="no-such-run")
+    assert page.warning
+    control(page, "Play").click().run()
+    assert run_of(page, engine).settings == Settings()
+
+
+def test_whoever_has_the_link_watches_and_only_the_owner_steers(lab: AppTest, engine: Engine) -> None:
+    control(lab, "+1").click().run()
+    watcher = opened(run=lab.session_state.run_id)
+    assert control(watcher, "Learning rate").disabled
+    assert control(watcher, "Play").disabled
+    control(watcher, "Start my own").click().run()
+    assert watcher.session_state.run_id != lab.session_state.run_id
+    assert not control(watcher, "Learning rate").disabled
+
+
+@pytest.mark.parametrize("label", ["Share"])
+def test_a_dialog_opens_without_an_error(lab: AppTest, label: str) -> None:
+    control(lab, label).click().run()
+    assert not lab.exception
+    assert not lab.error
