@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, Choice, Initialization, Number, Setting
+from bnviz.config import BY_NAME, Choice, Device, Initialization, Number, Setting
 from bnviz.ui import lab as commands
 from bnviz.ui.lab import Lab
 from bnviz.ui.presets import PRESETS
@@ -25,15 +25,19 @@ def adjust(lab: Lab) -> None:
 
 
 def _live(lab: Lab) -> None:
-    st.markdown("##### Changes live")
+    _heading("Changes live")
     setting_widget(lab, "learning_rate")
     setting_widget(lab, "batch_size")
     _pair(lab, "momentum", "weight_decay")
     setting_widget(lab, "bn_momentum")
 
 
+def _heading(text: str) -> None:
+    st.html(f'<h2 class="bnviz-group">{text}</h2>')
+
+
 def _restarting(lab: Lab) -> None:
-    st.markdown("##### Restarts the run")
+    _heading("Restarts the run")
     st.caption("Same seed; the last run stays as a ghost.")
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
@@ -41,9 +45,14 @@ def _restarting(lab: Lab) -> None:
     _pair(lab, "hidden_layers", "width")
     st.caption(_cost(lab))
     _pair(lab, "bn_placement", "seed")
-    if len(lab.engine.devices) > 1:
+    if _has_gpu(lab):
         setting_widget(lab, "device")
     _presets(lab)
+
+
+def _has_gpu(lab: Lab) -> bool:
+    """Whether the device is a choice: the run trains on a GPU, or was told where to train."""
+    return lab.run.status.device not in ("", "CPU") or lab.settings.model.device is not Device.AUTO
 
 
 def _pair(lab: Lab, left: str, right: str) -> None:

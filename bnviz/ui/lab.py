@@ -101,6 +101,8 @@ def _create(the_engine: Engine, owner: str, settings: Settings, is_playing: bool
         return None
     st.session_state.run_id = run_id
     _show_run_in_link(run_id)
+    if speed := st.session_state.get("speed"):  # chosen before there was a run
+        the_engine.set_speed(run_id, owner, speed)
     return run_id
 
 
@@ -176,9 +178,10 @@ def _highest_seed() -> float:
     return domain.high
 
 
-def set_speed(lab: Lab) -> None:
+def set_speed(lab: Lab, steps_per_second: float | None) -> None:
+    """Slow motion; None is as fast as it goes."""
     if not lab.is_recorded:
-        lab.engine.set_speed(lab.run.run_id, lab.owner, st.session_state.speed)
+        lab.engine.set_speed(lab.run.run_id, lab.owner, steps_per_second)
 
 
 def set_directions(lab: Lab, directions: Directions) -> None:
@@ -215,13 +218,9 @@ def change(lab: Lab, name: str, value: Any) -> None:
 def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
     st.session_state.settings = settings
     if lab.is_recorded:
-        run_id = _create(lab.engine, lab.owner, settings, is_playing=bool(is_playing))
+        _create(lab.engine, lab.owner, settings, is_playing=bool(is_playing))
     else:
-        run_id = lab.run.run_id
-        lab.engine.restart(run_id, lab.owner, settings, is_playing)
-    speed = st.session_state.get("speed")
-    if run_id is not None and lab.is_recorded and speed is not None:
-        lab.engine.set_speed(run_id, lab.owner, speed)
+        lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing)
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bnviz.runs.engine import engine
 
+START_UP_SECONDS: Final = 5.0
 COLLECT_EVERY_SECONDS: Final = 30.0
 
 
@@ -19,8 +20,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     script run are off (.streamlit/config.toml), and the young generations are collected here at a calm pace.
     """
     the_engine = engine()
-    starting = asyncio.create_task(asyncio.to_thread(the_engine.start))
-    collecting = asyncio.create_task(_collect(starting))
+    the_engine.start()
+    collecting = asyncio.create_task(_collect())
     try:
         yield
     finally:
@@ -30,10 +31,11 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
         await asyncio.to_thread(the_engine.close)
 
 
-async def _collect(starting: "asyncio.Task[None]") -> None:
-    await asyncio.wait([starting])
-    gc.collect()
-    gc.freeze()
+async def _collect() -> None:
+    while not gc.get_freeze_count():
+        await asyncio.sleep(START_UP_SECONDS)
+        gc.collect()
+        gc.freeze()
     while True:
         await asyncio.sleep(COLLECT_EVERY_SECONDS)
         gc.collect(1)

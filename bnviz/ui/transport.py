@@ -9,8 +9,9 @@ from bnviz.ui import lab as commands
 from bnviz.ui.lab import Lab
 from bnviz.ui.share import share
 
-SPEEDS: Final[dict[float | None, str]] = {
-    None: "Full speed",
+FULL_SPEED: Final = 0.0
+SPEEDS: Final = {
+    FULL_SPEED: "Full speed",
     100.0: "100 steps/s",
     10.0: "10 steps/s",
     1.0: "1 step/s",
@@ -102,12 +103,16 @@ def _speed(lab: Lab) -> None:
         format_func=SPEEDS.__getitem__,
         key="speed",
         label_visibility="collapsed",
-        on_change=commands.command,
-        args=(commands.set_speed, lab),
+        on_change=_speed_chosen,
+        args=(lab,),
         disabled=not lab.is_mine,
         filter_mode=None,
         width=130,
     )
+
+
+def _speed_chosen(lab: Lab) -> None:
+    commands.command(commands.set_speed, lab, st.session_state.speed or None)
 
 
 def _present() -> None:
