@@ -3,7 +3,7 @@
 import streamlit as st
 
 from bnviz.ui.charts import charts
-from bnviz.ui.controls import adjust, try_this
+from bnviz.ui.controls import adjust, present_controls, try_this
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import open_lab
 from bnviz.ui.pickers import pick_view
@@ -17,7 +17,7 @@ def lab_page() -> None:
     transport(lab)
     show_notices()
     with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
-        try_this(lab)
+        present_controls(lab) if lab.is_presenting else try_this(lab)
         pick_view(lab)
     charts(lab)
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from bnviz.config import Directions
 from bnviz.figures import FIGURES
 from bnviz.live.component import live_charts
@@ -19,9 +17,9 @@ def charts(lab: Lab, names: Sequence[str] = tuple(FIGURES)) -> None:
         lab.view,
         names,
         phase=lab.run.status.phase,
-        directions=lab.run.contour.directions if lab.run.contour else Directions.PATHS,
+        directions=lab.orders.directions if lab.orders else Directions.PATHS,
         is_owner=lab.is_mine and not lab.is_recorded,
-        is_presenting=bool(st.session_state.get("is_present")),
+        is_presenting=lab.is_presenting,
         key="charts",
     )
     if result.directions and lab.is_mine and not lab.is_recorded:

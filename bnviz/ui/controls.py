@@ -142,7 +142,7 @@ def _preset_chosen(lab: Lab) -> None:
 
 def try_this(lab: Lab) -> None:
     """A row of chips: each takes a preset and plays it."""
-    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
         st.markdown("Try this", width="content")
         for preset in PRESETS:
             if preset.chip:
@@ -154,6 +154,12 @@ def try_this(lab: Lab) -> None:
                     args=(commands.apply, lab, preset.settings, True),
                     disabled=not lab.is_mine,
                 )
+
+
+def present_controls(lab: Lab) -> None:
+    """What a lecturer still steers while the sidebar is hidden."""
+    with st.container(key="present-controls"):
+        setting_widget(lab, "learning_rate", place="page")
 
 
 def preset_sentence(lab: Lab) -> str:

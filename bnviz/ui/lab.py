@@ -12,7 +12,7 @@ from bnviz.config import BY_NAME, Directions, Initialization, Settings, View
 from bnviz.errors import BnvizError
 from bnviz.live.owner import COOKIE
 from bnviz.records import Badge, Phase, Run
-from bnviz.runs.engine import Engine, engine
+from bnviz.runs.engine import Engine, Orders, engine
 from bnviz.runs.recorded import recorded_run
 
 MOST_NOTICES: Final = 3
@@ -26,13 +26,15 @@ class Lab:
     Attributes:
         owner: the visitor, known by a cookie.
         run: the newest record of the run on the page; the recorded run until the visitor has one.
-        settings: those of the run, or the ones prepared for the run to come while a recording is shown.
+        settings: what the visitor has asked for; it is in force, or about to be.
+        orders: all that is asked of the run; None while a recording is shown or the run is asleep.
     """
 
     engine: Engine
     owner: str
     run: Run
     settings: Settings
+    orders: Orders | None = None
 
     @property
     def is_recorded(self) -> bool:
@@ -45,11 +47,17 @@ class Lab:
 
     @property
     def is_playing(self) -> bool:
-        return not self.is_recorded and self.run.status.phase in (Phase.PLAYING, Phase.QUEUED)
+        is_going = self.run.status.phase in (Phase.PLAYING, Phase.QUEUED)
+        return is_going and self.orders is not None and self.orders.is_playing
+
+    @property
+    def is_presenting(self) -> bool:
+        """Larger type and fewer controls, for a projector."""
+        return bool(st.session_state.get("is_present"))
 
     @property
     def view(self) -> View:
-        return view_of_session().within(self.run.settings.model)
+        return view_of_session().within(self.settings.model)
 
 
 def open_lab() -> Lab:
@@ -63,8 +71,8 @@ def open_lab() -> Lab:
         run_id = _create(the_engine, owner, state.settings)
     if run_id is not None:
         try:
-            run = the_engine.hub.get(run_id)
-            return Lab(the_engine, owner, run, run.settings)
+            run, orders = the_engine.hub.get(run_id), the_engine.orders_of(run_id)
+            return Lab(the_engine, owner, run, orders.settings if orders else run.settings, orders)
         except BnvizError as error:
             notify(error.text)
             _forget_run()
@@ -74,7 +82,7 @@ def open_lab() -> Lab:
 def _owner() -> str:
     """The visitor's cookie; where there is none (cookies refused), a name for this session alone."""
     cookie = st.context.cookies.get(COOKIE)
-    if cookie:
+    if isinstance(cookie, str) and cookie:  # AppTest, which has no browser, answers with a mock
         return cookie
     return str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
 

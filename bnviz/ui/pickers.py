@@ -15,12 +15,12 @@ MOST_LAYER_BUTTONS: Final = 5
 
 def pick_view(lab: Lab) -> None:
     """Layer, unit and axis; the training knows nothing of them."""
-    view, model = lab.view, lab.run.settings.model
+    view, model = lab.view, lab.settings.model
     layers = list(range(1, model.hidden_layers + 1))
     units = kept_units(1, model.width)[0].tolist()
     st.session_state["layer"], st.session_state["axis"] = view.layer, view.axis
     st.session_state["unit"] = min(units, key=lambda unit: abs(unit - view.unit))
-    with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap=8):
         st.markdown("Layer", width="content")
         if len(layers) <= MOST_LAYER_BUTTONS:
             st.segmented_control(
@@ -38,11 +38,11 @@ def pick_view(lab: Lab) -> None:
             )
         st.markdown("Unit", width="content")
         st.selectbox(
-            "Unit", units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,), width=80,
+            "Unit", units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,), width=72,
         )  # fmt: skip
         st.selectbox(
             "Axis", list(AXES), format_func=AXES.__getitem__, key="axis", label_visibility="collapsed",
-            on_change=_picked, args=(lab,), filter_mode=None, width=150,
+            on_change=_picked, args=(lab,), filter_mode=None, width=140,
         )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def share(lab: Lab) -> None:
     st.code(link(config.to_query(lab.settings) | config.view_to_query(lab.view)), language=None, wrap_lines=True)
     st.markdown("**Downloads**")
     name = f"bnviz-{lab.run.status.step}"
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap=8):
         st.download_button("Measurements, CSV", lambda: export.csv(lab.run), f"{name}.csv", "text/csv")
         st.download_button(
             "Measurements, Parquet", lambda: export.parquet(lab.run), f"{name}.parquet", "application/octet-stream"

@@ -21,7 +21,7 @@ SPEEDS: Final = {
 def transport(lab: Lab) -> None:
     """The bar that stays in reach: what drives the run at the left, what tells and shares at the right."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="bar"):
-        with st.container(horizontal=True, wrap=False, width="content", key="transport", gap="small"):
+        with st.container(horizontal=True, wrap=False, width="content", key="transport", gap=8):
             if not lab.is_mine:
                 _start_own(lab)
             _play_or_pause(lab)
@@ -31,7 +31,7 @@ def transport(lab: Lab) -> None:
             )
             _button(lab, "New seed", "seed-new", commands.new_seed, ":material/casino:", "New weights and batch order.")
         with st.container(
-            horizontal=True, wrap=False, width="content", key="status-bar", gap="small", vertical_alignment="center"
+            horizontal=True, wrap=False, width="content", key="status-bar", gap=8, vertical_alignment="center"
         ):
             st.html('<span class="bnviz-status" role="status"></span>', width="content")
             _speed(lab)
@@ -107,7 +107,7 @@ def _speed(lab: Lab) -> None:
         args=(lab,),
         disabled=not lab.is_mine,
         filter_mode=None,
-        width=130,
+        width=118,
     )
 
 
