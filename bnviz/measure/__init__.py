@@ -1,0 +1,1 @@
+"""What is measured of the competitors; measuring never changes training: buffers of its own, no random numbers."""

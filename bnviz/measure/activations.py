@@ -1,0 +1,103 @@
+"""The distribution of the inputs to every hidden layer's nonlinearity, on a fixed probe of held-out images.
+
+Shapes: K = networks, l = hidden layers, n = units of a layer, m = probe images, u = units kept, q = quantile levels.
+"""
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.config import ModelConfig
+from bnviz.models import Stack
+from bnviz.models.activations import Activations
+from bnviz.models.nonlinearities import NONLINEARITIES
+from bnviz.records import BAND_LEVELS, QUANTILE_LEVELS, Floats, Ints
+
+DEAD_SPREAD: Final = 1e-6  # a unit whose outputs lie closer together than this says the same of every image
+
+
+class Probe:
+    """A fixed batch of held-out images, run through the networks with the batch's own statistics (N_BN^tr).
+
+    Args:
+        images: [m, 784], labels: [m].
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+        self._activations: Activations | None = None
+
+    def run(self, stack: Stack) -> Activations:
+        """Forward pass and loss; the result is overwritten by the next run."""
+        batch = self._activations
+        if batch is None or len(batch.loss) != len(stack):
+            batch = self._activations = stack.activations(len(self.images))
+            batch.images.copy_(self.images)
+            batch.labels.copy_(self.labels)
+        stack.forward(batch)
+        stack.loss(batch)
+        return batch
+
+    def sorted_inputs(self, stack: Stack) -> Floats:
+        """Inputs to each unit's nonlinearity, sorted over the images: [K, l, n, m]. NumPy's sort is far the faster."""
+        batch, width = self.run(stack), stack.model.width
+        by_unit = torch.stack([hidden.z[:, :, :width].transpose(1, 2) for hidden in batch.hidden], dim=1)
+        values: Floats = by_unit.cpu().numpy()
+        values.sort(axis=-1)
+        return values
+
+
+def at_levels(sorted_values: Floats, levels: tuple[float, ...] | Floats) -> Floats:
+    """Quantiles along the last axis of sorted values, interpolated as `numpy.quantile` does: [..., len(levels)]"""
+    position = np.asarray(levels) * (sorted_values.shape[-1] - 1)
+    below = np.floor(position).astype(np.int64)
+    above = np.ceil(position).astype(np.int64)
+    share = (position - below).astype(sorted_values.dtype)
+    result: Floats = sorted_values[..., below] * (1 - share) + sorted_values[..., above] * share
+    return result
+
+
+def bands(sorted_inputs: Floats, units: Ints) -> Floats:
+    """15th, 50th and 85th percentile of each unit kept: [K, l, u, 3]. Source: Ioffe & Szegedy 2015, Fig. 1(b, c)."""
+    kept = np.take_along_axis(sorted_inputs, units[None, :, :, None], axis=2)
+    return at_levels(kept, BAND_LEVELS)
+
+
+def pooled(sorted_inputs: Floats) -> Floats:
+    """All units of a layer together, sorted: [K, l, n * m]."""
+    return np.sort(sorted_inputs.reshape(*sorted_inputs.shape[:2], -1), axis=-1)
+
+
+def quantiles(pooled_inputs: Floats) -> Floats:
+    """The whole distribution of each layer's inputs: [K, l, q]."""
+    return at_levels(pooled_inputs, QUANTILE_LEVELS)
+
+
+def saturated(pooled_inputs: Floats, model: ModelConfig) -> Floats:
+    """Share of (unit, image) pairs where the nonlinearity is flat: its slope under a fifth of its steepest. [K, l]
+
+    That is, outside (0.053, 0.947) for the sigmoid's output, beyond 0.894 for tanh's, z <= 0 for ReLU and leaky ReLU
+    (whose slope there is 0.01), z < -0.35 for GELU, nowhere for the identity.
+    """
+    low, high = NONLINEARITIES[model.nonlinearity].steep
+    networks, layers, count = pooled_inputs.shape
+    shares = np.empty((networks, layers))
+    for index in np.ndindex(networks, layers):
+        values = pooled_inputs[index]
+        flat_below = np.searchsorted(values, low, side="right")
+        flat_above = count - np.searchsorted(values, high, side="left")
+        shares[index] = (flat_below + flat_above) / count if np.isfinite(values[-1]) else np.nan
+    return shares
+
+
+def dead(sorted_inputs: Floats, model: ModelConfig) -> Floats:
+    """Share of units whose output is the same for every image, to within 1e-6: [K, l]."""
+    ends = torch.from_numpy(np.ascontiguousarray(sorted_inputs[..., [0, -1]]))
+    outputs = torch.empty_like(ends)
+    NONLINEARITIES[model.nonlinearity].forward(ends, out=outputs)
+    lowest, highest = outputs.numpy()[..., 0], outputs.numpy()[..., 1]
+    is_dead = np.where(np.isfinite(highest), np.abs(highest - lowest) <= DEAD_SPREAD, np.nan)
+    shares: Floats = is_dead.mean(axis=-1)
+    return shares

@@ -1,0 +1,78 @@
+"""All default probes of the networks that still train, behind one door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bnviz.measure import activations, landscape
+from bnviz.measure.accuracy import TestAccuracy
+from bnviz.measure.activations import Probe
+from bnviz.measure.drift import Drift
+from bnviz.measure.gradients import GRADIENT_IMAGES, Flattened, probe_gradients
+from bnviz.models import Stack
+from bnviz.records import PROBE_IMAGES, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the probes say of K networks; the fields of `records.Point` by the same names, K leading."""
+
+    accuracy: Floats
+    bands: Floats
+    quantiles: Floats
+    net_displacement: Floats
+    path_length: Floats
+    standardised_net_displacement: Floats
+    standardised_path_length: Floats
+    saturated: Floats
+    dead: Floats
+
+
+class Instruments:
+    """The probes of a stack, and what they remember from point to point.
+
+    The probe is the first 512 test images, whatever the seed; the gradients use the first 128 of them.
+    """
+
+    def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints) -> None:
+        self._units = units
+        self._accuracy = TestAccuracy(test_images, test_labels)
+        self._probe = Probe(test_images[:PROBE_IMAGES], test_labels[:PROBE_IMAGES])
+        self._gradient_probe = Probe(test_images[:GRADIENT_IMAGES], test_labels[:GRADIENT_IMAGES])
+        self.drift = Drift(self._probe.sorted_inputs(stack))
+        self.path = landscape.WeightPath(landscape.weight_vectors(stack.parameters))
+
+    def read(self, stack: Stack, step: int, is_scheduled: bool) -> Readings:
+        """All readings; a scheduled one also lengthens the drift's path and the path of the weights."""
+        inputs = self._probe.sorted_inputs(stack)
+        pooled = activations.pooled(inputs)
+        if is_scheduled:
+            self.drift.advance(inputs)
+            self.path.add(step, landscape.weight_vectors(stack.parameters))
+        net, standardised_net = self.drift.net(inputs)
+        path, standardised_path = self.drift.path
+        return Readings(
+            accuracy=self._accuracy.measure(stack),
+            bands=activations.bands(inputs, self._units),
+            quantiles=activations.quantiles(pooled),
+            net_displacement=net,
+            path_length=path,
+            standardised_net_displacement=standardised_net,
+            standardised_path_length=standardised_path,
+            saturated=activations.saturated(pooled, stack.model),
+            dead=activations.dead(inputs, stack.model),
+        )
+
+    def gradients(self, stack: Stack) -> list[Flattened]:
+        """The gradient of every weight matrix of every network on the 128 images."""
+        return probe_gradients(stack, self._gradient_probe)
+
+    def keep_only(self, networks: Sequence[int]) -> None:
+        """Forget the networks that have stopped."""
+        self.drift = self.drift.only(networks)
+        self.path = self.path.only(networks)
+
+    def walk(self, stack: Stack, step: int) -> tuple[list[int], Tensor]:
+        """The path of the weights so far, the present included: steps [p] and weights [p, K, P]."""
+        return self.path.until(step, landscape.weight_vectors(stack.parameters))

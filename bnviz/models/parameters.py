@@ -1,0 +1,87 @@
+"""The numbers that training changes, of K networks, in one flat buffer."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor
+
+# Each network's block of units is padded to this many floats. Vectorised loops take up to 32 floats a pass and treat a
+# remainder by another formula, so without the padding a network's last bits would depend on what lies beside it.
+PAD: Final = 32
+
+
+def padded(units: int) -> int:
+    """The units of a layer rounded up to a multiple of `PAD`."""
+    return -(-units // PAD) * PAD
+
+
+class Parameters:
+    """Weights, biases, gammas and betas of K networks as views of one flat buffer; also their gradients and momenta.
+
+    The padding is never part of a product, so its weights and gradients stay what they were made: 0 (gamma: as filled).
+
+    Attributes:
+        flat: [everything], weight matrices first.
+        weights: for each of the w weight layers [K, n_in, n_out], so that a layer is u W (the transpose of the paper's
+            W, which multiplies from the left).
+        biases: for each weight layer [K, 1, p].
+        gammas, betas: for each hidden layer [K, 1, p].
+    """
+
+    def __init__(self, sizes: Sequence[int], networks: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.sizes, self.networks = tuple(sizes), networks
+        matrices = [(networks, n_in, padded(n_out)) for n_in, n_out in pairwise(sizes)]
+        vectors = [(networks, 1, padded(n)) for n in sizes[1:]]
+        shapes = [*matrices, *vectors, *vectors[:-1], *vectors[:-1]]
+        lengths = [k * n_in * p for k, n_in, p in shapes]
+        self.flat = torch.zeros(sum(lengths), dtype=dtype, device=device)
+        blocks = [part.view(shape) for part, shape in zip(torch.split(self.flat, lengths), shapes, strict=True)]
+        w = len(matrices)
+        self._weight_end = sum(lengths[:w])
+        self._first_end = lengths[0]
+        self.weights = [block[:, :, :n] for block, n in zip(blocks[:w], sizes[1:], strict=True)]
+        self.biases = blocks[w : 2 * w]
+        self.gammas = blocks[2 * w : 3 * w - 1]
+        self.betas = blocks[3 * w - 1 :]
+
+    @property
+    def flat_weights(self) -> Tensor:
+        """The weight matrices alone: what weight decay applies to."""
+        return self.flat[: self._weight_end]
+
+    @property
+    def flat_later_weights(self) -> Tensor:
+        """The weight matrices without the first layer's."""
+        return self.flat[self._first_end : self._weight_end]
+
+    def empty_like(self) -> "Parameters":
+        """Zeros in the same arrangement: a gradient, a momentum, a direction."""
+        return Parameters(self.sizes, self.networks, self.flat.dtype, self.flat.device)
+
+    def clone(self) -> "Parameters":
+        copy = self.empty_like()
+        copy.flat.copy_(self.flat)
+        return copy
+
+    def only(self, networks: Sequence[int]) -> "Parameters":
+        """A copy of some of the networks, in this order."""
+        chosen = Parameters(self.sizes, len(networks), self.flat.dtype, self.flat.device)
+        for mine, theirs in zip(self._blocks(), chosen._blocks(), strict=True):
+            theirs.copy_(mine[list(networks)])
+        return chosen
+
+    def _blocks(self) -> list[Tensor]:
+        return [*self.weights, *self.biases, *self.gammas, *self.betas]
+
+    def named(self, network: int) -> dict[str, Tensor]:
+        """One network's numbers without the padding, as views.
+
+        "weight.1" [n_in, n_out] and "bias.1" [n] to the output layer's, "gamma.1" and "beta.1" [n] of hidden layers.
+        """
+        named = {f"weight.{layer}": weight[network] for layer, weight in enumerate(self.weights, start=1)}
+        for kind, vectors in (("bias", self.biases), ("gamma", self.gammas), ("beta", self.betas)):
+            for layer, vector in enumerate(vectors, start=1):
+                named[f"{kind}.{layer}"] = vector[network, 0, : self.sizes[layer]]
+        return named

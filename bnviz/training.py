@@ -1,0 +1,418 @@
+"""Lock-step training, one step at a time."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz import data
+from bnviz.config import TWINS, Competitor, Device, Directions, HyperParams, Settings
+from bnviz.data import Batches, Mnist
+from bnviz.errors import ConfigError, DataError
+from bnviz.measure import landscape
+from bnviz.measure.compute_time import Clock, ComputeTime
+from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, health_from_tensor, health_to_tensor
+from bnviz.measure.gradients import gradient_record, update_ratios
+from bnviz.measure.instruments import Instruments
+from bnviz.models import Activations, Stack, initial_weights, make_optimizer, optimizers
+from bnviz.records import (
+    Condition,
+    Contour,
+    Floats,
+    Gradients,
+    Health,
+    HistoryBuilder,
+    Ints,
+    Phase,
+    Point,
+    Run,
+    Status,
+    kept_units,
+    measure_shapes,
+)
+
+DENSE_STEPS: Final = 20  # measured one by one
+POINTS_A_DECADE: Final = 30
+CONTOUR_IMAGES: Final = 512
+
+
+def is_scheduled(step: int) -> bool:
+    """Whether the fixed schedule measures at this step: every one up to 20, then about 30 a decade of steps."""
+    if step <= DENSE_STEPS:
+        return True
+    index = round(POINTS_A_DECADE * math.log10(step / DENSE_STEPS))
+    return step == round(DENSE_STEPS * 10 ** (index / POINTS_A_DECADE))
+
+
+def device_of(device: Device) -> torch.device:
+    """The device to train on; `ConfigError` if it is CUDA and torch sees none."""
+    has_cuda = torch.cuda.is_available()
+    if device is Device.CUDA and not has_cuda:
+        raise ConfigError("device = cuda, but this machine offers torch no CUDA device: choose cpu or auto.")
+    return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
+
+
+class Trainer:
+    """K competitors trained in lock-step on the same mini-batches: mathematics only, no clock and no thread.
+
+    Pausing is not calling `step`. Measuring never changes training, bit for bit.
+
+    Args:
+        clock: seconds, as `time.perf_counter` gives them. With one, each competitor's own step is timed alone at
+            scheduled points (a rehearsal on copies) and summed up as its compute time; without one that stays 0.
+
+    Attributes:
+        settings: the model, fixed, and the newest hyper-parameters used.
+        step_count: lock-steps taken. A step at which a competitor diverges counts.
+        images_seen: by each competitor that still trains.
+        units: [l, u] whose bands are kept.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        mnist: Mnist,
+        competitors: Sequence[Competitor] = TWINS,
+        clock: Clock | None = None,
+    ) -> None:
+        model = settings.model
+        self.settings, self.competitors = settings, tuple(competitors)
+        self.step_count = self.images_seen = 0
+        self.units: Ints = kept_units(model.hidden_layers, model.width)
+        self._device = device_of(model.device)
+        self._images, test_images = mnist.inputs(model.input_form, self._device)
+        self._labels, test_labels = mnist.labels(self._device)
+        self._batches = Batches(model.seed, len(self._images))
+        self._stack = Stack(model, [one.normalization for one in competitors], device=self._device)
+        self._stack.set_weights(initial_weights(model))
+        self._optimizer = make_optimizer(self._stack)
+        self._instruments = Instruments(self._stack, test_images, test_labels, self.units)
+        self._batch: Activations | None = None  # buffers of the present batch size
+        self._last: Activations | None = None  # as the last step left them
+        count = len(self.competitors)
+        self._training = list(range(count))  # competitors in the stack, in its order
+        self._stopped: dict[int, dict[str, Tensor]] = {}  # weights of the diverged, as they were
+        self._health = [Health() for _ in range(count)]
+        self._watches = [ChanceWatch() for _ in range(count)]
+        self._loss_sum, self._loss_steps = np.zeros(count), 0
+        self._mean_loss: Floats = np.full(count, np.nan)
+        self._update_ratio: Floats = np.full((count, model.hidden_layers + 1), np.nan)  # as resumed from
+        self._point: Point | None = None
+        self._compute_time = ComputeTime(count, clock)
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    @property
+    def device_name(self) -> str:
+        """ "CPU" or the GPU's name."""
+        return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
+
+    @property
+    def health(self) -> tuple[Health, ...]:
+        """The condition of every competitor."""
+        return tuple(self._health)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every competitor has diverged: nothing is left to step."""
+        return not self._training
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the schedule wants a measurement at this step."""
+        return is_scheduled(self.step_count)
+
+    def step(self, hyper: HyperParams) -> None:
+        """One mini-batch for all competitors that still train. One whose loss is not finite stops before the update."""
+        if not self._training:
+            return
+        if hyper != self.settings.hyper:
+            self.settings = Settings(self.settings.model, hyper)
+        index = self._batches.take(hyper.batch_size).to(self._device)
+        batch, losses, accuracies = self._forward(index)
+        while not all(map(math.isfinite, losses)):
+            self._stop([place for place, loss in enumerate(losses) if not math.isfinite(loss)], batch)
+            if not self._training:
+                break
+            batch, losses, accuracies = self._forward(index)
+        self.step_count += 1
+        self.images_seen += hyper.batch_size
+        self._loss_steps += 1
+        if not self._training:
+            return
+        self._optimizer.step(self._stack, batch, hyper)
+        self._stack.update_running(batch, hyper.bn_momentum)
+        self._last = batch
+        for k, loss, accuracy in zip(self._training, losses, accuracies, strict=True):
+            self._loss_sum[k] += loss
+            self._watch(k, accuracy * hyper.batch_size, hyper.batch_size)
+
+    def _forward(self, index: Tensor) -> tuple[Activations, list[float], list[float]]:
+        """The mini-batch through every network: its buffers, losses and accuracies.
+
+        Reading them is the step's one look at the device: on a GPU it waits for the forward pass, so that a diverged
+        network stops with its weights untouched.
+        """
+        batch = self._batch
+        if batch is None or batch.batch != len(index):
+            batch = self._batch = self._stack.activations(len(index))
+        torch.index_select(self._images, 0, index, out=batch.images)
+        torch.index_select(self._labels, 0, index, out=batch.labels)
+        self._stack.forward(batch)
+        self._stack.loss(batch)
+        losses, accuracies = batch.report.tolist()
+        return batch, losses, accuracies
+
+    def _watch(self, k: int, hits: float, images: int) -> None:
+        """Note a competitor's step; it stalls or recovers."""
+        watch = self._watches[k]
+        watch.add(hits, images)
+        is_stalled = self._health[k].condition is Condition.STALLED
+        if watch.is_at_chance and not is_stalled:
+            self._health[k] = Health(Condition.STALLED, since_step=self.step_count - WINDOW)
+        elif is_stalled and not watch.is_at_chance:
+            self._health[k] = Health()
+
+    def _stop(self, places: Sequence[int], batch: Activations) -> None:
+        """Take diverged networks out of the stack; the others go on as they would have."""
+        for place in places:
+            cause = first_not_finite(self._stack, place, batch, self._last)
+            since = self.step_count + (0 if cause.was_step_before else 1)
+            k = self._training[place]
+            self._health[k] = Health(Condition.DIVERGED, since, cause.layer, cause.what)
+            self._stopped[k] = {name: value.clone() for name, value in self._stack.named(place).items()}
+        self._keep_only([place for place in range(len(self._stack)) if place not in places])
+
+    def _keep_only(self, places: list[int]) -> None:
+        self._training = [self._training[place] for place in places]
+        self._batch = self._last = None
+        if places:
+            stack = self._stack.only(places)
+            self._optimizer = optimizers.only(self._optimizer, stack, places)
+            self._stack = stack
+            self._instruments.keep_only(places)
+
+    # --- measuring ----------------------------------------------------------------------------------------------------
+
+    def measure(self, is_scheduled: bool) -> Point:
+        """Everything measured at this step. Only a scheduled measurement lengthens the drift's path."""
+        earlier = self._point
+        if earlier is not None and earlier.step == self.step_count and (earlier.is_scheduled or not is_scheduled):
+            return earlier
+        if self._loss_steps:
+            self._mean_loss = self._spread((self._loss_sum / self._loss_steps)[self._training], "loss")
+            self._loss_sum, self._loss_steps = np.zeros(len(self.competitors)), 0
+        if is_scheduled:
+            self._compute_time.rehearse(
+                self.step_count, self._training, self._stack, self._optimizer, self._last, self.settings.hyper
+            )
+        readings: dict[str, Floats] = {}
+        if not self.is_finished:
+            with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
+                readings = vars(self._instruments.read(self._stack, self.step_count, is_scheduled))
+        names = set(measure_shapes(1, 1, 1)) - {"step", "images", "is_scheduled", "compute_seconds", "loss"}
+        measures = {name: self._spread(readings.get(name), name) for name in names - {"update_ratio"}}
+        self._point = Point(
+            step=self.step_count,
+            images=self.images_seen,
+            is_scheduled=is_scheduled,
+            compute_seconds=self._spread(
+                self._compute_time.seconds(self.step_count)[self._training], "compute_seconds"
+            ),
+            loss=self._mean_loss,
+            update_ratio=self._latest_update_ratio(),
+            **measures,
+        )
+        return self._point
+
+    def gradients(self) -> Gradients:
+        """Histograms of the gradient of every weight matrix on the first 128 probe images, at this step."""
+        found = (
+            {} if self.is_finished else dict(zip(self._training, self._instruments.gradients(self._stack), strict=True))
+        )
+        matrices = self.settings.model.hidden_layers + 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            return gradient_record(self.step_count, [found.get(k) for k in range(len(self.competitors))], matrices)
+
+    def contour(self, directions: Directions, side: int = 21) -> Iterator[Contour]:
+        """The loss on a plane through the present weights, coarse first; each item is a few ms further, the last whole.
+
+        It works on a copy of the weights as they are at this call, so training may go on between two items.
+        """
+        step, training = self.step_count, list(self._training)
+        stack = self._stack.only(range(len(self._stack)))
+        steps, walk = self._instruments.walk(stack, step)
+        return self._contours(stack, training, step, directions, side, steps, walk)
+
+    def _contours(
+        self,
+        stack: Stack,
+        training: list[int],
+        step: int,
+        directions: Directions,
+        side: int,
+        steps: list[int],
+        walk: Tensor,
+    ) -> Iterator[Contour]:
+        count = len(self.competitors)
+        path, share = np.full((count, len(steps), 2), np.nan), np.full(count, np.nan)
+        loss = np.full((count, side, side), np.nan)
+        plane = landscape.plane(walk, stack.parameters, directions, self.settings.model.seed)
+        alpha, beta = landscape.grid(plane.path, plane.directions, side)
+        path[training], share[training] = plane.path.transpose(1, 0, 2), plane.share
+        images, labels = self._images[:CONTOUR_IMAGES], self._labels[:CONTOUR_IMAGES]
+        for surface in landscape.losses(stack, images, labels, plane, alpha, beta):
+            loss[training] = surface
+            yield Contour(
+                step, plane.directions, len(images), alpha, beta, loss.copy(), np.array(steps, float), path, share
+            )
+
+    def _spread(self, values: Floats | None, name: str) -> Floats:
+        """Values of the networks in the stack as values of all competitors: NaN for those that have stopped."""
+        layers, kept = self.units.shape
+        spread = np.full(measure_shapes(len(self.competitors), layers, kept)[name], np.nan)
+        if values is not None:
+            spread[self._training] = values
+        return spread
+
+    def _latest_update_ratio(self) -> Floats:
+        if self._last is None:
+            return self._spread(self._update_ratio[self._training], "update_ratio")
+        change = self._optimizer.weight_change(self._stack, self._last)
+        return self._spread(update_ratios(self._stack, change), "update_ratio")
+
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> dict[str, Tensor]:
+        """All that is needed to go on bit for bit, by name, on the CPU.
+
+        The snapshots that draw the path on a contour are not among it: after `resume` the path goes from the initial
+        weights straight to the present ones.
+        """
+        numbers = {
+            "step": self.step_count,
+            "images_seen": self.images_seen,
+            "epoch": self._batches.epoch,
+            "position": self._batches.position,
+            "optimizer_count": self._optimizer.count,
+            "loss_steps": self._loss_steps,
+        }
+        tensors = {name: torch.tensor(float(number), dtype=torch.float64) for name, number in numbers.items()}
+        arrays = {
+            "loss_sum": self._loss_sum,
+            "mean_loss": self._mean_loss,
+            "compute_time": self._compute_time.state(),
+            "update_ratio": self._latest_update_ratio(),
+        }
+        tensors |= {name: torch.tensor(array) for name, array in arrays.items()}
+        for k, competitor in enumerate(self.competitors):
+            tensors |= {f"{competitor.name}/{name}": value for name, value in self._competitor_state(k).items()}
+        return tensors
+
+    def _competitor_state(self, k: int) -> dict[str, Tensor]:
+        state = {"health": health_to_tensor(self._health[k]), "chance": self._watches[k].state()}
+        if k in self._stopped:
+            return state | self._stopped[k]
+        place = self._training.index(k)
+        state |= self._stack.named(place)
+        for kind, moments in self._optimizer.state.items():
+            state |= {f"{kind}/{name}": value for name, value in moments.named(place).items()}
+        drift = self._instruments.drift
+        state["drift_previous"] = torch.from_numpy(drift.previous[place])
+        state["drift_path"] = torch.from_numpy(drift.path[:, place])
+        return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
+
+    @classmethod
+    def resume(
+        cls,
+        settings: Settings,
+        mnist: Mnist,
+        tensors: dict[str, Tensor],
+        competitors: Sequence[Competitor] = TWINS,
+        clock: Clock | None = None,
+    ) -> "Trainer":
+        """A trainer that goes on from a checkpoint, bit for bit; `DataError` if the tensors do not fit the settings."""
+        trainer = cls(settings, mnist, competitors, clock)
+        try:
+            trainer._restore(tensors)
+        except (KeyError, ValueError, IndexError, RuntimeError) as error:
+            raise DataError(f"The checkpoint does not fit these settings ({error}): start the run again.") from None
+        return trainer
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        self.step_count, self.images_seen = int(tensors["step"]), int(tensors["images_seen"])
+        epoch, position = int(tensors["epoch"]), int(tensors["position"])
+        self._batches = Batches(self.settings.model.seed, len(self._images), epoch, position)
+        self._loss_sum, self._loss_steps = tensors["loss_sum"].numpy().copy(), int(tensors["loss_steps"])
+        self._mean_loss, self._update_ratio = tensors["mean_loss"].numpy(), tensors["update_ratio"].numpy()
+        self._compute_time.restore(tensors["compute_time"].numpy())
+        for k, competitor in enumerate(self.competitors):
+            self._health[k] = health_from_tensor(tensors[f"{competitor.name}/health"])
+            self._watches[k].restore(tensors[f"{competitor.name}/chance"])
+        for k in [k for k, health in enumerate(self._health) if health.condition is Condition.DIVERGED]:
+            names = self._stack.named(k)
+            self._stopped[k] = {name: tensors[f"{self.competitors[k].name}/{name}"].clone() for name in names}
+        self._keep_only([k for k in range(len(self.competitors)) if k not in self._stopped])
+        if not self.is_finished:
+            self._restore_networks(tensors)
+
+    def _restore_networks(self, tensors: dict[str, Tensor]) -> None:
+        names = [self.competitors[k].name for k in self._training]
+        for place, competitor in enumerate(names):
+            for name, value in self._stack.named(place).items():
+                value.copy_(tensors[f"{competitor}/{name}"])
+        state = {}
+        for kind in ("velocity", "first_moment", "second_moment"):
+            if f"{names[0]}/{kind}/weight.1" in tensors:
+                state[kind] = self._stack.parameters.empty_like()
+                for place, competitor in enumerate(names):
+                    for name, value in state[kind].named(place).items():
+                        value.copy_(tensors[f"{competitor}/{kind}/{name}"])
+        self._optimizer.restore(state, int(tensors["optimizer_count"]))
+        previous = np.stack([tensors[f"{competitor}/drift_previous"].numpy() for competitor in names])
+        path = np.stack([tensors[f"{competitor}/drift_path"].numpy() for competitor in names], axis=1)
+        self._instruments.drift.resume(previous, path)
+
+
+def train(
+    settings: Settings,
+    steps: int,
+    competitors: Sequence[Competitor] = TWINS,
+    mnist: Mnist | None = None,
+    on_point: Callable[[Point], None] | None = None,
+) -> Run:
+    """Train without the app: `steps` lock-steps, measured on the schedule and at the end.
+
+    `mnist` is the shipped one unless given; `on_point` is called with every point as it is measured. The run that comes
+    back is whole: history, gradients at the start and now, and the contour at the last step.
+    """
+    trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
+    history = HistoryBuilder(trainer.competitors, trainer.units)
+    gradients_at_start = trainer.gradients()
+
+    def note(is_scheduled: bool) -> None:
+        point = trainer.measure(is_scheduled)
+        history.append(point)
+        if on_point is not None:
+            on_point(point)
+
+    note(is_scheduled=True)
+    while trainer.step_count < steps and not trainer.is_finished:
+        trainer.step(settings.hyper)
+        if trainer.is_due or trainer.step_count == steps or trainer.is_finished:
+            note(trainer.is_due)
+    *_, contour = trainer.contour(Directions.PATHS)
+    phase = Phase.STOPPED if trainer.is_finished else Phase.PAUSED
+    return Run(
+        run_id="local",
+        settings=settings,
+        status=Status(phase, 0, trainer.step_count, 0.0, trainer.device_name, trainer.health),
+        history=history.history(),
+        gradients_at_start=gradients_at_start,
+        gradients_now=trainer.gradients(),
+        contour=contour,
+    )

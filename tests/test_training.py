@@ -1,0 +1,422 @@
+"""Lock-step training: reproducible, undisturbed by measuring, and with the paper's outcome on MNIST."""
+
+from dataclasses import fields, replace
+from itertools import count, pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from bnviz import data
+from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, ModelConfig, Settings
+from bnviz.errors import ConfigError, DataError
+from bnviz.measure.condition import WINDOW
+from bnviz.records import MEASURES, Badge, Condition, Phase, Point, measure_shapes
+from bnviz.training import Trainer, is_scheduled, train
+
+torch.set_num_threads(1)
+SMALL = Settings(ModelConfig(width=33, hidden_layers=2))
+STILL = HyperParams(learning_rate=0.001)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return data.load()
+
+
+@pytest.fixture
+def trainer(mnist):
+    return Trainer(SMALL, mnist)
+
+
+def run(trainer: Trainer, steps: int, *hyper: HyperParams) -> Trainer:
+    """So many steps, the settings given taking turns."""
+    for step in range(steps):
+        trainer.step(hyper[step % len(hyper)] if hyper else trainer.settings.hyper)
+    return trainer
+
+
+def assert_same_state(a: Trainer, b: Trainer, without: tuple[str, ...] = ()) -> None:
+    """Bitwise, for everything a checkpoint holds but the names that contain one of `without`."""
+    first, second = a.checkpoint(), b.checkpoint()
+    assert first.keys() == second.keys()
+    for name in first:
+        if not any(part in name for part in without):
+            assert torch.equal(first[name].nan_to_num(), second[name].nan_to_num()), name
+
+
+def assert_same_point(a: Point, b: Point) -> None:
+    for one in fields(Point):
+        assert np.array_equal(getattr(a, one.name), getattr(b, one.name), equal_nan=True), one.name
+
+
+# --- the twins --------------------------------------------------------------------------------------------------------
+
+
+def test_the_twins_start_from_the_same_weights(trainer):
+    tensors = trainer.checkpoint()
+    for layer in (1, 2, 3):
+        assert torch.equal(tensors[f"plain/weight.{layer}"], tensors[f"bn/weight.{layer}"])
+        assert tensors[f"plain/weight.{layer}"].any()
+    for layer in (1, 2):
+        assert (tensors[f"bn/gamma.{layer}"] == 1).all()
+        assert not tensors[f"bn/beta.{layer}"].any()
+        assert not tensors[f"plain/bias.{layer}"].any()
+
+
+def test_two_equal_competitors_stay_equal_because_they_are_fed_the_same_batches(mnist):
+    twice = Trainer(SMALL, mnist, [PLAIN, BN, replace(PLAIN, name="again"), replace(BN, name="bn again")])
+    tensors = run(twice, 10).checkpoint()
+    for layer in (1, 2, 3):
+        assert torch.equal(tensors[f"plain/weight.{layer}"], tensors[f"again/weight.{layer}"])
+        assert torch.equal(tensors[f"bn/weight.{layer}"], tensors[f"bn again/weight.{layer}"])
+
+
+def test_each_twin_trains_alone_as_beside_the_other_bit_for_bit(mnist):
+    both = run(Trainer(SMALL, mnist), 10).checkpoint()
+    for competitor in TWINS:
+        alone = run(Trainer(SMALL, mnist, [competitor]), 10).checkpoint()
+        for name, value in alone.items():
+            if name.startswith(f"{competitor.name}/") and "drift" not in name:
+                assert torch.equal(value, both[name]), name
+
+
+def test_a_live_change_acts_at_the_next_step_on_both(trainer, mnist):
+    run(trainer, 5)
+    before = trainer.checkpoint()
+    trainer.step(replace(SMALL.hyper, learning_rate=0.001, batch_size=17))
+    assert trainer.settings.hyper.learning_rate == 0.001
+    assert trainer.images_seen == 5 * 60 + 17
+    after, unchanged = trainer.checkpoint(), run(Trainer(SMALL, mnist), 6).checkpoint()
+    for name in ("plain/weight.1", "bn/weight.1"):
+        small, large = (after[name] - before[name]).norm(), (unchanged[name] - before[name]).norm()
+        assert 0 < small < large / 50
+
+
+def test_a_live_change_that_costs_too_much_is_refused_before_the_step(mnist):
+    trainer = Trainer(Settings(ModelConfig(hidden_layers=3, width=512)), mnist)
+    with pytest.raises(ConfigError, match="momentum"):
+        trainer.step(HyperParams(momentum=0.9))
+    assert trainer.step_count == 0
+
+
+def test_a_device_that_is_not_there_is_refused_with_a_remedy(mnist):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(ConfigError, match="choose cpu or auto"):
+        Trainer(SMALL.replace(device="cuda"), mnist)
+    assert Trainer(SMALL.replace(device="cpu"), mnist).device_name == "CPU"
+
+
+# --- reproducible -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_reset_reproduces_the_run_bit_for_bit(mnist, optimizer):
+    settings = SMALL.replace(optimizer=optimizer, momentum=0.9, learning_rate=0.01, weight_decay=1e-4)
+    first = run(Trainer(settings, mnist), 8)
+    torch.manual_seed(123)
+    torch.rand(7)
+    assert_same_state(first, run(Trainer(settings, mnist), 8))
+
+
+def test_measuring_never_changes_training(mnist):
+    watched, blind = Trainer(SMALL, mnist, clock=count().__next__), Trainer(SMALL, mnist)
+    for step in range(12):
+        watched.measure(is_scheduled=True)
+        watched.gradients()
+        surfaces = watched.contour(Directions.PATHS, side=3)
+        next(surfaces)
+        hyper = replace(SMALL.hyper, batch_size=60 if step % 3 else 20)
+        watched.step(hyper)
+        blind.step(hyper)
+        list(surfaces)
+    assert_same_state(watched, blind, without=("drift", "loss", "compute_time"))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_resumed_run_goes_on_bit_for_bit_and_measures_the_same(mnist, optimizer, momentum):
+    settings = SMALL.replace(optimizer=optimizer, momentum=momentum, learning_rate=0.01)
+    straight = Trainer(settings, mnist)
+    for _ in range(5):
+        straight.step(settings.hyper)
+        straight.measure(is_scheduled=True)
+    straight.step(settings.hyper)
+    resumed = Trainer.resume(settings, mnist, straight.checkpoint())
+    assert_same_state(straight, resumed)
+    assert_same_point(straight.measure(is_scheduled=False), resumed.measure(is_scheduled=False))
+    for trainer in (straight, resumed):
+        run(trainer, 5, settings.hyper, replace(settings.hyper, batch_size=16))
+    assert_same_state(straight, resumed)
+    assert_same_point(straight.measure(is_scheduled=True), resumed.measure(is_scheduled=True))
+
+
+def test_a_checkpoint_is_not_the_live_weights(trainer):
+    tensors = trainer.checkpoint()
+    kept = {name: value.clone() for name, value in tensors.items()}
+    run(trainer, 3)
+    assert all(torch.equal(tensors[name].nan_to_num(), kept[name].nan_to_num()) for name in tensors)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(mnist, trainer):
+    with pytest.raises(DataError, match="does not fit these settings"):
+        Trainer.resume(SMALL.replace(width=20), mnist, trainer.checkpoint())
+    with pytest.raises(DataError, match="does not fit these settings"):
+        Trainer.resume(SMALL, mnist, {})
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def test_the_schedule_is_every_step_to_20_then_about_30_a_decade():
+    scheduled = [step for step in range(20_001) if is_scheduled(step)]
+    assert scheduled[:22] == [*range(21), 22]
+    assert len([step for step in scheduled if 20 < step <= 200]) == 30
+    assert len([step for step in scheduled if 2000 < step <= 20_000]) == 30
+    assert all(later > earlier for earlier, later in pairwise(scheduled))
+    assert {200, 2000, 20_000} <= set(scheduled)
+
+
+def test_a_point_has_every_measure_in_its_shape(trainer):
+    run(trainer, 3)
+    point = trainer.measure(is_scheduled=True)
+    for name, shape in measure_shapes(2, 2, 33).items():
+        assert np.shape(getattr(point, name)) == shape, name
+        assert np.isfinite(getattr(point, name)).all(), name
+    assert set(MEASURES) == set(measure_shapes(2, 2, 33))
+
+
+def test_step_0_has_no_loss_and_no_update_yet_and_has_not_drifted(trainer):
+    point = trainer.measure(is_scheduled=True)
+    assert (point.step, point.images) == (0, 0)
+    assert np.isnan(point.loss).all()
+    assert np.isnan(point.update_ratio).all()
+    assert not point.net_displacement.any()
+    assert not point.path_length.any()
+
+
+def test_loss_is_the_mean_over_the_mini_batches_since_the_point_before(mnist):
+    losses = []
+    single = Trainer(SMALL, mnist)
+    for _ in range(6):
+        single.step(STILL)
+        losses.append(single.measure(is_scheduled=False).loss)
+    trainer = run(Trainer(SMALL, mnist), 2, STILL)
+    assert trainer.measure(is_scheduled=False).loss == pytest.approx(np.mean(losses[:2], axis=0))
+    run(trainer, 4, STILL)
+    assert trainer.measure(is_scheduled=False).loss == pytest.approx(np.mean(losses[2:], axis=0))
+
+
+def test_only_scheduled_points_lengthen_the_path(mnist):
+    often, seldom = Trainer(SMALL, mnist), Trainer(SMALL, mnist)
+    for step in range(9):
+        for trainer in (often, seldom):
+            trainer.step(SMALL.hyper)
+        if step % 3 == 2:
+            often.measure(is_scheduled=True)
+            seldom.measure(is_scheduled=True)
+        else:
+            often.measure(is_scheduled=False)
+    a, b = often.measure(is_scheduled=True), seldom.measure(is_scheduled=True)
+    assert np.array_equal(a.path_length, b.path_length)
+    assert (a.path_length >= a.net_displacement - 1e-6).all()
+
+
+def test_measuring_twice_at_a_step_gives_the_same_point_and_stays_scheduled(trainer):
+    run(trainer, 2)
+    point = trainer.measure(is_scheduled=True)
+    assert trainer.measure(is_scheduled=False) is point
+    assert trainer.measure(is_scheduled=True) is point
+
+
+def test_compute_seconds_are_each_competitors_own_steps_at_the_clocks_pace(mnist):
+    ticks = count()  # one second a look: a step alone takes exactly 1
+    trainer = Trainer(SMALL, mnist, clock=lambda: float(next(ticks)))
+    trainer.measure(is_scheduled=True)
+    run(trainer, 4)
+    assert trainer.measure(is_scheduled=True).compute_seconds.tolist() == [4, 4]
+    run(trainer, 3)
+    assert trainer.measure(is_scheduled=False).compute_seconds.tolist() == [7, 7]
+    assert Trainer(SMALL, mnist).measure(is_scheduled=True).compute_seconds.tolist() == [0, 0]
+
+
+def test_gradients_are_recorded_for_every_weight_matrix(trainer):
+    record = run(trainer, 2).gradients()
+    assert record.step == 2
+    assert record.counts.sum(axis=-1).tolist() == [[784 * 33, 33 * 33, 330]] * 2
+    assert (record.std > 0).all()
+
+
+@pytest.mark.parametrize("directions", Directions)
+def test_a_contour_grows_to_a_whole_one_of_the_step_it_was_asked_at(trainer, directions):
+    for _ in range(4):
+        trainer.step(SMALL.hyper)
+        trainer.measure(is_scheduled=True)
+    quiet = list(trainer.contour(directions, side=9))
+    disturbed = []
+    for contour in trainer.contour(directions, side=9):
+        disturbed.append(contour)
+        trainer.step(SMALL.hyper)
+    for contours in (quiet, disturbed):
+        missing = [int(np.isnan(contour.loss).sum()) for contour in contours]
+        assert missing == sorted(missing, reverse=True)
+        assert missing[-1] == 0
+        assert contours[-1].step == 4
+        assert contours[-1].directions is directions
+    assert np.array_equal(quiet[-1].loss, disturbed[-1].loss)
+    assert quiet[-1].path_steps.tolist() == [0, 1, 2, 3, 4]
+    assert quiet[-1].path.shape == (2, 5, 2)
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+FRAGILE = Settings(ModelConfig(nonlinearity="relu", width=33, hidden_layers=2), HyperParams(learning_rate=5))
+
+
+def until_stopped(trainer: Trainer, index: int, hyper: HyperParams, most: int = 400) -> Trainer:
+    while trainer.health[index].condition is not Condition.DIVERGED and trainer.step_count < most:
+        trainer.step(hyper)
+    return trainer
+
+
+def test_a_diverged_competitor_stops_is_named_and_the_other_goes_on_as_if_alone(mnist):
+    hyper = HyperParams(learning_rate=30)
+    settings = FRAGILE.replace(initialization="he", init_scale=10.0, hidden_layers=4)
+    trainer = until_stopped(Trainer(settings, mnist), 0, hyper)
+    health = trainer.health[0]
+    assert health.condition is Condition.DIVERGED
+    assert health.since_step in (trainer.step_count, trainer.step_count - 1)
+    assert 1 <= health.layer <= 5
+    assert health.what in ("inputs", "gradient", "weights", "loss")
+    assert trainer.health[1].condition is not Condition.DIVERGED
+    stopped = trainer.checkpoint()
+    run(trainer, 5, hyper)
+    alone = run(Trainer(settings, mnist, [BN]), trainer.step_count, hyper).checkpoint()
+    now = trainer.checkpoint()
+    for name in now:
+        if name.startswith("plain/"):
+            assert torch.equal(now[name], stopped[name]) or "drift" in name, name
+        if name.startswith("bn/weight"):
+            assert torch.equal(now[name], alone[name]), name
+
+
+def test_what_is_measured_of_a_diverged_competitor_is_nan_and_the_other_is_measured_on(mnist):
+    hyper = HyperParams(learning_rate=30)
+    settings = FRAGILE.replace(initialization="he", init_scale=10.0, hidden_layers=4)
+    trainer = Trainer(settings, mnist)
+    trainer.measure(is_scheduled=True)
+    run(until_stopped(trainer, 0, hyper), 3, hyper)
+    point = trainer.measure(is_scheduled=True)
+    for name in set(MEASURES) - {"step", "images", "is_scheduled"}:
+        assert np.isnan(getattr(point, name)[0]).all(), name
+        assert not np.isnan(getattr(point, name)[1]).all(), name
+    *_, contour = trainer.contour(Directions.PATHS, side=3)
+    assert np.isnan(contour.loss[0]).all()
+    assert not np.isnan(contour.loss[1]).any()
+    assert trainer.gradients().counts[0].sum() == 0
+    resumed = Trainer.resume(settings, mnist, trainer.checkpoint())
+    assert_same_state(run(trainer, 3, hyper), run(resumed, 3, hyper))
+    assert resumed.health == trainer.health
+
+
+def test_when_all_have_diverged_nothing_is_left_to_step(mnist):
+    trainer = Trainer(
+        settings := FRAGILE.replace(initialization="he", init_scale=10.0, hidden_layers=4), mnist, [PLAIN]
+    )
+    until_stopped(trainer, 0, HyperParams(learning_rate=30))
+    assert trainer.is_finished
+    steps = trainer.step_count
+    trainer.step(HyperParams())
+    assert trainer.step_count == steps
+    assert np.isnan(trainer.measure(is_scheduled=True).accuracy).all()
+    assert Trainer.resume(settings, mnist, trainer.checkpoint(), [PLAIN]).is_finished
+    *_, contour = trainer.contour(Directions.PATHS, side=3)
+    assert np.isnan(contour.loss).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_relu_dragged_from_learning_rate_01_to_5_fails_without_bn(mnist, seed):
+    trainer = run(
+        Trainer(Settings(ModelConfig(nonlinearity="relu", seed=seed)), mnist), 100, HyperParams(learning_rate=0.1)
+    )
+    assert trainer.health[0].condition is Condition.TRAINING
+    run(trainer, WINDOW + 50, HyperParams(learning_rate=5))
+    assert trainer.health[0].condition in (Condition.STALLED, Condition.DIVERGED)
+    assert trainer.health[0].since_step >= 50
+
+
+def test_a_stalled_network_is_named_since_its_first_step_at_chance_and_can_recover(mnist):
+    trainer = Trainer(Settings(ModelConfig(width=33, hidden_layers=3, init_scale=0.01)), mnist)
+    run(trainer, WINDOW - 1, HyperParams(learning_rate=0.1))
+    assert [health.condition for health in trainer.health] == [Condition.TRAINING] * 2
+    run(trainer, 1, HyperParams(learning_rate=0.1))
+    stalled, fine = trainer.health
+    assert (stalled.condition, stalled.since_step) == (Condition.STALLED, 0)
+    assert fine.condition is Condition.TRAINING
+    hyper = HyperParams(learning_rate=5)
+    while trainer.health[0].condition is Condition.STALLED and trainer.step_count < 3000:
+        trainer.step(hyper)
+    assert trainer.health[0].condition is Condition.TRAINING
+    assert trainer.health[0].since_step is None
+
+
+# --- the package without the app --------------------------------------------------------------------------------------
+
+
+def test_train_returns_a_whole_run(mnist):
+    points = []
+    result = train(SMALL, steps=25, mnist=mnist, on_point=points.append)
+    assert result.history.step.tolist() == [*range(21), 22, 23, 25]
+    assert [point.step for point in points] == result.history.step.tolist()
+    assert result.history.is_scheduled.tolist() == [True] * 23 + [True] * is_scheduled(25) + [False] * (
+        not is_scheduled(25)
+    )
+    assert result.status.phase is Phase.PAUSED
+    assert result.badge is Badge.MEASURED
+    assert (result.gradients_at_start.step, result.gradients_now.step, result.contour.step) == (0, 25, 25)
+    assert (np.diff(result.history.compute_seconds, axis=0) > 0).all()
+
+
+# --- what must come out (SCIENCE, sections 1.5 and 6: one seed or a few there, so the margins are generous) -----------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("init_scale", "learning_rate", "steps", "plain", "bn"),
+    [
+        (0.1, 0.1, 250, (0.08, 0.25), (0.82, 0.92)),
+        (0.1, 0.5, 250, (0.30, 0.65), (0.85, 0.93)),
+        (0.1, 0.5, 1000, (0.84, 0.92), (0.88, 0.95)),
+        (0.01, 0.1, 250, (0.08, 0.15), (0.80, 0.92)),
+        (0.01, 2.0, 1000, (0.25, 0.55), (0.88, 0.95)),
+    ],
+)
+def test_test_accuracies_are_those_of_the_table(mnist, init_scale, learning_rate, steps, plain, bn):
+    settings = Settings(ModelConfig(init_scale=init_scale), HyperParams(learning_rate=learning_rate))
+    found = run(Trainer(settings, mnist), steps).measure(is_scheduled=True).accuracy
+    for accuracy, (low, high) in zip(found, (plain, bn), strict=True):
+        assert low <= accuracy <= high
+
+
+@pytest.mark.slow
+def test_inputs_drift_far_without_bn_and_little_with_it(mnist):
+    trainer = Trainer(Settings(), mnist)
+    trainer.measure(is_scheduled=True)
+    point = run(trainer, 1000).measure(is_scheduled=True)
+    assert point.net_displacement == pytest.approx(np.array([[1.54, 0.95, 1.15], [0.13, 0.14, 0.39]]), rel=0.25)
+    expected = np.array([[1.06, 1.31, 1.57], [0.13, 0.13, 0.32]])
+    assert point.standardised_net_displacement == pytest.approx(expected, rel=0.25)
+
+
+@pytest.mark.slow
+def test_a_stalled_network_does_not_drift_though_it_does_not_train_either(mnist):
+    settings = Settings(ModelConfig(init_scale=0.01), HyperParams(learning_rate=0.1))
+    trainer = Trainer(settings, mnist)
+    trainer.measure(is_scheduled=True)
+    point = run(trainer, 1000).measure(is_scheduled=True)
+    assert (point.net_displacement[0, :2] < 0.05).all()
+    assert point.accuracy[0] < 0.15
+    assert point.net_displacement[1] == pytest.approx([0.11, 0.12, 0.28], rel=0.35)
+    assert point.accuracy[1] > 0.8
