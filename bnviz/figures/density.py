@@ -1,0 +1,189 @@
+"""Density: the whole distribution of a layer's inputs over time, as a heat map for each competitor."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnviz.config import View
+from bnviz.figures.chart import MARGIN, Words, chart, heading, number_of
+from bnviz.figures.numbers import finite, nice_range, number, whole
+from bnviz.figures.theme import TICK_SIZE, Spec, square_root_scale
+from bnviz.figures.timeline import HOVER_TITLES, UNITS, event_lines, timeline, unit_label
+from bnviz.figures.twins import EMPTY_RANGE, HOW, stop_labels, twin_axes
+from bnviz.figures.words import compare, within_sight
+from bnviz.records import QUANTILE_LEVELS, Floats, Run
+
+MOST_COLUMNS: Final = 100
+ROWS: Final = 72
+DENSEST: Final = 1.0  # a density beyond this has the darkest colour
+COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
+
+
+def density(run: Run, view: View) -> Spec:
+    """The whole distribution of one layer's inputs over time, as a heat map for each competitor."""
+    view = view.within(run.settings.model)
+    time, count = timeline(run, view), len(run.competitors)
+    quantiles = _columns(run, view)
+    points = _shown_points(len(run.history))
+    low, high = _ends(within_sight(run, quantiles))
+    edges = np.linspace(low, high, ROWS + 1)
+    data = []
+    for k in range(count):
+        measured = np.isfinite(quantiles[:, k]).all(axis=1)
+        if measured.any():
+            last = int(np.flatnonzero(measured)[-1]) + 1
+            columns = densities(quantiles[:last, k], edges)
+            data.append(_heat_map(run, k, time.x[k][points][:last], edges, columns, HOVER_TITLES[time.axis]))
+    words = Words(
+        f"All inputs of layer {view.layer}: density",
+        _middle_spans(run, quantiles),
+        _alt(run, view, quantiles),
+        f"Distribution over all units of the layer, from {len(QUANTILE_LEVELS)} quantiles {HOW}",
+    )
+    return chart(
+        run, "density", words, data, twin_axes(time, count, low, high, showgrid=False),
+        annotations=[
+            unit_label(time),
+            *(heading(run, k, k) for k in range(count)),
+            *(label for k in range(count) for label in stop_labels(run, time, k)),
+        ],
+        shapes=event_lines(run, time, [(number_of(k), [k]) for k in range(count)]),
+        margin=COLOURBAR_MARGIN,
+        hovermode="closest",
+        x=UNITS[time.axis],
+        time_axes=[f"xaxis{number_of(k)}" for k in range(count)],
+        shows=f"{view.layer}-{time.axis}",
+        coloraxis=_colour_axis(),
+    )  # fmt: skip
+
+
+def _ends(quantiles: Floats) -> tuple[float, float]:
+    """Round ends that hold the middle 98 % of each distribution nine times in ten. quantiles: [c, k, q]"""
+    ends = []
+    for level, share in ((0.01, 0.1), (0.99, 0.9)):
+        column = int(np.argmin(np.abs(QUANTILE_LEVELS - level)))
+        series = [finite(quantiles[:, k, column]) for k in range(quantiles.shape[1])]
+        ends.append([float(np.quantile(one, share)) for one in series if one.size])
+    return nice_range(min(ends[0]), max(ends[1])) if ends[0] and ends[1] else EMPTY_RANGE
+
+
+def densities(quantiles: Floats, edges: Floats) -> Floats:
+    """Probability density between the edges, out of quantiles: the slope of the interpolated distribution function.
+
+    Args:
+        quantiles: [c x q], ascending along q, at QUANTILE_LEVELS; a row with a NaN gives NaN.
+        edges: [r + 1], ascending.
+
+    Returns:
+        [r x c] float32, mean density in each cell; a column integrates to the mass between the outer edges.
+    """
+    known = np.isfinite(quantiles).all(axis=1)
+    below = np.full((len(quantiles), len(edges)), np.nan)
+    below[known] = mass_below(quantiles[known].astype(np.float64), edges)
+    return (np.diff(below, axis=1) / np.diff(edges)).T.astype(np.float32)
+
+
+def mass_below(quantiles: Floats, edges: Floats) -> Floats:
+    """The distribution function at the edges: monotone cubics through the quantiles. [c x q], [e] -> [c x e]
+
+    The slope at a quantile is that of the parabola through it and its neighbours, limited to three times the flatter
+    secant, which keeps the function monotone (Fritsch & Carlson 1980). Straight lines would draw every quantile as a
+    step of the density.
+    """
+    count, levels = quantiles.shape
+    apart = 1e-9 * (1 + np.abs(quantiles).max(axis=1, keepdims=True, initial=0))
+    knots = quantiles + apart * np.arange(levels)  # equal quantiles, as of a constant input, stay a steep step
+    width, rise = np.diff(knots), np.diff(QUANTILE_LEVELS)
+    left, right = (rise / width)[:, :-1], (rise / width)[:, 1:]
+    parabola = (width[:, 1:] * left + width[:, :-1] * right) / (width[:, 1:] + width[:, :-1])
+    slope = np.pad(np.minimum(parabola, 3 * np.minimum(left, right)), ((0, 0), (1, 1)))
+    first, last = slope[:, :-1] * width, slope[:, 1:] * width
+    piece = np.array([row.searchsorted(edges, side="right") for row in knots]).reshape(count, len(edges)) - 1
+    at = np.clip(piece, 0, levels - 2)
+    here = at + (levels - 1) * np.arange(count)[:, None]
+    t = (edges - knots[:, :-1].take(here)) / width.take(here)
+    linear, square, cube = (one.take(here) for one in (first, 3 * rise - 2 * first - last, first + last - 2 * rise))
+    below: Floats = QUANTILE_LEVELS[at] + t * (linear + t * (square + t * cube))
+    below[piece < 0], below[piece >= levels - 1] = 0.0, 1.0
+    return below
+
+
+def _shown_points(points: int) -> NDArray[np.int64]:
+    """Evenly sampled points of a history; which those are, its thinning has already decided in linear and log steps."""
+    return np.unique(np.linspace(0, points - 1, min(points, MOST_COLUMNS)).round().astype(np.int64))
+
+
+def _columns(run: Run, view: View) -> Floats:
+    """Quantiles of the layer at the points shown. [c, k, q]"""
+    if not len(run.history):
+        return np.empty((0, len(run.competitors), len(QUANTILE_LEVELS)), np.float32)
+    shown: Floats = run.history.quantiles[_shown_points(len(run.history)), :, view.layer - 1]
+    return shown
+
+
+def _heat_map(run: Run, k: int, x: Floats, edges: Floats, columns: Floats, when: str) -> dict[str, Any]:
+    return {
+        "type": "heatmap",
+        "name": run.competitors[k].label,
+        "x": x,
+        "y": ((edges[1:] + edges[:-1]) / 2).astype(np.float32),
+        "z": columns,
+        "coloraxis": "coloraxis",
+        "xaxis": f"x{number_of(k)}",
+        "yaxis": f"y{number_of(k)}",
+        "zsmooth": False,
+        "hovertemplate": f"{when}<br>input %{{y:.2f}}: density %{{z:.3f}}<extra></extra>",
+    }
+
+
+def _colour_axis() -> dict[str, Any]:
+    shown = [0, 0.1, 0.5, 1]
+    return {
+        "cmin": 0,
+        "cmax": DENSEST,
+        "colorscale": square_root_scale(),
+        "colorbar": {
+            "x": 1,
+            "xpad": 6,
+            "y": 0.5,
+            "len": 1,
+            "ypad": 0,
+            "thickness": 10,
+            "outlinewidth": 0,
+            "tickvals": shown,
+            "ticktext": ["0", "0.1", "0.5", "≥ 1"],
+            "ticks": "",
+            "tickfont": {"size": TICK_SIZE, "color": "@muted"},
+        },
+    }
+
+
+def _span(quantiles: Floats) -> float:
+    """Width of the middle 90 % of one distribution. quantiles: [q]"""
+    if not np.isfinite(quantiles).all():
+        return float("nan")
+    low, high = np.interp([0.05, 0.95], QUANTILE_LEVELS, quantiles)
+    return float(high - low)
+
+
+def _spans(quantiles: Floats, column: int) -> list[float]:
+    return [_span(quantiles[column, k]) for k in range(quantiles.shape[1])]
+
+
+def _middle_spans(run: Run, quantiles: Floats) -> str:
+    told = compare(run.competitors, _spans(quantiles, -1)) if len(quantiles) else ""
+    return f"middle 90 % now spans {told}" if told else ""
+
+
+def _alt(run: Run, view: View, quantiles: Floats) -> str:
+    title = f"Density of all inputs of layer {view.layer}"
+    if not len(quantiles):
+        return f"{title}: nothing measured yet."
+    parts = []
+    for k, one in enumerate(run.competitors):
+        start, now = _span(quantiles[0, k]), _span(quantiles[-1, k])
+        if np.isfinite([start, now]).all():
+            parts.append(f"{one.label} from {number(start)} to {number(now)}")
+    steps = whole(run.history.step[-1])
+    return f"{title} over {steps} steps; width of the middle 90 %: {'; '.join(parts) or 'not finite'}."

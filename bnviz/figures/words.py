@@ -1,0 +1,178 @@
+"""Words: the sentence above the charts, and the phrases in which charts compare competitors."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from bnviz.config import BY_NAME, Competitor, View
+from bnviz.figures.numbers import alike, percent, rough_percent, setting_value, whole
+from bnviz.records import Badge, Condition, Floats, Health, Run
+
+_BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
+_SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
+SIGHT: Final = 3.0
+_NUMBER_WORDS: Final = {2: "Both", 3: "All three", 4: "All four"}
+
+
+def sentence(run: Run, view: View) -> str:
+    """What is happening in this run, in numbers computed from it.
+
+    Marks: **bold**; {name} stands for the swatch of the competitor of that name, such as {bn}.
+    """
+    if not len(run.history):
+        return _BEFORE_DATA
+    view = view.within(run.settings.model)
+    parts = [_standing(run), _failures(run), _movement(run, view), _last_intervention(run)]
+    return " ".join(part for part in parts if part)
+
+
+def _standing(run: Run) -> str:
+    """Newest accuracies of those that still train, BN first."""
+    going = [k for k in range(len(run.competitors)) if not is_diverged(run, k) and has_data(run.history.accuracy[:, k])]
+    going.reverse()
+    if not going:
+        return ""
+    step = int(run.history.step[-1])
+    when = f"after {whole(step)} {'step' if step == 1 else 'steps'}" if step else "at step 0, from the same weights"
+    opening = f"Recorded run, {when}" if run.badge is Badge.RECORDED else when.capitalize()
+    names = names_in_turn([run.competitors[k] for k in going])
+    return f"{opening}: {', '.join(_one_standing(run, k, name) for k, name in zip(going, names, strict=True))}."
+
+
+def _one_standing(run: Run, k: int, name: str) -> str:
+    standing = f"{_mark(run, k)} **{rough_percent(last_finite(run.history.accuracy[:, k]))}** {name}"
+    health = health_of(run, k)
+    if health.condition is not Condition.STALLED:
+        return standing
+    since = "" if health.since_step is None else f" since step {whole(health.since_step)}"
+    return f"{standing} (stalled{since})"
+
+
+def _failures(run: Run) -> str:
+    failed = [k for k in range(len(run.competitors)) if is_diverged(run, k)]
+    if not failed:
+        return ""
+    if len(failed) == len(run.competitors) > 1:
+        what = "; ".join(f"{_mark(run, k)} {run.competitors[k].label}{_where_it_failed(run, k)}" for k in failed)
+        every = _NUMBER_WORDS.get(len(failed), f"All {len(failed)}")
+        return f"{every} networks diverged: {what}. Reset starts again from the same weights."
+    return " ".join(
+        f"{_mark(run, k)} **Diverged** {run.competitors[k].label}{_where_it_failed(run, k)}." for k in failed
+    )
+
+
+def _where_it_failed(run: Run, k: int) -> str:
+    """Such as " at step 412, where layer 2’s weights went non-finite first"."""
+    health = health_of(run, k)
+    when = "" if health.since_step is None else f" at step {whole(health.since_step)}"
+    if health.layer is None or health.what in ("", "loss"):
+        return f"{when}, where the loss went non-finite"
+    verb = "went"
+    return f"{when}, where {weight_layer(run, health.layer)}’s {health.what} {verb} non-finite first"
+
+
+def _movement(run: Run, view: View) -> str:
+    if run.history.step[-1] == 0:
+        return ""
+    moved = run.history.net_displacement[-1, :, view.layer - 1]
+    told = compare(run.competitors, moved)
+    return f"Layer {view.layer}’s inputs have moved {told}." if told else ""
+
+
+def _last_intervention(run: Run) -> str:
+    if not run.interventions:
+        return ""
+    last = run.interventions[-1]
+    return (
+        f"{BY_NAME[last.name].label} {setting_value(last.old)} → {setting_value(last.new)} at step {whole(last.step)}."
+    )
+
+
+def _mark(run: Run, k: int) -> str:
+    return "{" + run.competitors[k].name + "}"
+
+
+# --- phrases ----------------------------------------------------------------------------------------------------------
+
+
+def names_in_turn(competitors: Sequence[Competitor]) -> list[str]:
+    """How each is called in one enumeration: "without BN", then "with it"."""
+    return [_SAID_AGAIN.get(one.label, one.label) if turn else one.label for turn, one in enumerate(competitors)]
+
+
+def enumerate_texts(competitors: Sequence[Competitor], texts: Sequence[str | None], of: str = "") -> str:
+    """Such as "2.9 without BN, 1.1 with it"; those without a text are left out, `of` follows the first one."""
+    told = [(one, text) for one, text in zip(competitors, texts, strict=True) if text]
+    names = names_in_turn([one for one, _ in told])
+    parts = [f"{text}{'' if turn else of} {names[turn]}" for turn, (_, text) in enumerate(told)]
+    return ", ".join(parts)
+
+
+def compare(competitors: Sequence[Competitor], values: Floats | Sequence[float]) -> str:
+    """The same for numbers; one that is not finite is left out."""
+    shown = [float(value) for value in values]
+    texts = [text if np.isfinite(value) else None for text, value in zip(alike(shown), shown, strict=True)]
+    return enumerate_texts(competitors, texts)
+
+
+def compare_percent(competitors: Sequence[Competitor], shares: Floats | Sequence[float], decimals: int = 1) -> str:
+    """The same for shares in [0, 1], as per cent."""
+    texts = [percent(float(share), decimals) if np.isfinite(share) else None for share in shares]
+    return enumerate_texts(competitors, texts)
+
+
+def weight_layer(run: Run, layer: int) -> str:
+    """A weight layer, counted from 1; the last one makes the ten outputs."""
+    return f"layer {layer}" if layer <= run.settings.model.hidden_layers else "the output layer"
+
+
+def joined(*sentences: str) -> str:
+    """Sentences that are not empty, as one text."""
+    return " ".join(one for one in sentences if one)
+
+
+# --- what a run says of one competitor --------------------------------------------------------------------------------
+
+
+def health_of(run: Run, k: int) -> Health:
+    """The condition of competitor number k; training while nothing is known."""
+    return run.status.health[k] if k < len(run.status.health) else Health()
+
+
+def is_diverged(run: Run, k: int) -> bool:
+    return health_of(run, k).condition is Condition.DIVERGED
+
+
+def sight(run: Run, values: Floats) -> float:
+    """The size up to which an axis follows a diverged competitor: `SIGHT` times the others and its own beginning.
+
+    On its way to infinity a network leaves every axis, and the others' lines must stay readable. values: [m, k, ...]
+    """
+    going = [k for k in range(len(run.competitors)) if not is_diverged(run, k)]
+    if len(going) == len(run.competitors):
+        return float("inf")
+    sizes = np.abs(np.where(np.isfinite(values), values, 0))
+    return SIGHT * max(float(sizes[:, going].max(initial=0)), float(sizes[:2].max(initial=0)))
+
+
+def within_sight(run: Run, values: Floats) -> Floats:
+    """The same values, NaN where they are out of sight. [m, k, ...]"""
+    limit = sight(run, values)
+    return values if limit == float("inf") else np.where(np.abs(values) <= limit, values, np.float32(np.nan))
+
+
+def has_data(values: Floats) -> bool:
+    return bool(np.isfinite(values).any())
+
+
+def last_finite(values: Floats) -> float:
+    """The newest finite value of a series, NaN if there is none."""
+    known = np.flatnonzero(np.isfinite(values))
+    return float(values[known[-1]]) if known.size else float("nan")
+
+
+def first_finite(values: Floats) -> float:
+    """The oldest finite value of a series, NaN if there is none."""
+    known = np.flatnonzero(np.isfinite(values))
+    return float(values[known[0]]) if known.size else float("nan")

@@ -1,0 +1,186 @@
+"""Runs made up for tests: plausible shapes, every number from a seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.config import TWINS, Competitor, Directions, Settings
+from bnviz.records import (
+    BAND_LEVELS,
+    GRADIENT_BINS,
+    QUANTILE_LEVELS,
+    STANDARDISED_EDGES,
+    Badge,
+    Condition,
+    Contour,
+    Floats,
+    Ghost,
+    Gradients,
+    Health,
+    History,
+    Intervention,
+    Phase,
+    Run,
+    Status,
+    ghost_of,
+    kept_units,
+    measure_shapes,
+)
+
+TRAINING = (Health(), Health())
+
+
+def a_run(
+    points: int = 60,
+    layers: int = 3,
+    *,
+    steps: int = 1500,
+    seed: int = 0,
+    width: int = 100,
+    competitors: Sequence[Competitor] = TWINS,
+    stopped_at: int | None = None,
+    health: tuple[Health, ...] = TRAINING,
+    interventions: tuple[Intervention, ...] = (),
+    has_gradients: bool = True,
+    has_contour: bool = True,
+    has_ghost: bool = False,
+    badge: Badge = Badge.MEASURED,
+) -> Run:
+    """A run of the twins; from point `stopped_at` on the first competitor has NaN, as after a divergence."""
+    history = a_history(points, layers, steps=steps, seed=seed, width=width, competitors=competitors)
+    if stopped_at is not None:
+        history = stop(history, 0, stopped_at)
+    step = int(history.step[-1]) if points else 0
+    return Run(
+        run_id="test",
+        settings=Settings().replace(hidden_layers=layers, width=width),
+        status=Status(Phase.PAUSED, 0, step, 0.0, "CPU", health),
+        history=history,
+        interventions=interventions,
+        gradients_at_start=gradients(0, layers, seed) if has_gradients else None,
+        gradients_now=gradients(step, layers, seed + 1) if has_gradients else None,
+        contour=contour(step) if has_contour else None,
+        ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
+        badge=badge,
+    )
+
+
+def a_history(
+    points: int,
+    layers: int,
+    *,
+    steps: int = 1500,
+    seed: int = 0,
+    width: int = 100,
+    competitors: Sequence[Competitor] = TWINS,
+    rate: float = 1.0,
+) -> History:
+    """Measures that rise and fall as in training, the second competitor faster than the first."""
+    rng = np.random.default_rng(seed)
+    units, k = kept_units(layers, width), len(competitors)
+    shapes = measure_shapes(k, layers, units.shape[1])
+    arrays = {name: np.zeros((points, *shape), np.float32) for name, shape in shapes.items()}
+    step = np.unique(np.linspace(0, steps, points).round()) if points > 1 else np.zeros(points)
+    arrays = {name: array[: len(step)] for name, array in arrays.items()}
+    arrays |= {"step": step, "images": 60 * step, "is_scheduled": np.ones(len(step), bool)}
+    speed = rate * np.array([1 / 300, 1 / 40, 1 / 100, 1 / 70])[:k]
+    done = 1 - np.exp(-step[:, None] * speed)  # [m, k]
+    noise = rng.normal(0, 0.008, done.shape) * np.sqrt(done)
+    arrays["compute_seconds"] = step[:, None] * np.linspace(0.5e-3, 0.9e-3, k)
+    arrays["accuracy"] = np.float32(np.clip(0.1 + 0.83 * done + noise, 0, 1))
+    arrays["loss"] = np.float32((2.3 * np.exp(-2.4 * done)) * np.exp(4 * noise))
+    depth = np.linspace(1, 1.6, layers) if layers > 1 else np.ones(1)
+    far = done[:, :, None] * depth * np.linspace(2.0, 0.5, k)[None, :, None]
+    for name, factor in (
+        ("net_displacement", 1.0), ("path_length", 2.5),
+        ("standardised_net_displacement", 0.8), ("standardised_path_length", 2.0),
+    ):  # fmt: skip
+        arrays[name] = np.float32(factor * far)
+    centre, width_now = -far, (0.5 + 1.2 * done)[:, :, None] * np.ones(layers)
+    normal = _normal_quantiles(QUANTILE_LEVELS)
+    arrays["quantiles"] = np.float32(centre[..., None] + width_now[..., None] * normal)
+    offsets = rng.normal(0, 0.3, (1, 1, layers, units.shape[1]))
+    band = _normal_quantiles(np.array(BAND_LEVELS))
+    arrays["bands"] = np.float32((centre[..., None] + offsets)[..., None] + width_now[..., None, None] * band)
+    arrays["saturated"] = np.float32(np.clip(0.4 * far / depth.max(), 0, 1))
+    arrays["update_ratio"] = np.float32(
+        0.02 * np.exp(-done)[:, :, None] * np.linspace(1, 2.5, layers + 1) * np.linspace(1, 0.5, k)[None, :, None]
+    )
+    if len(step):
+        arrays["loss"][0] = arrays["update_ratio"][0] = np.nan  # nothing has been stepped yet
+    return History(tuple(competitors), units, **arrays)
+
+
+def _normal_quantiles(levels: Floats) -> Floats:
+    """Quantiles of the standard normal, its ends at ±4, by the inverse of a fine table."""
+    grid = np.linspace(-4, 4, 4001)
+    mass = np.cumsum(np.exp(-(grid**2) / 2))
+    return np.interp(levels, (mass - mass[0]) / (mass[-1] - mass[0]), grid)
+
+
+def stop(history: History, k: int, point: int) -> History:
+    """The same history with NaN for one competitor from a point on."""
+    changed = {}
+    for name in measure_shapes(1, 1, 1):
+        array = getattr(history, name).copy()
+        if array.ndim > 1 and name != "compute_seconds":
+            array[point:, k] = np.nan
+        changed[name] = array
+    return History(history.competitors, history.units, **changed)
+
+
+def diverged(step: int, layer: int | None = 2, what: str = "weights") -> Health:
+    return Health(Condition.DIVERGED, step, layer, what)
+
+
+def stalled(step: int) -> Health:
+    return Health(Condition.STALLED, step)
+
+
+def a_ghost(points: int, layers: int, steps: int, seed: int = 0, label: str = "earlier run, lr 0.1") -> Ghost:
+    return ghost_of(a_history(max(points, 60), layers, steps=max(steps, 51), seed=seed + 9, rate=0.3), label)
+
+
+def gradients(step: int, layers: int, seed: int = 0, competitors: int = 2) -> Gradients:
+    rng = np.random.default_rng(seed)
+    weights, spread = layers + 1, np.array([0.004, 0.007, 0.005])[:competitors]
+    samples = rng.standard_t(6, (competitors, weights, 10_000)) * spread[:, None, None]
+    reach = np.abs(samples).max(axis=(0, 2))
+    edges = np.stack([np.linspace(-r, r, GRADIENT_BINS + 1) for r in reach]).astype(np.float32)
+    std = samples.std(axis=2)
+    standardised = np.clip(samples / std[..., None], -12.1, 12.1)
+    return Gradients(
+        step=step,
+        edges=edges,
+        counts=_histograms(samples, edges),
+        standardised_counts=_histograms(standardised, np.tile(STANDARDISED_EDGES, (weights, 1))),
+        std=std,
+        excess_kurtosis=(samples**4).mean(2) / std**4 - 3,
+        tail_ratio=np.quantile(np.abs(samples), 0.999, axis=2) / np.quantile(np.abs(samples), 0.5, axis=2),
+    )
+
+
+def _histograms(samples: Floats, edges: Floats) -> Floats:
+    return np.array(
+        [[np.histogram(one, edges[w])[0] for w, one in enumerate(each)] for each in samples], np.float32
+    )  # fmt: skip
+
+
+def contour(step: int, side: int = 21, competitors: int = 2) -> Contour:
+    alpha = np.linspace(-1, 1, side).astype(np.float32)
+    a, b = np.meshgrid(alpha, alpha)
+    bowls = [0.15 + 3 * (a + 0.1) ** 2 + 2 * b**2, 0.2 + 4 * (a - 0.3 * b) ** 2 + b**2, 0.3 + a**2 + b**2]
+    walk = np.linspace(1, 0, 12)
+    starts = np.array([[-0.7, -0.15], [-0.35, 0.5], [0.4, 0.4]])
+    path = walk[None, :, None] * starts[:, None, :] + np.sin(3 * walk)[None, :, None] * 0.05 * walk[None, :, None]
+    return Contour(
+        step=step,
+        directions=Directions.PATHS,
+        images=512,
+        alpha=alpha,
+        beta=alpha.copy(),
+        loss=np.float32(bowls[:competitors]),
+        path_steps=np.linspace(0, step, len(walk)),
+        path=path[:competitors],
+        share=np.array([0.9, 0.88, 0.7])[:competitors],
+    )

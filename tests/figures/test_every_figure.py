@@ -1,0 +1,327 @@
+"""What holds for every chart, whatever the run."""
+
+import json
+import re
+import time
+from dataclasses import replace
+from typing import Any
+
+import made_up_runs as made_up
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, View
+from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
+from bnviz.records import Badge, Health, Intervention, Run
+
+NAMES = (
+    "accuracy", "drift-bands", "loss", "density", "gradient-histogram", "drift-distance", "loss-contour", "health",
+)  # fmt: skip
+OVER_TIME = ("accuracy", "loss", "drift-bands", "density", "drift-distance")
+LEARNING_RATE = Intervention(600, "learning_rate", 0.5, 2.0)
+
+views = st.builds(
+    View,
+    layer=st.integers(1, 20),
+    unit=st.integers(0, 511),
+    axis=st.sampled_from(Axis),
+    is_path=st.booleans(),
+    is_standardised=st.booleans(),
+    is_gradient_standardised=st.booleans(),
+)
+healths = st.sampled_from(
+    [
+        Health(),
+        made_up.stalled(30),
+        made_up.diverged(40),
+        made_up.diverged(40, 4, "gradient"),
+        made_up.diverged(3, None),
+    ]
+)
+interventions = st.lists(st.integers(0, 2000), max_size=12).map(
+    lambda steps: tuple(Intervention(step, "learning_rate", 0.5, 2.0) for step in sorted(steps))
+)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    points = draw(st.sampled_from([0, 1, 2, 5, 60, 500]))
+    return made_up.a_run(
+        points,
+        draw(st.sampled_from([1, 2, 3, 4, 20])),
+        steps=draw(st.sampled_from([3, 1500, 200_000])),
+        seed=draw(st.integers(0, 9)),
+        width=draw(st.sampled_from([10, 100])),
+        stopped_at=draw(st.none() | st.integers(0, max(points - 1, 0))),
+        health=(draw(healths), draw(healths)),
+        interventions=draw(interventions),
+        has_gradients=draw(st.booleans()),
+        has_contour=draw(st.booleans()),
+        has_ghost=draw(st.booleans()),
+        badge=draw(st.sampled_from(Badge)),
+    )
+
+
+def without_arrays(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_arrays(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_arrays(one) for one in value]
+    return None if isinstance(value, np.ndarray) else value
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    if isinstance(value, dict):
+        return [array for one in value.values() for array in arrays(one)]
+    if isinstance(value, list):
+        return [array for one in value for array in arrays(one)]
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [one for one in spec["layout"]["annotations"] if one["name"] == name]
+
+
+def test_the_eight_charts_have_the_names_that_the_page_uses() -> None:
+    assert tuple(FIGURES) == NAMES
+
+
+@pytest.mark.slow
+@given(runs(), views, st.sampled_from(["light", "dark"]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_spec_of_every_run_is_a_valid_figure(run: Run, view: View, theme: Any) -> None:
+    for name, figure in FIGURES.items():
+        spec = figure(run, view)
+        go.Figure(resolve(spec, theme))
+        text = json.dumps(without_arrays(spec), allow_nan=False)
+        assert "@" not in json.dumps(without_arrays(resolve(spec, theme))), name
+        assert {array.dtype.name for array in arrays(spec)} <= {"float32", "float64", "uint8"}, name
+        meta = spec["layout"]["meta"]
+        assert meta["chart"] == name
+        assert meta["badge"] == str(run.badge)
+        assert meta["alt"]
+        assert meta["how"].endswith(".")
+        assert all("nan" not in words.lower().split() for words in (text, meta["alt"], meta["finding"]))
+
+
+@given(runs(), views)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_sentence_is_text_for_every_run(run: Run, view: View) -> None:
+    text = sentence(run, view)
+    assert text.endswith((".", ")."))
+    assert "nan" not in text.lower().split()
+    assert text.count("**") % 2 == 0
+    assert set(re.findall(r"\{(\w+)\}", text)) <= {"plain", "bn"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_without_points_gives_axes_and_no_data(name: str) -> None:
+    run = made_up.a_run(0, has_gradients=False, has_contour=False)
+    spec = FIGURES[name](run, View())
+    assert all(trace["name"] == "axis-ends" for trace in spec["data"])
+    assert "xaxis" in spec["layout"]
+    assert spec["layout"]["meta"]["finding"] == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_export_shows_title_finding_and_where_the_chart_does_not_the_names(name: str) -> None:
+    run = made_up.a_run(30)
+    spec = FIGURES[name](run, View())
+    layout = go.Figure(for_export(spec, "dark")).layout
+    assert spec["layout"]["title"]["text"] in layout.title.text
+    assert spec["layout"]["meta"]["finding"] in layout.title.subtitle.text
+    shown = layout.title.subtitle.text + "".join(note.text for note in layout.annotations)
+    assert "without BN" in shown
+    assert "#" in layout.paper_bgcolor
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_drawing_changes_nothing_in_the_record(name: str) -> None:
+    run = made_up.a_run(30, has_ghost=True, interventions=(LEARNING_RATE,))
+    before = {one: np.array(getattr(run.history, one)) for one in ("loss", "quantiles", "bands", "update_ratio")}
+    FIGURES[name](run, View())
+    for one, array in before.items():
+        np.testing.assert_array_equal(getattr(run.history, one), array)
+
+
+@pytest.mark.parametrize("name", OVER_TIME)
+def test_an_intervention_marks_every_panel_over_time(name: str) -> None:
+    spec = FIGURES[name](made_up.a_run(60, interventions=(LEARNING_RATE,)), View())
+    lines = [shape for shape in spec["layout"]["shapes"] if shape["name"] == "intervention"]
+    panels = len(spec["layout"]["meta"]["time_axes"])
+    assert len(lines) == panels
+    assert {line["x0"] for line in lines} == {600.0}
+    assert len({line["xref"] for line in lines}) == panels
+
+
+@pytest.mark.parametrize("name", OVER_TIME)
+def test_the_axis_over_time_is_the_one_asked_for(name: str) -> None:
+    run = made_up.a_run(60)
+    for axis, end in ((Axis.STEPS, 1500), (Axis.IMAGES, 90_000), (Axis.COMPUTE, 1.35)):
+        spec = FIGURES[name](run, View(axis=axis))
+        ends = [float(trace["x"][-1]) for trace in spec["data"] if trace["name"] != "axis-ends"]
+        assert max(ends) == pytest.approx(end)
+        (unit,) = named(spec, "x-unit")
+        assert unit["text"] == spec["layout"]["meta"]["x"] == {"compute": "seconds"}.get(axis, str(axis))
+
+
+def test_over_compute_time_each_competitor_has_its_own_x() -> None:
+    run = made_up.a_run(60)
+    lines = {t["name"]: t for t in FIGURES["accuracy"](run, View(axis=Axis.COMPUTE))["data"] if t["mode"] == "lines"}
+    np.testing.assert_array_equal(lines["without BN"]["x"], run.history.compute_seconds[:, 0])
+    np.testing.assert_array_equal(lines["with BN"]["x"], run.history.compute_seconds[:, 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clock_that_stops_with_its_network_breaks_no_chart(name: str) -> None:
+    run = made_up.a_run(60, stopped_at=20, health=(made_up.diverged(500), Health()), interventions=(LEARNING_RATE,))
+    seconds = run.history.compute_seconds.copy()
+    seconds[20:, 0] = np.nan
+    dead = np.full_like(run.history.dead, 0.5)
+    dead[:, 0] = np.nan
+    run = run.replace(history=replace(run.history, compute_seconds=seconds, dead=dead))
+    spec = FIGURES[name](run, View(axis=Axis.COMPUTE))
+    json.dumps(without_arrays(spec), allow_nan=False)
+    go.Figure(resolve(spec))
+
+
+@pytest.mark.parametrize("name", OVER_TIME)
+def test_without_a_clock_compute_time_falls_back_to_steps(name: str) -> None:
+    run = made_up.a_run(60)
+    run = run.replace(history=replace(run.history, compute_seconds=np.zeros((60, 2))))
+    assert FIGURES[name](run, View(axis=Axis.COMPUTE))["layout"]["meta"]["x"] == "steps"
+
+
+@pytest.mark.parametrize("name", ["drift-bands", "density", "drift-distance", "gradient-histogram", "loss-contour"])
+def test_panels_that_are_compared_share_their_ranges(name: str) -> None:
+    layout = FIGURES[name](made_up.a_run(60), View())["layout"]
+    axes = {key: axis for key, axis in layout.items() if re.fullmatch(r"[xy]axis\d+", key)}
+    assert axes
+    for key, axis in axes.items():
+        first = layout[key.rstrip("0123456789")]
+        assert axis["matches"] == key[0]
+        assert axis["autorangeoptions"] == first["autorangeoptions"]
+
+
+@pytest.mark.parametrize("name", ["density", "loss-contour"])
+def test_maps_share_one_colour_axis(name: str) -> None:
+    spec = FIGURES[name](made_up.a_run(60), View())
+    maps = [trace for trace in spec["data"] if trace["type"] in ("heatmap", "contour")]
+    assert len(maps) == 2
+    assert {trace["coloraxis"] for trace in maps} == {"coloraxis"}
+    assert spec["layout"]["coloraxis"]["cmin"] < spec["layout"]["coloraxis"]["cmax"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_zoom_is_kept_within_a_generation_and_no_longer(name: str) -> None:
+    run = made_up.a_run(30)
+    longer = made_up.a_run(60)
+    restarted = run.replace(status=replace(run.status, generation=1))
+    revision = FIGURES[name](run, View())["layout"]["uirevision"]
+    assert FIGURES[name](longer, View())["layout"]["uirevision"] == revision
+    assert FIGURES[name](restarted, View())["layout"]["uirevision"] != revision
+    # Plotly keeps a zoom only while the range it is given does not change: none may be given.
+    axes = [axis for key, axis in FIGURES[name](run, View())["layout"].items() if re.fullmatch(r"[xy]axis\d*", key)]
+    assert not any("range" in axis for axis in axes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_swapping_the_networks_swaps_what_is_said(name: str) -> None:
+    """Labels follow the data: nothing is written for one network in particular."""
+    run = made_up.a_run(60)
+    history = replace(run.history, competitors=(BN, PLAIN))
+    finding = FIGURES[name](run, View())["layout"]["meta"]["finding"]
+    swapped = FIGURES[name](run.replace(history=history), View())["layout"]["meta"]["finding"]
+    assert numbers(finding) == numbers(swapped)
+    assert finding != swapped
+    assert said_of(finding, "without BN") == said_of(swapped, "with BN")
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"[−\d.,]*\d", text)
+
+
+def said_of(finding: str, label: str) -> str:
+    """The number that stands nearest before a name, in whichever form the name has there."""
+    short = {"with BN": "with (?:BN|it)", "without BN": "without"}[label]
+    return re.findall(rf"([\d.]+)[^\d]*? {short}\b", finding)[0]
+
+
+def test_a_third_competitor_is_drawn_with_a_role_of_its_own() -> None:
+    noisy = Competitor("noisy", "noisy BN", Normalization.BATCH)
+    run = made_up.a_run(30, competitors=(*TWINS, noisy), has_gradients=False, has_contour=False)
+    for name in ("accuracy", "loss", "drift-bands", "density", "drift-distance", "health"):
+        spec = FIGURES[name](run, View())
+        go.Figure(resolve(spec))
+        assert "@noisy" in json.dumps(without_arrays(spec)) or name == "density"
+    assert "noisy BN" in sentence(run, View())
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_twins_reach_three_to_one_against_the_page_and_text_reaches_four_and_a_half(theme: str) -> None:
+    colours = tokens()[theme]
+    for role in ("plain", "bn", "noisy", "green", "orange"):
+        assert contrast(colours[role], colours["page"]) >= 3
+    for role in ("text", "muted"):
+        assert contrast(colours[role], colours["page"]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.1 contrast ratio of two #RRGGBB colours."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_roles_resolve_with_opacity_inside_texts_and_as_a_scale() -> None:
+    spec = {"a": "@bn", "b": ["@bn/0.16"], "c": '<span style="color:@plain">■</span> x', "d": "@sequential"}
+    resolved = resolve(spec, "light")
+    assert resolved["a"] == "#0072B2"
+    assert resolved["b"] == ["rgba(0, 114, 178, 0.16)"]
+    assert resolved["c"] == '<span style="color:#D55E00">■</span> x'
+    assert resolved["d"][0] == [0.0, "#FFFFFF"]
+    assert resolved["d"][-1] == [1.0, "#383243"]
+    with pytest.raises(KeyError, match="unheard"):
+        resolve({"a": "@unheard"})
+
+
+def test_the_fine_ramp_passes_through_the_colours_of_the_scale() -> None:
+    light = tokens()["light"]
+    assert light["ramp0"] == light["sequential"][0]
+    assert light["ramp16"] == light["sequential"][-1]
+    red = [int(light[f"ramp{stop}"][1:3], 16) for stop in range(17)]
+    assert red == sorted(red, reverse=True)
+
+
+def test_a_chart_is_saved_as_one_file_with_its_title_and_finding(tmp_path: Any) -> None:
+    run = made_up.a_run(20)
+    spec = FIGURES["accuracy"](run, View())
+    to_html(spec, tmp_path / "accuracy.html")
+    text = (tmp_path / "accuracy.html").read_text(encoding="utf-8")
+    assert "Test accuracy" in text
+    assert "plotly.js v" in text
+    assert 'src="http' not in text
+    assert "@bn" not in text[text.rindex("Plotly.newPlot") :]
+
+
+def test_what_six_charts_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed, not asserted: machines differ."""
+    run = made_up.a_run(500, interventions=(LEARNING_RATE,), has_ghost=True)
+    six = ("accuracy", "loss", "drift-bands", "density", "drift-distance", "health")
+    costs = {}
+    for name in six:
+        FIGURES[name](run, View())
+        began = time.perf_counter()
+        for _ in range(5):
+            FIGURES[name](run, View())
+        costs[name] = 1000 * (time.perf_counter() - began) / 5
+    with capsys.disabled():
+        print(f"\n  {sum(costs.values()):.1f} ms: " + ", ".join(f"{name} {cost:.2f}" for name, cost in costs.items()))
