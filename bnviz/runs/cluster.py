@@ -1,0 +1,118 @@
+"""Where the hosts live: an embedded cluster in a child process, or a running one; nothing else here knows Dask."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bnviz.errors import EngineError
+from bnviz.runs.child import Child
+from bnviz.worker.host import Host
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Cluster(Protocol):
+    """What the engine needs to know of the machines that train."""
+
+    async def start(self) -> None:
+        """Reach the cluster; `EngineError` says why it cannot be reached."""
+
+    async def hosts(self) -> dict[str, Host]:
+        """A host for each worker that is alive now, by the worker's address; `EngineError` if the cluster is gone."""
+
+    async def close(self) -> None:
+        """Let go of the cluster, and end it if it was started here."""
+
+
+class DaskCluster:
+    """An embedded cluster, or the one at `scheduler`; its methods belong to one event loop.
+
+    TLS for a scheduler of your own comes from Dask's configuration (`distributed.comm.tls`), files or environment.
+    """
+
+    def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
+        self._scheduler, self._workers = scheduler, workers
+        self._child: Child | None = None
+        self._client: Client | None = None
+        self._hosts: dict[str, Host] = {}
+        self._futures: dict[str, Any] = {}  # a host lives as long as the future that made it
+
+    async def start(self) -> None:
+        if self._scheduler is not None:
+            self._client = await _connect(self._scheduler)
+            return
+        self._child = Child(self._workers)
+        _import_dask()  # while the child starts
+        address, tls = await asyncio.to_thread(self._child.introduction)
+        self._client = await _connect(address, tls)
+
+    async def hosts(self) -> dict[str, Host]:
+        if self._client is None or (self._child is not None and not self._child.is_alive):
+            raise EngineError("The process that trains has ended; it is being started again.")
+        try:
+            workers = await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS)
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise EngineError(f"The cluster does not answer ({error}).") from None
+        for address in set(self._hosts) - set(workers):
+            del self._hosts[address], self._futures[address]
+        await asyncio.gather(*(self._settle(address) for address in workers if address not in self._hosts))
+        return dict(self._hosts)
+
+    async def _settle(self, address: str) -> None:
+        """Make a host on a worker; one that cannot be made now is tried again the next time."""
+        assert self._client is not None
+        key = f"bnviz-host-{secrets.token_hex(8)}"
+        future = self._client.submit(Host, actor=True, workers=[address], pure=False, key=key)
+        try:
+            host = await asyncio.wait_for(future, ANSWER_SECONDS)
+        except Exception as error:  # whatever a worker that is ending says
+            logger.warning("No host on %s yet: %s", address, error)
+            return
+        self._hosts[address], self._futures[address] = host, future
+
+    async def close(self) -> None:
+        client, child = self._client, self._child
+        self._client, self._child = None, None
+        self._hosts.clear()
+        self._futures.clear()
+        if client is not None:
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+                await client.close(timeout=1)
+        if child is not None:
+            await asyncio.to_thread(child.end)
+
+
+def _import_dask() -> None:
+    import distributed
+
+    # On import Dask gives its loggers a handler and sets them to INFO: the terminal is for what goes wrong.
+    logging.getLogger(distributed.__name__).setLevel(logging.WARNING)
+
+
+async def _connect(address: str, tls: dict[str, str] | None = None) -> "Client":
+    _import_dask()
+    from distributed import Client, Security
+
+    security = None if tls is None else Security(require_encryption=True, **tls)
+    is_embedded = tls is not None
+    try:
+        # An actor's proxy finds its connection through the process's default client, so this has to be it.
+        client: Client = await Client(
+            address,
+            security=security,
+            asynchronous=True,
+            direct_to_workers=is_embedded,
+            timeout=CONNECT_SECONDS,
+            name="bnviz",
+        )
+        return client
+    except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
+        raise EngineError(f"The cluster at {address} cannot be reached ({error}): is its scheduler running?") from None

@@ -1,0 +1,502 @@
+"""The asynchronous heart of the engine: which run is on which host, what is asked of it, and what is kept of it.
+
+All of it belongs to one event loop. A run is *awake* while a worker holds it or it waits for a place; otherwise it is
+asleep, on disk alone, until its owner asks something of it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+
+from bnviz.config import TWINS, Settings
+from bnviz.errors import BnvizError, EngineError, RunError
+from bnviz.records import Health, Phase, Status, Update
+from bnviz.runs.cluster import Cluster
+from bnviz.runs.hub import Hub
+from bnviz.runs.store import Saved, Store
+from bnviz.worker.host import Checkpoint, Host, Orders
+
+POLL_SECONDS: Final = 0.12
+EAGER_POLL_SECONDS: Final = 0.02  # while a run's first point is awaited
+IDLE_POLL_SECONDS: Final = 1.0
+ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
+TEND_SECONDS: Final = 0.5
+SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
+ANSWER_SECONDS: Final = 30.0
+CLOSE_SECONDS: Final = 5.0
+MOST_LOSSES: Final = 3
+
+T = TypeVar("T")
+Change = Callable[[Orders], Orders]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many runs there may be, and how long they are kept going; seconds.
+
+    A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
+    """
+
+    runs_an_owner: int = 4
+    runs_a_worker: int = 32
+    runs_waiting: int = 100
+    pause_seconds: float = 120.0
+    sleep_seconds: float = 600.0
+    save_seconds: float = 10.0
+
+
+@dataclass(eq=False)
+class _Place:
+    """A host, and the task that polls it."""
+
+    address: str
+    host: Host
+    is_lost: bool = False
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    poller: "asyncio.Task[None] | None" = None
+
+
+@dataclass(eq=False)
+class _Awake:
+    """A run that is not asleep."""
+
+    run_id: str
+    owner: str
+    orders: Orders
+    checkpoint: Checkpoint | None = None
+    place: _Place | None = None
+    is_placed: bool = False  # its host holds it; until then the place is only kept for it
+    is_gone: bool = False  # it fell asleep
+    measured_generation: int = -1  # the newest of which the hub has a point
+    told: Orders | None = None  # the orders that its host has
+    steps_due: int = 0  # that its host has not been told of
+    since: int = 0  # the version up to which the hub has its news
+    losses: int = 0  # workers that ended under it
+    changed_at: float = float("-inf")
+    saved_version: int = -1  # of the hub
+    saved_at: float = float("-inf")
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # what is asked of its host goes in order
+
+
+class _HostLostError(Exception):
+    """The host does not answer any more."""
+
+
+class Dispatcher:
+    """Carries out commands on runs. Every method belongs to the engine's event loop."""
+
+    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
+        self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
+        self._awake: dict[str, _Awake] = {}
+        self._queue: list[_Awake] = []
+        self._places: dict[str, _Place] = {}
+        self._owners: dict[str, str] = {}
+        self._disk = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._trouble = "Training is starting."
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._places)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the cluster up, its hosts known and its runs tended, until cancelled."""
+        self._owners = await asyncio.to_thread(self._store.owners) | self._owners
+        while True:
+            try:
+                await self._cluster.start()
+                while True:
+                    self._know(await self._cluster.hosts())
+                    self._tend()
+                    await asyncio.sleep(TEND_SECONDS)
+            except EngineError as error:
+                logger.error("%s", error.text)
+                self._trouble = error.text
+                self._know({})
+                await self._cluster.close()
+            await asyncio.sleep(TEND_SECONDS)
+
+    async def close(self) -> None:
+        """Save every run, and end."""
+        self._queue.clear()
+        sleeping = [asyncio.create_task(self._sleep(awake)) for awake in self._awake.values()]
+        if sleeping:
+            await asyncio.wait(sleeping, timeout=CLOSE_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cluster.close()
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    async def create(self, owner: str, settings: Settings, is_playing: bool) -> str:
+        self._make_room_for(owner)
+        if len(self._queue) >= self._limits.runs_waiting:
+            raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
+        run_id = secrets.token_urlsafe(16)
+        awake = _Awake(run_id, owner, Orders(0, settings, is_playing))
+        status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in TWINS), self._trouble)
+        self._hub.open(run_id, settings, status)
+        self._owners[run_id] = owner
+        self._take_in(awake)
+        return run_id
+
+    async def command(self, run_id: str, owner: str, change: Change, steps: int = 0) -> None:
+        """Change what is wanted of a run, and have its host take some steps."""
+        while True:
+            awake = await self._wake(run_id, owner)
+            awake.orders = change(awake.orders)
+            awake.steps_due += steps
+            self._hub.set_notice(run_id, "")
+            async with awake.lock:
+                if awake.is_gone:  # it fell asleep while this waited: wake it, and again
+                    continue
+                try:
+                    await self._tell(awake)
+                except _HostLostError:
+                    pass  # its next host will be told
+                except BnvizError as error:
+                    self._hub.set_notice(run_id, error.text)  # the caller may have gone on
+                    raise
+            return
+
+    async def stop(self, run_id: str, owner: str) -> None:
+        self._check_owner(run_id, owner)
+        if run_id in self._awake:
+            await self._sleep(self._awake[run_id])
+
+    async def dismiss_ghost(self, run_id: str, owner: str) -> None:
+        self._check_owner(run_id, owner)
+        self._hub.dismiss_ghost(run_id)
+        if run_id not in self._awake:
+            saved = await asyncio.to_thread(self._store.load, run_id)
+            await asyncio.to_thread(self._store.save, replace(saved, run=saved.run.replace(ghost=None)))
+
+    async def runs_of(self, owner: str) -> list[str]:
+        return [run_id for run_id, whose in self._owners.items() if whose == owner]
+
+    async def orders_of(self, run_id: str) -> Orders | None:
+        return self._awake[run_id].orders if run_id in self._awake else None
+
+    async def owner_of(self, run_id: str) -> str:
+        return self._owner_of(run_id)
+
+    def _owner_of(self, run_id: str) -> str:
+        if run_id not in self._owners:
+            self._hub.get(run_id)  # says that there is no such run
+            raise RunError("A recorded run has no owner: press Play to start your own.")
+        return self._owners[run_id]
+
+    def _check_owner(self, run_id: str, owner: str) -> None:
+        if self._owner_of(run_id) != owner:
+            raise RunError("This run is somebody else's: you can watch it, or start your own with the same settings.")
+
+    # --- waking and sleeping ------------------------------------------------------------------------------------------
+
+    async def _wake(self, run_id: str, owner: str) -> _Awake:
+        self._check_owner(run_id, owner)
+        if run_id not in self._awake:
+            saved = await asyncio.to_thread(self._store.load, run_id)
+            if run_id not in self._awake:  # nobody was faster
+                self._make_room_for(owner)
+                self._hub.put(saved.run)
+                orders = Orders(saved.run.status.generation, saved.run.settings)
+                self._take_in(_Awake(run_id, owner, orders, saved.checkpoint))
+        return self._awake[run_id]
+
+    def _take_in(self, awake: _Awake) -> None:
+        self._awake[awake.run_id] = awake
+        self._queue.append(awake)
+        self._fill_places()
+
+    def _make_room_for(self, owner: str) -> None:
+        """Refuse a visitor one run too many, unless another of theirs can sleep."""
+        own = [awake for awake in self._awake.values() if awake.owner == owner]
+        if len(own) < self._limits.runs_an_owner:
+            return
+        if not self._put_one_to_sleep(own):
+            raise RunError(
+                f"You have {len(own)} runs going, and {self._limits.runs_an_owner} is the most: stop one of them first."
+            )
+
+    def _put_one_to_sleep(self, among: Iterable[_Awake]) -> bool:
+        """Let the run sleep that rests and has been unwatched the longest; whether there was one."""
+        resting = [
+            awake
+            for awake in among
+            if awake.is_placed and not awake.orders.is_playing and self._hub.unwatched_seconds(awake.run_id) > 1
+        ]
+        if not resting:
+            return False
+        self._spawn(self._sleep(max(resting, key=lambda awake: self._hub.unwatched_seconds(awake.run_id))))
+        return True
+
+    async def _sleep(self, awake: _Awake) -> None:
+        """Save a run and let its worker forget it; a run that cannot be saved stays where it is, paused."""
+        async with awake.lock:
+            if awake.is_gone:
+                return
+            awake.orders = replace(awake.orders, is_playing=False)
+            with contextlib.suppress(_HostLostError, BnvizError):
+                await self._tell(awake)
+                await self._fetch(awake)
+            if not await self._write(awake):
+                return
+            awake.is_gone = True
+            del self._awake[awake.run_id]
+            if awake in self._queue:
+                self._queue.remove(awake)
+            if awake.is_placed and awake.place is not None:
+                with contextlib.suppress(_HostLostError, BnvizError):
+                    await self._ask(awake.place, awake.place.host.drop(awake.run_id))
+            awake.place = None
+        self._show(awake, Phase.ASLEEP, self._hub.status(awake.run_id).notice)
+        self._fill_places()
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def _know(self, hosts: dict[str, Host]) -> None:
+        """Take note of which hosts there are now."""
+        for address in set(self._places) - set(hosts):
+            self._lose(self._places[address])
+        for address in set(hosts) - set(self._places):
+            place = self._places[address] = _Place(address, hosts[address])
+            place.poller = self._spawn(self._poll(place))
+        if hosts:
+            self._trouble = ""
+        self._fill_places()
+
+    def _lose(self, place: _Place) -> None:
+        """A worker is gone: its runs go first in the queue, from their last checkpoints."""
+        if place.is_lost:
+            return
+        place.is_lost = True
+        self._places.pop(place.address, None)
+        place.nudge.set()
+        for awake in [awake for awake in self._awake.values() if awake.place is place]:
+            awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
+            awake.losses += 1
+            self._queue.insert(0, awake)
+        self._fill_places()
+
+    def _fill_places(self) -> None:
+        """Give the waiting runs the least loaded places, and tell the others where they stand."""
+        while self._queue and (place := self._freest_place()) is not None:
+            awake = self._queue.pop(0)
+            awake.place = place
+            self._spawn(self._place(awake, place))
+        capacity = self._limits.runs_a_worker * len(self._places)
+        for number, awake in enumerate(self._queue, start=1):
+            notice = self._trouble
+            if capacity:
+                notice = f"All {capacity} places are taken: this run is number {number} in the queue."
+            self._show(awake, Phase.QUEUED, notice, number)
+        if self._queue and self._places:
+            self._put_one_to_sleep(self._awake.values())
+
+    def _freest_place(self) -> _Place | None:
+        load = dict.fromkeys(self._places.values(), 0.0)
+        count = dict.fromkeys(load, 0)
+        for awake in self._awake.values():
+            if awake.place in load:
+                load[awake.place] += 1.0 if awake.orders.is_playing else 0.1
+                count[awake.place] += 1
+        free = [place for place in load if count[place] < self._limits.runs_a_worker]
+        return min(free, key=load.__getitem__, default=None)
+
+    async def _place(self, awake: _Awake, place: _Place) -> None:
+        async with awake.lock:
+            if awake.is_gone or awake.place is not place:
+                return
+            if awake.losses >= MOST_LOSSES:
+                awake.orders, awake.losses = replace(awake.orders, is_playing=False), 0
+                self._hub.set_notice(awake.run_id, "This run's worker ended several times, so it is paused.")
+            checkpoint = awake.checkpoint
+            if checkpoint is not None and checkpoint.generation != awake.orders.generation:
+                checkpoint = awake.checkpoint = None
+            orders = awake.orders
+            self._hub.rewind(awake.run_id, -1 if checkpoint is None else checkpoint.step)
+            blob = None if checkpoint is None else checkpoint.blob
+            try:
+                updates = await self._ask(place, place.host.place(awake.run_id, orders, blob))
+            except BnvizError as error:
+                logger.error("A run could not be placed: %s", error.text)
+                self._lose(place)
+                return
+            awake.is_placed, awake.told, awake.since = True, orders, 0
+            self._apply(awake, updates)
+            with contextlib.suppress(BnvizError):
+                await self._tell(awake)
+
+    # --- what is asked of a host --------------------------------------------------------------------------------------
+
+    async def _ask(self, place: _Place, answer: Awaitable[T]) -> T:
+        """A host's answer; a host that gives none is lost."""
+        try:
+            return await asyncio.wait_for(answer, ANSWER_SECONDS)
+        except BnvizError:
+            raise
+        except Exception as error:
+            if not place.is_lost:
+                logger.warning("The worker at %s does not answer (%s)", place.address, error or type(error).__name__)
+            self._lose(place)
+            raise _HostLostError from None
+
+    async def _tell(self, awake: _Awake) -> None:
+        """Bring the newest orders to a run's host, with its lock held; a run without a host shows what it will do."""
+        place = awake.place
+        if place is None or not awake.is_placed:
+            self._show(awake, Phase.QUEUED)
+            return
+        orders = awake.orders
+        if awake.told is not orders:
+            updates = await self._ask(place, place.host.obey(awake.run_id, orders, awake.since))
+            awake.told = orders
+            self._apply(awake, updates)
+        if awake.steps_due:
+            steps, awake.steps_due = awake.steps_due, 0
+            self._apply(awake, await self._ask(place, place.host.step(awake.run_id, steps, awake.since)))
+        place.nudge.set()
+
+    async def _poll(self, place: _Place) -> None:
+        """Fetch what is new on a host, for as long as there is the host."""
+        while not place.is_lost:
+            asked = {awake.run_id: awake.since for awake in self._on(place) if not awake.lock.locked()}
+            if asked:
+                with contextlib.suppress(BnvizError):
+                    self._take(place, asked, await self._ask(place, place.host.poll(asked)))
+            if any(self._is_awaited(awake) for awake in self._on(place)):
+                await asyncio.sleep(EAGER_POLL_SECONDS)
+            elif any(self._is_active(awake) for awake in self._on(place)):
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                place.nudge.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(place.nudge.wait(), IDLE_POLL_SECONDS)
+
+    def _take(self, place: _Place, asked: dict[str, int], updates: dict[str, Update]) -> None:
+        """Pass on what a poll brought, unless a command has brought it meanwhile."""
+        for run_id, update in updates.items():
+            awake = self._awake.get(run_id)
+            if awake and awake.place is place and awake.since == asked[run_id] and not awake.lock.locked():
+                self._apply(awake, (update,))
+
+    def _apply(self, awake: _Awake, updates: Iterable[Update]) -> None:
+        for update in updates:
+            self._hub.apply(awake.run_id, update)
+            awake.since = update.version
+            awake.changed_at = time.monotonic()
+            if update.points:
+                awake.measured_generation = update.status.generation
+
+    def _on(self, place: _Place) -> list[_Awake]:
+        return [awake for awake in self._awake.values() if awake.place is place and awake.is_placed]
+
+    def _is_active(self, awake: _Awake) -> bool:
+        """Whether somebody watches it change."""
+        is_watched = self._hub.unwatched_seconds(awake.run_id) < ACTIVE_SECONDS
+        return is_watched and time.monotonic() - awake.changed_at < ACTIVE_SECONDS
+
+    def _is_awaited(self, awake: _Awake) -> bool:
+        """Whether the first point of a run, or of a restarted one, is about to come."""
+        is_recent = time.monotonic() - awake.changed_at < ACTIVE_SECONDS
+        return is_recent and awake.measured_generation != awake.orders.generation
+
+    # --- tending ------------------------------------------------------------------------------------------------------
+
+    def _tend(self) -> None:
+        """Pause and put to sleep what nobody watches, and save what has changed."""
+        self._hub.drop_idle()
+        for awake in self._awake.values():
+            unwatched = self._hub.unwatched_seconds(awake.run_id)
+            if unwatched > self._limits.sleep_seconds:
+                self._spawn(self._sleep(awake))
+            elif unwatched > self._limits.pause_seconds and self._is_playing(awake):
+                self._spawn(self._pause(awake, "Paused, because nobody was watching: Play goes on."))
+            elif self._is_save_due(awake):
+                self._spawn(self._save(awake))
+
+    def _is_playing(self, awake: _Awake) -> bool:
+        return awake.orders.is_playing and self._hub.status(awake.run_id).phase is Phase.PLAYING
+
+    async def _pause(self, awake: _Awake, notice: str) -> None:
+        awake.orders = replace(awake.orders, is_playing=False)
+        self._hub.set_notice(awake.run_id, notice)
+        async with awake.lock:
+            await self._tell(awake)
+
+    # --- the disk -----------------------------------------------------------------------------------------------------
+
+    def _is_save_due(self, awake: _Awake) -> bool:
+        rest = self._limits.save_seconds if awake.orders.is_playing else min(self._limits.save_seconds, 1.0)
+        is_new = self._hub.version(awake.run_id) != awake.saved_version
+        return awake.is_placed and is_new and time.monotonic() - awake.saved_at > rest and not awake.lock.locked()
+
+    async def _save(self, awake: _Awake) -> None:
+        async with awake.lock:
+            if awake.is_gone:
+                return
+            await self._fetch(awake)
+        await self._write(awake)
+
+    async def _fetch(self, awake: _Awake) -> None:
+        """Get a run's checkpoint, and its news up to it, with the run's lock held."""
+        if awake.place is None or not awake.is_placed:
+            return
+        answer = awake.place.host.checkpoint(awake.run_id, awake.since)
+        checkpoint, updates = await self._ask(awake.place, answer)
+        self._apply(awake, updates)
+        awake.checkpoint = checkpoint or awake.checkpoint
+
+    async def _write(self, awake: _Awake) -> bool:
+        """Write a run to disk; a disk that does not take it is a notice on the run, and the training goes on."""
+        version, run, checkpoint = self._hub.version(awake.run_id), self._hub.get(awake.run_id), awake.checkpoint
+        if checkpoint is not None and checkpoint.generation != run.status.generation:
+            checkpoint = None
+        awake.saved_at = time.monotonic()
+        try:
+            async with self._disk:
+                await asyncio.to_thread(self._store.save, Saved(run, awake.owner, checkpoint))
+        except RunError as error:
+            logger.warning("%s", error.text)
+            self._hub.set_notice(awake.run_id, error.text)
+            awake.saved_at += SAVE_AGAIN_SECONDS
+            return False
+        awake.saved_version = version
+        return True
+
+    # --- small things -------------------------------------------------------------------------------------------------
+
+    def _show(self, awake: _Awake, phase: Phase, notice: str = "", number: int | None = None) -> None:
+        """The status of a run that is on no host."""
+        old, orders = self._hub.status(awake.run_id), awake.orders
+        new = replace(old, phase=phase, steps_per_second=0.0, notice=notice, place_in_queue=number)
+        if orders.generation != old.generation:
+            new = replace(new, generation=orders.generation, step=0, health=tuple(Health() for _ in old.health))
+        self._hub.set_status(awake.run_id, new, orders.settings)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run a task on its own; what goes wrong in it is in the log and nowhere else."""
+        task = asyncio.create_task(self._quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except _HostLostError:
+            pass  # its runs have been queued again
+        except BnvizError as error:
+            logger.warning("%s", error.text)
+        except Exception:
+            logger.exception("The engine failed in %s", work)

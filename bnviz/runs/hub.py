@@ -1,0 +1,261 @@
+"""The hub: the newest records of every run, put together from what the workers tell, for whoever watches."""
+
+import asyncio
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from bnviz.config import SETTINGS, TWINS, Settings
+from bnviz.errors import RunError
+from bnviz.records import (
+    MEASURES,
+    History,
+    HistoryBuilder,
+    Phase,
+    Run,
+    Status,
+    Update,
+    ghost_of,
+    kept_units,
+)
+
+LEAST_GHOST_STEPS: Final = 50  # a ghost is a run of more steps than this
+IDLE_SECONDS: Final = 60.0  # a sleeping run that nobody has asked for this long leaves the memory
+
+Load = Callable[[str], Run]
+
+
+def _load_nothing(run_id: str) -> Run:
+    raise RunError("There is no such run here: the link is not complete, or the run was deleted.")
+
+
+@dataclass
+class _Entry:
+    """One run: a growing history, and a `Run` whose own history may be older until somebody asks."""
+
+    run: Run
+    builder: HistoryBuilder
+    version: int
+    status: Status  # as the worker told it
+    notice: str = ""  # the engine's own, which stands before the worker's
+    is_history_new: bool = False
+    is_recorded: bool = False
+    watchers: int = 0
+    unwatched_since: float = 0.0
+    used_at: float = 0.0
+    waiters: list[tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]] = field(default_factory=list)
+
+
+class Hub:
+    """Thread-safe. The engine writes; pages and sockets read, from any thread and any event loop.
+
+    Args:
+        load: reads a sleeping run from disk, `RunError` if there is none.
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, load: Load = _load_nothing, clock: Callable[[], float] = time.monotonic) -> None:
+        self._load, self._clock = load, clock
+        self._lock = threading.RLock()
+        self._entries: dict[str, _Entry] = {}
+        self._versions = itertools.count(1)  # over all runs, so that one dropped and loaded again is newer
+
+    # --- for whoever watches ------------------------------------------------------------------------------------------
+
+    def get(self, run_id: str) -> Run:
+        """The newest records of a run: the same object until something is new. `RunError` if there is none."""
+        with self._locked(run_id) as entry:
+            if entry.is_history_new:
+                entry.run = entry.run.replace(history=entry.builder.history())
+                entry.is_history_new = False
+            return entry.run
+
+    def version(self, run_id: str) -> int:
+        """Grows whenever a run has something new."""
+        with self._locked(run_id) as entry:
+            return entry.version
+
+    async def wait(self, run_id: str, since: int, timeout: float) -> int:
+        """The version as soon as it is above `since`, or after `timeout` seconds as it then is."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = (asyncio.get_running_loop(), future)
+        with self._locked(run_id) as entry:
+            if entry.version > since:
+                return entry.version
+            entry.waiters.append(waiter)
+        try:
+            await asyncio.wait_for(future, timeout)
+        except TimeoutError:
+            pass
+        finally:
+            with self._lock, contextlib.suppress(ValueError):
+                entry.waiters.remove(waiter)
+        return self.version(run_id)
+
+    @contextlib.contextmanager
+    def watching(self, run_id: str) -> Iterator[None]:
+        """Count as a watcher for as long as the context lasts: a run that nobody watches pauses after a while."""
+        with self._locked(run_id) as entry:
+            entry.watchers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                entry.watchers -= 1
+                entry.unwatched_since = entry.used_at = self._clock()
+
+    def add_recorded(self, run: Run) -> None:
+        """Keep a recorded run in memory, under its own id."""
+        self.put(run)
+        with self._lock:
+            self._entries[run.run_id].is_recorded = True
+
+    # --- for the engine -----------------------------------------------------------------------------------------------
+
+    def open(self, run_id: str, settings: Settings, status: Status) -> None:
+        """A new run without history."""
+        self.put(Run(run_id, settings, status, _no_history(settings)))
+
+    def put(self, run: Run) -> None:
+        """A run with all its records, such as one from disk."""
+        with self._lock:
+            builder = HistoryBuilder.resume(run.history)
+            entry = _Entry(run, builder, next(self._versions), run.status)
+            entry.unwatched_since = entry.used_at = self._clock()
+            self._entries.setdefault(run.run_id, entry)
+
+    def apply(self, run_id: str, update: Update) -> None:
+        """Add what a worker has told; a newer generation makes a ghost of the one before."""
+        with self._locked(run_id) as entry:
+            if update.status.generation < entry.run.status.generation:
+                return
+            if update.status.generation > entry.run.status.generation:
+                self._restart(entry, update.settings or entry.run.settings)
+            if update.units is not None and not len(entry.builder):
+                entry.builder = HistoryBuilder(entry.run.competitors, update.units)
+                entry.is_history_new = True
+            for point in update.points:
+                entry.builder.append(point)
+                entry.is_history_new = True
+            self._change(entry, status=update.status, **_news(update))
+
+    def rewind(self, run_id: str, step: int) -> None:
+        """Forget what was measured after a step: the run goes on from there. -1 forgets all of it."""
+        with self._locked(run_id) as entry:
+            entry.builder = HistoryBuilder.resume(_until(entry.builder.history(), step))
+            entry.is_history_new = True
+            self._change(entry, interventions=tuple(i for i in entry.run.interventions if i.step <= step))
+
+    def status(self, run_id: str) -> Status:
+        with self._locked(run_id) as entry:
+            return entry.run.status
+
+    def set_status(self, run_id: str, status: Status, settings: Settings) -> None:
+        """The status and the settings of a run that is on no worker."""
+        with self._locked(run_id) as entry:
+            if entry.run.status != status or entry.run.settings != settings:
+                self.apply(run_id, Update(version=0, status=status, settings=settings))
+
+    def set_notice(self, run_id: str, notice: str) -> None:
+        """A sentence of the engine's own, in place of the worker's; empty takes it away."""
+        with self._locked(run_id) as entry:
+            if entry.notice != notice:
+                entry.notice = notice
+                self._change(entry)
+
+    def dismiss_ghost(self, run_id: str) -> None:
+        with self._locked(run_id) as entry:
+            self._change(entry, ghost=None)
+
+    def unwatched_seconds(self, run_id: str) -> float:
+        """For how long nobody has watched a run; 0 while somebody does."""
+        with self._lock:
+            entry = self._entries.get(run_id)
+            return 0.0 if entry is None or entry.watchers else self._clock() - entry.unwatched_since
+
+    def drop_idle(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        """Take sleeping runs that nobody watches out of memory; they stay on disk."""
+        now = self._clock()
+        with self._lock:
+            for run_id, entry in list(self._entries.items()):
+                is_asleep = entry.run.status.phase is Phase.ASLEEP and not entry.is_recorded
+                if is_asleep and not entry.watchers and not entry.waiters and now - entry.used_at > idle_seconds:
+                    del self._entries[run_id]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self, run_id: str) -> Iterator[_Entry]:
+        """The entry of a run with the lock held; a sleeping run is read from disk first, without the lock."""
+        if run_id not in self._entries:
+            self.put(self._load(run_id))
+        with self._lock:
+            entry = self._entries[run_id]
+            entry.used_at = self._clock()
+            yield entry
+
+    def _restart(self, entry: _Entry, settings: Settings) -> None:
+        run = entry.run
+        ghost = run.ghost
+        if entry.status.step > LEAST_GHOST_STEPS:
+            ghost = ghost_of(entry.builder.history(), ghost_label(run.settings, settings))
+        entry.builder = HistoryBuilder.resume(_no_history(settings))
+        entry.is_history_new = True
+        entry.run = run.replace(
+            settings=settings,
+            interventions=(),
+            gradients_at_start=None,
+            gradients_now=None,
+            contour=None,
+            ghost=ghost,
+        )
+
+    def _change(self, entry: _Entry, **changes: Any) -> None:
+        entry.status = changes.pop("status", entry.status)
+        status = replace(entry.status, notice=entry.notice or entry.status.notice)
+        entry.run = entry.run.replace(status=status, **changes)
+        entry.version = next(self._versions)
+        waiters, entry.waiters = entry.waiters, []
+        for loop, future in waiters:
+            with contextlib.suppress(RuntimeError):  # its event loop has been closed
+                loop.call_soon_threadsafe(_wake, future)
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _news(update: Update) -> dict[str, Any]:
+    """The fields of a `Run` that an update replaces."""
+    names = ("settings", "interventions", "gradients_at_start", "gradients_now", "contour", "ghost")
+    news = {name: value for name in names if (value := getattr(update, name)) is not None}
+    return news | ({"ghost": None} if update.is_ghost_dismissed else {})
+
+
+def _no_history(settings: Settings) -> History:
+    return HistoryBuilder(TWINS, kept_units(settings.model.hidden_layers, settings.model.width)).history()
+
+
+def _until(history: History, step: int) -> History:
+    """The points up to a step, it included."""
+    kept = history.step <= step
+    return replace(history, **{name: getattr(history, name)[kept] for name in MEASURES})
+
+
+def ghost_label(old: Settings, new: Settings) -> str:
+    """What was different in the run before: "earlier run, lr 0.1"; at most three settings are named."""
+    named = [f"{one.key} {_text(old.get(one.name))}" for one in SETTINGS if old.get(one.name) != new.get(one.name)]
+    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    return ", ".join(["earlier run", *named[:3]]) + more
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

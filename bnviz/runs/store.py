@@ -1,0 +1,277 @@
+"""The store: a folder a run on disk, with its settings, history and last checkpoint.
+
+`settings.json` is written last and names the files that belong to it, so a folder is either as before or as after a
+save, whatever interrupts it. Arrays are plain `.npz`; nothing is ever unpickled.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from bnviz import config
+from bnviz.config import Competitor, Directions, Normalization
+from bnviz.errors import ConfigError, RunError
+from bnviz.records import (
+    GHOST_MEASURES,
+    MEASURES,
+    Badge,
+    Condition,
+    Contour,
+    Ghost,
+    Gradients,
+    Health,
+    History,
+    Intervention,
+    Phase,
+    Run,
+    Status,
+    measure_shapes,
+)
+from bnviz.worker.host import Checkpoint
+
+HOME_VARIABLE: Final = "BNVIZ_HOME"
+SCHEMA_VERSION: Final = 1
+MANIFEST: Final = "settings.json"
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")  # also: never a path
+
+T = TypeVar("T")
+
+
+def default_home() -> Path:
+    """BNVIZ_HOME, or the platform's own folder for a user's application data."""
+    return Path(os.environ.get(HOME_VARIABLE) or platformdirs.user_data_dir("bnviz", appauthor=False))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run on disk: its records, whose it is, and where it can go on from."""
+
+    run: Run
+    owner: str
+    checkpoint: Checkpoint | None
+
+
+class Store:
+    """The runs under one home folder."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.folder = (home or default_home()) / "runs"
+
+    def save(self, saved: Saved) -> None:
+        """Write a run; `RunError` if the disk does not take it."""
+        _write(saved, self.folder / saved.run.run_id, is_compressed=False)
+
+    def load(self, run_id: str) -> Saved:
+        """A run as it was saved last, asleep; `RunError` if there is none or it is damaged."""
+        folder = self.folder / run_id
+        if not _RUN_ID.fullmatch(run_id) or not (folder / MANIFEST).is_file():
+            raise RunError("There is no such run here: the link may be incomplete, or the run was deleted.")
+        try:
+            saved = _read(folder)
+        except RunError:
+            saved = _read(folder)  # a save may have replaced the files that the first reading was told of
+        status = replace(saved.run.status, phase=Phase.ASLEEP, steps_per_second=0.0, place_in_queue=None)
+        return replace(saved, run=saved.run.replace(run_id=run_id, status=status))
+
+    def owners(self) -> dict[str, str]:
+        """Whose every run is; damaged ones are left out, `load` says what is wrong with them."""
+        owners = {}
+        for manifest in sorted(self.folder.glob(f"*/{MANIFEST}")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                owners[manifest.parent.name] = str(json.loads(manifest.read_text("utf-8"))["owner"])
+        return owners
+
+
+def save_run(run: Run, folder: Path) -> None:
+    """Write a run's records, compressed, for `assets/recorded` and downloads: no owner, no checkpoint."""
+    _write(Saved(run, "", None), folder, is_compressed=True)
+
+
+def load_run(folder: Path) -> Run:
+    """The run that a folder holds; `RunError` names the file that is missing or damaged, and the remedy."""
+    return _read(folder).run
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _write(saved: Saved, folder: Path, is_compressed: bool) -> None:
+    tag = f"{saved.run.status.generation}-{saved.run.status.step}-{secrets.token_hex(3)}"
+    names = {"history": f"history-{tag}.npz"}
+    if saved.checkpoint is not None:
+        names["checkpoint"] = f"checkpoint-{tag}.safetensors"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder / names["history"]).open("wb") as file:
+            (np.savez_compressed if is_compressed else np.savez)(file, **_arrays(saved.run))
+        if saved.checkpoint is not None:
+            (folder / names["checkpoint"]).write_bytes(saved.checkpoint.blob)
+        partial = folder / f"{MANIFEST}-{tag}"
+        partial.write_text(json.dumps(_manifest(saved, names), indent=1, allow_nan=False), "utf-8")
+        os.replace(partial, folder / MANIFEST)
+        _remove_all_but(folder, {MANIFEST, *names.values()})
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            _remove_new(folder, tag)
+        raise RunError(
+            f"The run could not be saved in {folder} ({error.strerror or error}). Training goes on, but when the "
+            f"server ends, what is not saved is lost: free some space, or set {HOME_VARIABLE} to a folder with room."
+        ) from None
+
+
+def _remove_all_but(folder: Path, names: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in names and path.name.startswith(("history-", "checkpoint-", f"{MANIFEST}-")):
+            with contextlib.suppress(OSError):  # on Windows, while somebody reads it: the next save removes it
+                path.unlink(missing_ok=True)
+
+
+def _remove_new(folder: Path, tag: str) -> None:
+    for path in folder.glob(f"*-{tag}*"):
+        path.unlink(missing_ok=True)
+
+
+def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
+    run, checkpoint = saved.run, saved.checkpoint
+    return {
+        "schema": SCHEMA_VERSION,
+        "run_id": run.run_id,
+        "owner": saved.owner,
+        "files": dict(names),
+        "checkpoint": None if checkpoint is None else [checkpoint.generation, checkpoint.step],
+        "settings": config.to_json(run.settings),
+        "status": asdict(run.status),
+        "competitors": [asdict(competitor) for competitor in run.competitors],
+        "interventions": [asdict(intervention) for intervention in run.interventions],
+        "ghost": None if run.ghost is None else run.ghost.label,
+        "badge": run.badge,
+        "origin": run.origin,
+    }
+
+
+def _arrays(run: Run) -> dict[str, Any]:
+    """Every array of a run by a name such as "contour.loss"; numbers and names become arrays without dimensions."""
+    parts: dict[str, Any] = {
+        "gradients_at_start": run.gradients_at_start,
+        "gradients_now": run.gradients_now,
+        "contour": run.contour,
+    }
+    arrays = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
+    for part, record in parts.items():
+        if record is not None:
+            arrays |= {f"{part}.{one.name}": np.asarray(getattr(record, one.name)) for one in fields(record)}
+    if run.ghost is not None:
+        arrays |= {f"ghost.{name}": getattr(run.ghost, name) for name in GHOST_MEASURES}
+    return arrays
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _read(folder: Path) -> Saved:
+    with _reading(folder / MANIFEST) as path:
+        manifest = json.loads(path.read_text("utf-8"))
+        if manifest["schema"] != SCHEMA_VERSION:
+            raise ValueError(f"schema {manifest['schema']!r}, where this bnviz reads {SCHEMA_VERSION}")
+        history_path = folder / Path(manifest["files"]["history"]).name
+        run = _run_without_arrays(manifest)
+    with _reading(history_path) as path, path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        run = _with_arrays(run, {name: arrays[name] for name in arrays.files}, manifest["ghost"])
+    return Saved(run, str(manifest["owner"]), _checkpoint(folder, manifest))
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """Turn whatever a damaged file causes into one error that names the file and the remedy."""
+    try:
+        yield path
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: restore it from a copy, or start a new run.") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, ConfigError) as error:
+        reason = error.text if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        raise RunError(f"{path} cannot be read ({reason}): restore it from a copy, or start a new run.") from None
+
+
+def _run_without_arrays(manifest: Mapping[str, Any]) -> Run:
+    competitors = tuple(_competitor(one) for one in manifest["competitors"])
+    return Run(
+        run_id=str(manifest["run_id"]),
+        settings=config.from_json(manifest["settings"]),
+        status=_status(manifest["status"]),
+        history=_empty_history(competitors),
+        interventions=tuple(Intervention(**one) for one in manifest["interventions"]),
+        badge=Badge(manifest["badge"]),
+        origin=str(manifest["origin"]),
+    )
+
+
+def _competitor(values: Mapping[str, Any]) -> Competitor:
+    return Competitor(**{**values, "normalization": Normalization(values["normalization"])})
+
+
+def _status(values: Mapping[str, Any]) -> Status:
+    health = tuple(Health(**{**one, "condition": Condition(one["condition"])}) for one in values["health"])
+    return Status(**{**values, "phase": Phase(values["phase"]), "health": health})
+
+
+def _empty_history(competitors: tuple[Competitor, ...]) -> History:
+    shapes = measure_shapes(len(competitors), layers=1, units=1)
+    arrays = {name: np.empty((0, *shape)) for name, shape in shapes.items()}
+    return History(competitors, np.zeros((1, 1), np.int64), **arrays)  # type: ignore[arg-type]  # bool among them
+
+
+def _with_arrays(run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str | None) -> Run:
+    units, competitors = arrays["history.units"], run.competitors
+    history = History(competitors, units, **{name: arrays[f"history.{name}"] for name in MEASURES})
+    _check_shapes(history)
+    ghost = None
+    if ghost_label is not None:
+        ghost = Ghost(str(ghost_label), **{name: arrays[f"ghost.{name}"] for name in GHOST_MEASURES})
+    return run.replace(
+        history=history,
+        gradients_at_start=_record(Gradients, "gradients_at_start", arrays),
+        gradients_now=_record(Gradients, "gradients_now", arrays),
+        contour=_record(Contour, "contour", arrays),
+        ghost=ghost,
+    )
+
+
+def _check_shapes(history: History) -> None:
+    for name, shape in measure_shapes(len(history.competitors), *history.units.shape).items():
+        found = getattr(history, name).shape
+        if found != (len(history), *shape):
+            raise ValueError(f"{name} has shape {found}, not {(len(history), *shape)}")
+
+
+def _record(kind: type[T], part: str, arrays: Mapping[str, NDArray[Any]]) -> T | None:
+    """A record from its arrays; those without dimensions become the numbers and names that they were."""
+    values: dict[str, Any] = {}
+    for one in fields(kind):  # type: ignore[arg-type]  # both kinds are dataclasses
+        if (array := arrays.get(f"{part}.{one.name}")) is not None:
+            values[one.name] = array.item() if array.ndim == 0 else array
+    if not values:
+        return None
+    if "directions" in values:
+        values["directions"] = Directions(values["directions"])
+    return kind(**values)
+
+
+def _checkpoint(folder: Path, manifest: Mapping[str, Any]) -> Checkpoint | None:
+    if manifest["checkpoint"] is None:
+        return None
+    with _reading(folder / MANIFEST):
+        path = folder / Path(manifest["files"]["checkpoint"]).name
+        generation, step = map(int, manifest["checkpoint"])
+    with _reading(path):
+        return Checkpoint(generation, step, path.read_bytes())

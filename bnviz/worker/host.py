@@ -1,0 +1,140 @@
+"""The host: the Dask actor through which the engine reaches the runs of one worker, a facade without torch at its top.
+
+An actor's proxy imports this module in the web server process, so its methods import whatever needs torch. Every
+control method is a coroutine: it runs on the worker's event loop, hands the work to the training thread, never blocks.
+"""
+
+import asyncio
+import functools
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+
+from bnviz.config import Directions, Settings
+from bnviz.errors import BnvizError, EngineError
+from bnviz.records import Update
+
+if TYPE_CHECKING:
+    from bnviz.worker.slices import Slices
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+END_SECONDS: Final = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is wanted of a run, all of it each time: to send it twice, or after a lost worker, does no harm.
+
+    Attributes:
+        generation: counts the restarts; a new one discards the networks and begins again from `settings`.
+        settings: the hyper-parameters are in force from the next step on.
+        steps_per_second: the pace of slow motion; None is as fast as it goes.
+        directions: what the loss contour's plane is spanned by.
+        contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
+    """
+
+    generation: int
+    settings: Settings
+    is_playing: bool = False
+    steps_per_second: float | None = None
+    directions: Directions = Directions.PATHS
+    contour_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that is needed to go on bitwise, as the bytes of a safetensors file."""
+
+    generation: int
+    step: int
+    blob: bytes
+
+
+def _answers_plainly(
+    method: "Callable[Concatenate[Host, P], Awaitable[T]]",
+) -> "Callable[Concatenate[Host, P], Awaitable[T]]":
+    """Let only a BnvizError leave the worker: a pickled torch exception would import torch in the server."""
+
+    @functools.wraps(method)
+    async def answer(self: "Host", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except BnvizError as error:
+            text, kind = error.text, type(error)
+        except Exception:
+            logger.exception("The host failed in %s", method.__name__)
+            text, kind = f"The worker failed in {method.__name__}: its log says why. Try again.", EngineError
+        raise kind(text)  # outside the handlers: without the cause, which might be torch's
+
+    return answer
+
+
+def _slices_of_this_worker() -> "Slices":
+    from distributed import get_worker
+
+    from bnviz.worker.slices import Slices
+    from bnviz.worker.workshop import build, warm
+
+    name = get_worker().name
+    return Slices(build, functools.partial(warm, name if isinstance(name, int) else 0))
+
+
+def _end(slices: "Slices") -> None:
+    slices.close()
+    slices.join(END_SECONDS)
+
+
+class Host:
+    """The runs of one worker. Each of its answers is a record, a checkpoint or a `BnvizError`."""
+
+    def __init__(self, slices: "Slices | None" = None) -> None:
+        self._slices = slices or _slices_of_this_worker()
+        self._slices.start()
+        # The scheduler drops the actor when its client is gone; and a process must not end under a training thread.
+        weakref.finalize(self, _end, self._slices)
+
+    @_answers_plainly
+    async def ready(self) -> str:
+        """Wait until the worker is warm; the name of the device it trains on."""
+        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.device_name))
+
+    @_answers_plainly
+    async def place(self, run_id: str, orders: Orders, blob: bytes | None = None) -> tuple[Update, ...]:
+        """Take in a run, from its settings or from a checkpoint of the same generation."""
+        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.place(run_id, orders, blob)))
+
+    @_answers_plainly
+    async def obey(self, run_id: str, orders: Orders, since: int) -> tuple[Update, ...]:
+        """Change what a run does; the updates since a version, a generation that ended first."""
+        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.obey(run_id, orders, since)))
+
+    @_answers_plainly
+    async def step(self, run_id: str, count: int, since: int) -> tuple[Update, ...]:
+        """Pause a run after `count` more steps, taken as fast as it goes."""
+        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.step(run_id, count, since)))
+
+    @_answers_plainly
+    async def checkpoint(self, run_id: str, since: int) -> tuple[Checkpoint | None, tuple[Update, ...]]:
+        """The present state and everything measured up to it; None before the networks exist."""
+        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.checkpoint(run_id, since)))
+
+    @_answers_plainly
+    async def drop(self, run_id: str) -> None:
+        """Forget a run and give its memory back."""
+        await asyncio.wrap_future(self._slices.call(lambda: self._slices.drop(run_id)))
+
+    @_answers_plainly
+    async def poll(self, since_versions: Mapping[str, int]) -> dict[str, Update]:
+        """What is new of many runs, each since a version; a run without news, or unknown here, is left out."""
+        return self._slices.poll(since_versions)
+
+    @_answers_plainly
+    async def run_ids(self) -> list[str]:
+        """The runs that live here."""
+        return self._slices.run_ids()

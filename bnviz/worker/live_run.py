@@ -1,0 +1,328 @@
+"""One run on a worker: it turns orders into steps and measurements, a slice of time after the other.
+
+Everything here happens on the training thread; only the outbox is read from elsewhere.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bnviz.config import TWINS, HyperParams, Settings
+from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status
+from bnviz.worker import checkpoints
+from bnviz.worker.cadence import Cadence, Speedometer
+from bnviz.worker.checkpoints import Progress
+from bnviz.worker.host import Checkpoint, Orders
+from bnviz.worker.outbox import Outbox
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bnviz.training import Trainer
+
+MEASURE_SECONDS: Final = 0.47  # fresh points while playing: at least twice a second
+GRADIENT_SECONDS: Final = 0.9
+FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
+LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
+
+Clock = Callable[[], float]
+
+
+class Build(Protocol):
+    """Makes a trainer, from its settings alone or going on from the tensors of a checkpoint."""
+
+    def __call__(self, settings: Settings, tensors: "dict[str, Tensor] | None" = None) -> "Trainer": ...
+
+
+class LiveRun:
+    """A run in a host.
+
+    Attributes:
+        orders: what is wanted of it.
+        outbox: what it has to tell.
+        used_seconds: time it has had on the training thread, by which the thread is shared out.
+    """
+
+    def __init__(self, orders: Orders, build: Build, blob: bytes | None = None, clock: Clock = time.monotonic) -> None:
+        self.orders = orders
+        self.used_seconds = 0.0
+        self._build = build
+        self._clock = clock
+        self._blob = blob
+        self._trainer: Trainer | None = None
+        self._interventions: tuple[Intervention, ...] = ()
+        self._forget_measurements()
+        self._is_playing = orders.is_playing
+        self.outbox = Outbox(self._status())
+
+    def _forget_measurements(self) -> None:
+        self._steps_to_take = 0
+        self._next_step_at = float("-inf")
+        self._is_at_rest = False
+        self._notice = ""
+        self._has_failed = False
+        self._measured_step = -1
+        self._gradient_step = -1
+        self._points_due = Cadence(MEASURE_SECONDS)
+        self._gradients_due = Cadence(GRADIENT_SECONDS)
+        self._speedometer = Speedometer()
+        self._contour: Iterator[Contour] | None = None
+        self._newest_contour: Contour | None = None
+        self._contour_step = -1
+        self._contour_at = float("-inf")
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def obey(self, orders: Orders) -> None:
+        if orders.generation != self.orders.generation:
+            self._restart(orders)
+            return
+        before, self.orders = self.orders, orders
+        if orders.steps_per_second != before.steps_per_second:
+            self._next_step_at = self._clock()
+        if orders.directions is not before.directions:
+            self._begin_contour()
+        if self._trainer is not None:
+            self._change_hyper(self._trainer.step_count, before.settings.hyper)
+        if orders.settings != before.settings:
+            self.outbox.tell(settings=orders.settings)
+        self._play() if orders.is_playing else self._pause()
+        self._report()
+
+    def step(self, count: int) -> None:
+        """Take so many steps more and then pause."""
+        self._pause()
+        self._has_failed = False
+        self._steps_to_take += count
+        self._is_at_rest = False
+        self._report()
+
+    def _play(self) -> None:
+        if not self._is_playing and not self._is_finished:
+            self._is_playing, self._has_failed, self._notice = True, False, ""
+            self._next_step_at = float("-inf")
+            self._speedometer.reset()
+            self._is_at_rest = False
+
+    def _pause(self) -> None:
+        self._is_playing = False
+        self.orders = replace(self.orders, is_playing=False)
+
+    def _restart(self, orders: Orders) -> None:
+        self.orders = orders
+        self._trainer, self._blob = None, None
+        self._interventions = ()
+        self._forget_measurements()
+        self._is_playing = orders.is_playing
+        self.outbox.begin(self._status(), settings=orders.settings, interventions=())
+
+    def _change_hyper(self, step: int, before: HyperParams) -> None:
+        """Record what changed; a second change at the same step takes the place of the first."""
+        now = self.orders.settings.hyper
+        if now == before:
+            return
+        earlier = {one.name: one for one in self._interventions if one.step == step}
+        kept = [one for one in self._interventions if one.step != step]
+        for name in (one.name for one in fields(HyperParams)):
+            old = earlier[name].old if name in earlier else getattr(before, name)
+            new = getattr(now, name)
+            if new != old:
+                kept.append(Intervention(step, name, old, new))
+        self._interventions = tuple(kept)
+        self.outbox.tell(interventions=self._interventions)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Everything to go on from here; None before the networks exist."""
+        if self._trainer is None:
+            return None
+        progress = Progress(self.orders.settings, self._interventions, self._measured_step)
+        blob = checkpoints.encode(self._trainer.checkpoint(), progress)
+        return Checkpoint(self.orders.generation, self._trainer.step_count, blob)
+
+    # --- time on the thread -------------------------------------------------------------------------------------------
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it has steps to take: it plays, or was asked for some."""
+        return (self._is_playing or self._steps_to_take > 0) and not self._is_finished and not self._has_failed
+
+    def due_at(self) -> float:
+        """When it wants the thread next: never, if it rests."""
+        if self._has_failed:
+            return float("inf")
+        if self._trainer is None:
+            return float("-inf")
+        if self.is_training:
+            return float("-inf") if self._steps_to_take else self._next_step_at
+        return float("inf") if self._is_at_rest else float("-inf")
+
+    def slice(self, until: float, is_interrupted: Callable[[], bool], crowd: int) -> None:
+        """Train and measure until a time, or until an order arrives; `crowd` runs share the thread."""
+        if self._trainer is None:
+            self._trainer = self._begin(crowd)
+        trainer = self._trainer
+        while self.is_training and self.due_at() <= (now := self._clock()) < until and not is_interrupted():
+            self._step(trainer, now)
+            self._measure_if_due(trainer, crowd)
+        if not self.is_training and not self._is_at_rest:
+            self._come_to_rest(trainer, crowd)
+        self._report()
+
+    def _begin(self, crowd: int) -> "Trainer":
+        """Build the networks and measure them as they are, before the first step."""
+        tensors, settings = None, self.orders.settings
+        if self._blob is not None:
+            tensors, progress = checkpoints.decode(self._blob)
+            settings, self._interventions, self._measured_step = (
+                progress.settings,
+                progress.interventions,
+                progress.measured_step,
+            )
+        trainer = self._build(settings, tensors)
+        self._blob = None
+        self._contour_at = self._clock() + FIRST_CONTOUR_SECONDS
+        self.outbox.tell(units=trainer.units, settings=self.orders.settings, interventions=self._interventions)
+        self._change_hyper(trainer.step_count, settings.hyper)
+        if trainer.step_count == 0:
+            self._measure(trainer, crowd, is_scheduled=trainer.is_due)
+            self._measure_gradients(trainer, crowd)
+        return trainer
+
+    def _step(self, trainer: "Trainer", now: float) -> None:
+        trainer.step(self.orders.settings.hyper)
+        if self._steps_to_take:
+            self._steps_to_take -= 1
+        elif self.orders.steps_per_second:
+            earliest = max(self._next_step_at, now - LONGEST_LAG_SECONDS)
+            self._next_step_at = earliest + 1 / self.orders.steps_per_second
+        if trainer.is_finished:
+            self._steps_to_take, self._is_at_rest = 0, False
+            self._notice = _how_it_ended(trainer)
+
+    def _measure_if_due(self, trainer: "Trainer", crowd: int) -> None:
+        now = self._clock()
+        if trainer.is_due:
+            self._measure(trainer, crowd, is_scheduled=True)
+        elif self._points_due.is_due(now):
+            self._measure(trainer, crowd, is_scheduled=False)
+        if self._gradients_due.is_due(now):
+            self._measure_gradients(trainer, crowd)
+        if self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
+            self._begin_contour()
+
+    def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool) -> None:
+        begun = self._clock()
+        self.outbox.add(trainer.measure(is_scheduled))
+        self._measured_step = trainer.step_count
+        self._points_due.measured(begun, self._clock(), crowd)
+        self._report()
+
+    def _measure_gradients(self, trainer: "Trainer", crowd: int) -> None:
+        begun = self._clock()
+        gradients = trainer.gradients()
+        if trainer.step_count == 0:
+            self.outbox.tell(gradients_at_start=gradients, gradients_now=gradients)
+        else:
+            self.outbox.tell(gradients_now=gradients)
+        self._gradient_step = trainer.step_count
+        self._gradients_due.measured(begun, self._clock(), crowd)
+
+    def _come_to_rest(self, trainer: "Trainer", crowd: int) -> None:
+        """Measure once more, so that every chart ends at the present step."""
+        if self._measured_step != trainer.step_count:
+            self._measure(trainer, crowd, is_scheduled=False)
+        if self._gradient_step != trainer.step_count:
+            self._measure_gradients(trainer, crowd)
+        if self._contour_step != trainer.step_count:
+            self._begin_contour()
+        self._is_at_rest = True
+
+    # --- the loss contour, in time that nobody else needs -------------------------------------------------------------
+
+    @property
+    def is_drawing(self) -> bool:
+        return self._contour is not None
+
+    def draw(self, until: float, is_interrupted: Callable[[], bool]) -> None:
+        """Work on the contour until a time, or until an order arrives; what there is of it is published."""
+        while self._contour is not None:
+            contour = next(self._contour, None)
+            if contour is None:
+                self._contour = None
+                self._contour_at = self._clock() + (self.orders.contour_seconds or 0.0)
+            else:
+                self._newest_contour = contour
+            if self._clock() >= until or is_interrupted():
+                break
+        self._publish_contour()
+
+    def _begin_contour(self) -> None:
+        """Begin one at the present step, in place of an unfinished one; a path needs a step to have a direction."""
+        trainer = self._trainer
+        if trainer is None or trainer.step_count == 0 or trainer.is_finished:
+            return
+        self._contour = trainer.contour(self.orders.directions)
+        self._newest_contour = next(self._contour)  # a generator copies the present weights when it is first asked
+        self._contour_step = trainer.step_count
+        self._publish_contour()
+
+    def _publish_contour(self) -> None:
+        if self._newest_contour is not None:
+            self.outbox.tell(contour=self._newest_contour)
+        self._newest_contour = None
+
+    # --- what it tells ------------------------------------------------------------------------------------------------
+
+    def fail(self, text: str) -> None:
+        """Pause with a notice, after an error."""
+        self._pause()
+        self._steps_to_take, self._contour = 0, None
+        self._has_failed, self._notice = True, text
+        self._report()
+
+    @property
+    def step_count(self) -> int:
+        return self._trainer.step_count if self._trainer is not None else 0
+
+    @property
+    def _is_finished(self) -> bool:
+        return self._trainer is not None and self._trainer.is_finished
+
+    def _report(self) -> None:
+        self.outbox.report(self._status())
+
+    def _status(self) -> Status:
+        phase = Phase.PAUSED
+        if self._is_finished:
+            phase = Phase.STOPPED
+        elif self._is_playing:
+            phase = Phase.PLAYING
+        speed = self._speedometer.read(self._clock(), self.step_count) if phase is Phase.PLAYING else 0.0
+        trainer = self._trainer
+        return Status(
+            phase=phase,
+            generation=self.orders.generation,
+            step=self.step_count,
+            steps_per_second=speed,
+            device=trainer.device_name if trainer is not None else "",
+            health=trainer.health if trainer is not None else (Health(),) * len(TWINS),
+            notice=self._notice,
+        )
+
+
+def _how_it_ended(trainer: "Trainer") -> str:
+    """Which layer of which competitor went non-finite first, and when."""
+    ends = [
+        f"{competitor.label} at step {health.since_step}, {_place(health, len(trainer.units) + 1)}"
+        for competitor, health in zip(trainer.competitors, trainer.health, strict=True)
+        if health.condition is Condition.DIVERGED
+    ]
+    return f"Every network has diverged: {'; '.join(ends)}. Lower the learning rate and reset to go on."
+
+
+def _place(health: Health, layers: int) -> str:
+    if health.layer is None:
+        return f"first seen in the {health.what or 'loss'}"
+    name = "the output layer" if health.layer == layers else f"layer {health.layer}"
+    return f"first seen in the {health.what} of {name}"

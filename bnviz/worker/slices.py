@@ -1,0 +1,223 @@
+"""The training thread of a worker: it interleaves many runs in short slices and carries out their orders in between.
+
+Live runs come first, the one that has had the least time before the others; loss contours get what they leave, and a
+small share where they leave nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from bnviz.errors import BnvizError, EngineError, RunError
+from bnviz.records import Update
+from bnviz.worker.host import Checkpoint, Orders
+from bnviz.worker.live_run import Build, Clock, LiveRun
+
+SLICE_SECONDS: Final = 0.025
+MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
+DRAWING_SHARE: Final = 0.2  # of the thread's time, for contours while live runs want all of it
+PATIENCE_SECONDS: Final = 30.0  # without a poll for this long nobody listens, and training rests
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def _nothing_to_warm() -> str:
+    return ""
+
+
+class Slices:
+    """Owns the runs of one worker and the one thread that trains them.
+
+    `call` is the way in, from any thread; `place`, `obey`, `step`, `checkpoint` and `drop` happen on the thread itself.
+
+    Args:
+        build: makes a trainer.
+        warm: called once on the thread before anything else; returns the device's name.
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, build: Build, warm: Callable[[], str] = _nothing_to_warm, clock: Clock = time.monotonic) -> None:
+        self.device_name = ""
+        self._build, self._warm, self._clock = build, warm, clock
+        self._runs: dict[str, LiveRun] = {}
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._has_news = threading.Condition()
+        self._is_closing = False
+        self._turn = 0.0  # the least time that a run may claim to have used
+        self._drawing_credit = 0.0
+        self._polled_at = clock()
+        self._thread = threading.Thread(target=self._work, name="bnviz-training", daemon=True)
+
+    # --- from any thread ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask the thread to end; it does so within a slice."""
+        with self._has_news:
+            self._is_closing = True
+            self._has_news.notify()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread's end; whether it came."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def call(self, function: Callable[[], T]) -> "Future[T]":
+        """Have the thread call a function before its next slice."""
+        future: Future[T] = Future()
+        with self._has_news:
+            if self._is_closing:
+                raise EngineError("This worker is closing: try again in a moment.")
+            self._calls.append((function, future))
+            self._has_news.notify()
+        return future
+
+    def poll(self, since_versions: Mapping[str, int]) -> dict[str, Update]:
+        self._polled_at = self._clock()
+        updates = {}
+        for run_id, version in since_versions.items():
+            run = self._runs.get(run_id)
+            update = run.outbox.since(version) if run is not None else None
+            if update is not None:
+                updates[run_id] = update
+        return updates
+
+    def run_ids(self) -> list[str]:
+        return list(self._runs)
+
+    # --- orders, on the thread ----------------------------------------------------------------------------------------
+
+    def place(self, run_id: str, orders: Orders, blob: bytes | None = None) -> tuple[Update, ...]:
+        run = LiveRun(orders, self._build, blob, self._clock)
+        run.used_seconds = self._turn
+        self._runs[run_id] = run
+        self._polled_at = self._clock()
+        return _updates(run, 0)
+
+    def obey(self, run_id: str, orders: Orders, since: int) -> tuple[Update, ...]:
+        run = self._run(run_id)
+        if orders.generation == run.orders.generation:
+            run.obey(orders)
+            return _updates(run, since)
+        last_words = _updates(run, since)
+        run.obey(orders)
+        return last_words + _updates(run, last_words[-1].version if last_words else since)
+
+    def step(self, run_id: str, count: int, since: int) -> tuple[Update, ...]:
+        run = self._run(run_id)
+        run.step(count)
+        return _updates(run, since)
+
+    def checkpoint(self, run_id: str, since: int) -> tuple[Checkpoint | None, tuple[Update, ...]]:
+        run = self._run(run_id)
+        return run.checkpoint(), _updates(run, since)
+
+    def drop(self, run_id: str) -> None:
+        self._runs.pop(run_id, None)
+
+    def _run(self, run_id: str) -> LiveRun:
+        if run_id not in self._runs:
+            raise RunError("This run is not on its worker any more: press Play to bring it back.")
+        return self._runs[run_id]
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            self.device_name = self._warm()
+        except BnvizError as error:
+            logger.error("The worker could not be warmed: %s", error.text)  # each run says so again, to its visitor
+        except Exception:
+            logger.exception("The worker could not be warmed")
+        while not self._is_closing:
+            self.answer_calls()
+            if not self.serve():
+                self._wait()
+        self._refuse_calls()
+
+    def answer_calls(self) -> None:
+        """Carry out what `call` was given."""
+        while self._calls:
+            function, future = self._calls.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except Exception as error:  # the caller's to handle
+                future.set_exception(error)
+
+    def _refuse_calls(self) -> None:
+        while self._calls:
+            self._calls.popleft()[1].set_exception(EngineError("This worker is closing: try again in a moment."))
+
+    def _is_interrupted(self) -> bool:
+        return bool(self._calls) or self._is_closing
+
+    def serve(self) -> bool:
+        """Give one slice to whoever is next; whether anybody wanted one."""
+        begun = self._clock()
+        live = [run for run in self._runs.values() if run.due_at() <= begun and self._may_train(run, begun)]
+        drawing = [run for run in self._runs.values() if run.is_drawing]
+        if drawing and (not live or self._drawing_credit > 0):
+            self._draw(min(drawing, key=_used_seconds), begun)
+        elif live:
+            self._train(self._next_of(live), begun)
+        return bool(drawing or live)
+
+    def _may_train(self, run: LiveRun, now: float) -> bool:
+        return not run.is_training or now - self._polled_at < PATIENCE_SECONDS
+
+    def _next_of(self, live: list[LiveRun]) -> LiveRun:
+        for run in live:
+            run.used_seconds = max(run.used_seconds, self._turn - MOST_CREDIT_SECONDS)
+        run = min(live, key=_used_seconds)
+        self._turn = max(self._turn, run.used_seconds)
+        return run
+
+    def _train(self, run: LiveRun, begun: float) -> None:
+        crowd = sum(other.is_training for other in self._runs.values())
+        self._guard(run, lambda: run.slice(begun + SLICE_SECONDS, self._is_interrupted, crowd))
+        used = self._clock() - begun
+        run.used_seconds += used
+        self._drawing_credit = min(self._drawing_credit + used * DRAWING_SHARE / (1 - DRAWING_SHARE), SLICE_SECONDS)
+
+    def _draw(self, run: LiveRun, begun: float) -> None:
+        self._guard(run, lambda: run.draw(begun + SLICE_SECONDS, self._is_interrupted))
+        used = self._clock() - begun
+        run.used_seconds += used * (1 - DRAWING_SHARE)  # turns among pictures go around; their owner still trains
+        self._drawing_credit = max(self._drawing_credit - used, -SLICE_SECONDS)
+
+    def _guard(self, run: LiveRun, work: Callable[[], None]) -> None:
+        """A run that fails is paused with a notice; the others go on."""
+        try:
+            work()
+        except BnvizError as error:
+            run.fail(error.text)
+        except Exception:
+            logger.exception("A run failed at step %d with %s", run.step_count, run.orders)
+            run.fail(f"This run failed at step {run.step_count}; the server's log says why. Reset it to start again.")
+
+    def _wait(self) -> None:
+        """Sleep until an order arrives or a run in slow motion is due."""
+        with self._has_news:
+            if not self._calls and not self._is_closing:
+                now = self._clock()
+                due = min((run.due_at() for run in self._runs.values() if self._may_train(run, now)), default=now + 1)
+                self._has_news.wait(min(max(due - now, 0.0), 1.0))
+
+
+def _used_seconds(run: LiveRun) -> float:
+    return run.used_seconds
+
+
+def _updates(run: LiveRun, since: int) -> tuple[Update, ...]:
+    update = run.outbox.since(since)
+    return () if update is None else (update,)

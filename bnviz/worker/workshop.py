@@ -1,0 +1,44 @@
+"""Where trainers are built, from MNIST and settings, with clocks; what is slow only once happens in `warm`."""
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+from bnviz.config import HyperParams, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bnviz.training import Trainer
+
+
+def build(settings: Settings, tensors: "dict[str, Tensor] | None" = None) -> "Trainer":
+    """A trainer at step 0, or one that goes on from the tensors of a checkpoint."""
+    from bnviz import data
+    from bnviz.training import Trainer
+
+    if tensors is None:
+        return Trainer(settings, data.load(), clock=time.perf_counter)
+    return Trainer.resume(settings, data.load(), tensors, clock=time.perf_counter)
+
+
+def warm(worker_number: int = 0) -> str:
+    """Prepare this process and this thread, so that the first Play is quick; the name of the device it trains on.
+
+    Imports torch, loads MNIST and takes a step with every probe: what is slow only once is done before anybody waits.
+
+    Args:
+        worker_number: among the workers of this machine, which share its GPUs.
+    """
+    import torch
+
+    torch.set_num_threads(1)  # bitwise reproducible with one thread, not between one and two
+    if torch.cuda.is_available():
+        torch.cuda.set_device(worker_number % torch.cuda.device_count())
+    trainer = build(Settings())
+    trainer.step(HyperParams())
+    trainer.measure(is_scheduled=False)
+    trainer.gradients()
+    gc.collect()
+    gc.freeze()  # with torch loaded a full collection takes 0.1 s, a visible stutter for every run here
+    return trainer.device_name

@@ -1,0 +1,220 @@
+"""Stand-ins for what is slow or far away: a trainer that only counts, a clock that only moves when told, a cluster
+whose hosts live in this process and can be made to die.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bnviz.config import TWINS, Directions, HyperParams, Settings
+from bnviz.errors import EngineError
+from bnviz.records import (
+    GRADIENT_BINS,
+    Condition,
+    Contour,
+    Gradients,
+    Health,
+    Point,
+    kept_units,
+    measure_shapes,
+)
+from bnviz.worker.host import Host
+from bnviz.worker.slices import Slices
+
+SMALL = Settings().replace(hidden_layers=1, width=10)
+
+
+class FakeClock:
+    """Seconds that pass only when something takes them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Costs:
+    """Seconds that a fake trainer takes, and the steps at which things happen to it."""
+
+    step: float = 0.001
+    measure: float = 0.01
+    gradients: float = 0.002
+    contour_item: float = 0.005
+    contour_items: int = 10
+    diverges_at: int | None = None
+    fails_at: int | None = None
+
+
+class FakeTrainer:
+    """Counts steps. The drift of its one layer is the learning rate summed over the steps, so that runs can be told
+    apart and a resumed one can be compared with one that was never interrupted.
+    """
+
+    def __init__(
+        self, settings: Settings, tensors: dict[str, Any] | None, costs: Costs, take: Callable[[float], None]
+    ) -> None:
+        self.settings, self.competitors = settings, TWINS
+        self.costs, self._take = costs, take
+        self.step_count = self.images_seen = 0
+        self.walked = self.drawing_seconds = 0.0
+        self.device_name = "CPU"
+        self.units = kept_units(settings.model.hidden_layers, settings.model.width)
+        self.hypers: list[HyperParams] = []
+        self.measured: list[tuple[int, bool]] = []
+        if tensors is not None:
+            self.step_count = int(tensors["step"])
+            self.walked = float(tensors["walked"])
+
+    @property
+    def is_finished(self) -> bool:
+        return self.costs.diverges_at is not None and self.step_count >= self.costs.diverges_at
+
+    @property
+    def health(self) -> tuple[Health, ...]:
+        if self.is_finished:
+            return tuple(Health(Condition.DIVERGED, self.step_count, layer, "weights") for layer in (1, 2))
+        return (Health(), Health())
+
+    @property
+    def is_due(self) -> bool:
+        return self.step_count <= 3 or self.step_count % 1000 == 0
+
+    def step(self, hyper: HyperParams) -> None:
+        if self.step_count == self.costs.fails_at:
+            raise ZeroDivisionError("a fault of our own")
+        self._take(self.costs.step)
+        self.hypers.append(hyper)
+        self.step_count += 1
+        self.walked += hyper.learning_rate
+
+    def measure(self, is_scheduled: bool) -> Point:
+        self._take(self.costs.measure)
+        self.measured.append((self.step_count, is_scheduled))
+        layers, units = self.units.shape
+        shapes = measure_shapes(len(TWINS), layers, units)
+        values: dict[str, Any] = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
+        values |= {"step": self.step_count, "images": 60 * self.step_count, "is_scheduled": is_scheduled}
+        values["net_displacement"] = np.full((len(TWINS), layers), self.walked, np.float32)
+        return Point(**values)
+
+    def gradients(self) -> Gradients:
+        self._take(self.costs.gradients)
+        k, w = len(TWINS), self.settings.model.hidden_layers + 1
+        return Gradients(
+            self.step_count,
+            edges=np.tile(np.linspace(-1, 1, GRADIENT_BINS + 1), (w, 1)),
+            counts=np.ones((k, w, GRADIENT_BINS)),
+            standardised_counts=np.ones((k, w, GRADIENT_BINS)),
+            std=np.ones((k, w)),
+            excess_kurtosis=np.zeros((k, w)),
+            tail_ratio=np.ones((k, w)),
+        )
+
+    def contour(self, directions: Directions, side: int = 3) -> Iterator[Contour]:
+        grid = np.linspace(-1, 1, side)
+        step, count = self.step_count, self.costs.contour_items
+        for item in range(1, count + 1):
+            self._take(self.costs.contour_item)
+            self.drawing_seconds += self.costs.contour_item
+            loss = np.full((len(TWINS), side, side), 1.0 if item == count else np.nan)
+            path = np.zeros((len(TWINS), 1, 2))
+            yield Contour(step, directions, 512, grid, grid, loss, np.array([step]), path, np.ones(len(TWINS)))
+
+    def checkpoint(self) -> dict[str, Any]:
+        import torch
+
+        return {"step": torch.tensor(self.step_count), "walked": torch.tensor(self.walked, dtype=torch.float64)}
+
+
+class Workbench:
+    """Builds fake trainers and keeps them; given as `build`."""
+
+    def __init__(self, costs: Costs | None = None, take: Callable[[float], None] = time.sleep) -> None:
+        self.costs, self.take = costs or Costs(), take
+        self.trainers: list[FakeTrainer] = []
+
+    def __call__(self, settings: Settings, tensors: dict[str, Any] | None = None) -> Any:
+        trainer = FakeTrainer(settings, tensors, self.costs, self.take)
+        self.trainers.append(trainer)
+        return trainer
+
+    @property
+    def newest(self) -> FakeTrainer:
+        return self.trainers[-1]
+
+
+class _Line:
+    """The line to a host, which can be cut."""
+
+    def __init__(self, slices: Slices) -> None:
+        self.slices, self.is_cut = slices, False
+        self._host = Host(slices)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._host, name)
+
+        async def ask(*args: Any) -> Any:
+            if self.is_cut:
+                raise OSError("the line is cut")
+            answer = await method(*args)
+            if self.is_cut:
+                raise OSError("the line was cut meanwhile")
+            return answer
+
+        return ask
+
+
+@dataclass
+class FakeCluster:
+    """Hosts with fake trainers, in this process."""
+
+    workers: int = 1
+    bench: Workbench = field(default_factory=Workbench)
+    starts: int = 0
+    is_down: bool = False
+
+    def __post_init__(self) -> None:
+        self.lines: dict[str, _Line] = {}
+        self._numbers = 0
+
+    async def start(self) -> None:
+        self.starts += 1
+        self.is_down = False
+        for _ in range(self.workers):
+            self.add_worker()
+
+    def add_worker(self) -> str:
+        self._numbers += 1
+        address = f"fake://{self._numbers}"
+        self.lines[address] = _Line(Slices(self.bench))
+        return address
+
+    def kill(self, address: str) -> None:
+        line = self.lines.pop(address)
+        line.is_cut = True
+        line.slices.close()
+
+    async def hosts(self) -> dict[str, Host]:
+        if self.is_down:
+            raise EngineError("The fake cluster is down.")
+        return dict(self.lines)  # type: ignore[arg-type]  # a line answers as its host does
+
+    async def close(self) -> None:
+        for address in list(self.lines):
+            self.kill(address)
+
+
+def eventually(claim: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until a claim holds; fail if it does not within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)

@@ -1,0 +1,196 @@
+"""A run on disk comes back as it was; a damaged one names the file and the remedy; a full disk is said."""
+
+import errno
+import json
+import os
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_worker import SMALL, FakeClock, Workbench
+
+from bnviz.config import Directions
+from bnviz.errors import RunError
+from bnviz.records import Badge, Condition, Health, Intervention, Phase, Run, Status, Update, kept_units
+from bnviz.runs import store
+from bnviz.runs.hub import Hub
+from bnviz.runs.store import MANIFEST, Saved, Store, default_home, load_run, save_run
+from bnviz.worker.host import Checkpoint
+
+RUN_ID = "an-unguessable-name_1"
+
+
+def full_run() -> Run:
+    """A run with something in every field."""
+    trainer = Workbench(take=FakeClock().pass_)(SMALL)
+    hub = Hub()
+    hub.open(RUN_ID, SMALL, Status(Phase.PLAYING, 0, 0, 0.0, "CPU", ()))
+    long_ago = [trainer.measure(True)]
+    trainer.step_count = 60
+    hub.apply(RUN_ID, Update(1, hub.status(RUN_ID), (*long_ago, trainer.measure(True)), units=kept_units(1, 10)))
+    hub.apply(RUN_ID, Update(2, Status(Phase.PLAYING, 0, 60, 0.0, "CPU", ())))
+    health = (Health(Condition.DIVERGED, 3, 2, "gradient"), Health())
+    status = Status(Phase.PLAYING, 1, 60, 812.5, "CPU", health, "a notice", None)
+    update = Update(
+        3,
+        status,
+        (trainer.measure(False),),
+        settings=SMALL.replace(learning_rate=0.1 + 0.2),
+        units=kept_units(1, 10),
+        interventions=(Intervention(3, "learning_rate", 0.5, 0.1 + 0.2),),
+        gradients_at_start=trainer.gradients(),
+        gradients_now=trainer.gradients(),
+        contour=next(trainer.contour(Directions.RANDOM)),
+    )
+    hub.apply(RUN_ID, update)
+    return hub.get(RUN_ID).replace(badge=Badge.RECORDED, origin="2026-01-01, torch, a laptop")
+
+
+def assert_same(found: Any, expected: Any, where: str = "run") -> None:
+    if is_dataclass(expected):
+        assert type(found) is type(expected), where
+        for one in fields(expected):
+            assert_same(getattr(found, one.name), getattr(expected, one.name), f"{where}.{one.name}")
+    elif isinstance(expected, np.ndarray):
+        assert found.dtype == expected.dtype, where
+        np.testing.assert_array_equal(found, expected, where)
+    else:
+        assert found == expected, where
+        assert type(found) is type(expected), where
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name.split("-")[0] for path in folder.iterdir()}
+
+
+def test_a_recorded_run_comes_back_in_every_field(tmp_path: Path) -> None:
+    run = full_run()
+    assert run.ghost is not None
+    save_run(run, tmp_path / "recorded")
+    assert_same(load_run(tmp_path / "recorded"), run)
+
+
+def test_a_saved_run_comes_back_asleep_with_its_owner_and_checkpoint(home: Path) -> None:
+    saved = Saved(full_run(), "me", Checkpoint(1, 60, b"weights"))
+    Store(home).save(saved)
+    found = Store(home).load(RUN_ID)
+    assert (found.owner, found.checkpoint) == ("me", Checkpoint(1, 60, b"weights"))
+    assert found.run.status.phase is Phase.ASLEEP
+    assert found.run.status.steps_per_second == 0
+    assert_same(found.run.history, saved.run.history)
+    assert Store(home).owners() == {RUN_ID: "me"}
+
+
+def test_saving_again_replaces_and_leaves_nothing_behind(home: Path) -> None:
+    for step in (1, 2, 3):
+        Store(home).save(Saved(full_run(), "me", Checkpoint(1, step, b"weights")))
+    folder = home / "runs" / RUN_ID
+    assert Store(home).load(RUN_ID).checkpoint == Checkpoint(1, 3, b"weights")
+    assert len(list(folder.iterdir())) == 3
+    assert files(folder) == {"settings.json", "history", "checkpoint"}
+
+
+def test_a_save_that_is_interrupted_leaves_the_run_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Store(home)
+    one.save(Saved(full_run(), "me", Checkpoint(1, 1, b"first")))
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", no_space)
+    with pytest.raises(RunError, match=r"could not be saved in .*No space left.*BNVIZ_HOME"):
+        one.save(Saved(full_run(), "me", Checkpoint(1, 2, b"second")))
+    assert one.load(RUN_ID).checkpoint == Checkpoint(1, 1, b"first")
+    assert len(list((home / "runs" / RUN_ID).iterdir())) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with pytest.raises(RunError, match="could not be saved"):
+        Store(tmp_path).save(Saved(full_run(), "me", None))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "a", "x" * 65, "..", "a/b" * 8, "nobody-has-this-run"])
+def test_a_name_without_a_run_leads_nowhere(home: Path, name: str) -> None:
+    with pytest.raises(RunError, match="no such run"):
+        Store(home).load(name)
+
+
+@pytest.mark.parametrize("file", ["history", "checkpoint"])
+def test_a_missing_file_is_named(home: Path, file: str) -> None:
+    Store(home).save(Saved(full_run(), "me", Checkpoint(1, 1, b"weights")))
+    path = next((home / "runs" / RUN_ID).glob(f"{file}-*"))
+    path.unlink()
+    with pytest.raises(RunError, match=f"{path.name} is missing: restore it"):
+        Store(home).load(RUN_ID)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 but no more", b"not a zip file"])
+def test_a_damaged_history_is_named(home: Path, content: bytes) -> None:
+    Store(home).save(Saved(full_run(), "me", None))
+    path = next((home / "runs" / RUN_ID).glob("history-*"))
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=f"{path.name} cannot be read"):
+        Store(home).load(RUN_ID)
+
+
+def test_arrays_of_the_wrong_shape_are_refused(home: Path) -> None:
+    Store(home).save(Saved(full_run(), "me", None))
+    path = next((home / "runs" / RUN_ID).glob("history-*"))
+    with np.load(path) as arrays:
+        values = dict(arrays)
+    np.savez(path, **(values | {"history.bands": values["history.bands"][..., :2]}))
+    with pytest.raises(RunError, match="bands has shape"):
+        Store(home).load(RUN_ID)
+
+
+def test_a_pickle_in_an_array_is_never_opened(home: Path) -> None:
+    Store(home).save(Saved(full_run(), "me", None))
+    path = next((home / "runs" / RUN_ID).glob("history-*"))
+    with np.load(path) as arrays:
+        values = dict(arrays)
+    np.savez(path, **(values | {"history.loss": np.array([{"a": 1}], dtype=object)}))
+    with pytest.raises(RunError, match="cannot be read"):
+        Store(home).load(RUN_ID)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 99},
+        {"status": {}},
+        {"settings": {"schema": 1, "learning_rate": 1e9}},
+        {"files": {"history": "../../../elsewhere.npz"}},
+        {"badge": "gold"},
+        {"interventions": 3},
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(home: Path, change: dict[str, object]) -> None:
+    Store(home).save(Saved(full_run(), "me", None))
+    path = home / "runs" / RUN_ID / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match="restore it from a copy"):
+        Store(home).load(RUN_ID)
+
+
+def test_one_damaged_run_does_not_hide_the_others(home: Path) -> None:
+    Store(home).save(Saved(full_run(), "me", None))
+    other = home / "runs" / "another-run-that-is-damaged"
+    other.mkdir()
+    (other / MANIFEST).write_text("{")
+    assert Store(home).owners() == {RUN_ID: "me"}
+
+
+def test_the_home_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path))
+    assert default_home() == tmp_path
+    monkeypatch.delenv(store.HOME_VARIABLE)
+    assert default_home().name == "bnviz"
+    assert default_home().is_absolute()

@@ -1,0 +1,78 @@
+"""The host answers with records, and no error but a BnvizError leaves it."""
+
+import asyncio
+import gc
+import pickle
+from collections.abc import Iterator
+
+import pytest
+from fake_worker import SMALL, Costs, Workbench, eventually
+
+from bnviz.errors import BnvizError, EngineError, RunError
+from bnviz.worker.host import Host, Orders
+from bnviz.worker.slices import Slices
+
+
+@pytest.fixture
+def slices() -> Slices:
+    return Slices(Workbench(Costs(step=0.0005, measure=0.001)))
+
+
+@pytest.fixture
+def host(slices: Slices) -> Iterator[Host]:
+    yield Host(slices)
+    slices.close()
+
+
+def test_a_host_trains_what_is_placed_and_tells_of_it(host: Host) -> None:
+    async def watch() -> None:
+        await host.place("a", Orders(0, SMALL, is_playing=True))
+        versions = {"a": 0}
+        steps = 0
+        while steps < 20:
+            for run_id, update in (await host.poll(versions)).items():
+                versions[run_id], steps = update.version, update.status.step
+            await asyncio.sleep(0.005)
+        assert await host.run_ids() == ["a"]
+        checkpoint, updates = await host.checkpoint("a", versions["a"])
+        assert checkpoint is not None
+        assert checkpoint.step >= 20
+        assert all(update.version > versions["a"] for update in updates)
+        await host.drop("a")
+        assert await host.run_ids() == []
+
+    asyncio.run(asyncio.wait_for(watch(), 10))
+
+
+def test_a_bnviz_error_arrives_as_it_was_raised(host: Host) -> None:
+    with pytest.raises(RunError, match="not on its worker") as caught:
+        asyncio.run(host.obey("nobody", Orders(0, SMALL), 0))
+    assert_travels_alone(caught.value)
+
+
+def test_any_other_error_stays_in_the_workers_log(
+    host: Host, slices: Slices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("torch would be in here")
+
+    monkeypatch.setattr(slices, "place", fail)
+    with pytest.raises(EngineError, match="failed in place") as caught:
+        asyncio.run(host.place("a", Orders(0, SMALL)))
+    assert_travels_alone(caught.value)
+    assert "torch would be in here" in caplog.text
+
+
+def assert_travels_alone(error: BnvizError) -> None:
+    """Nothing but its text goes with an error through a pickle."""
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.text) == (type(error), error.text)
+
+
+def test_a_host_that_is_let_go_ends_its_thread(slices: Slices) -> None:
+    host = Host(slices)
+    del host
+    gc.collect()
+    eventually(lambda: slices.join(0.01))

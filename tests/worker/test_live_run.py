@@ -1,0 +1,341 @@
+"""A run turns orders into steps and measurements: with a fake trainer and a clock that only its work moves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_worker import SMALL, Costs, FakeClock, Workbench
+
+from bnviz.config import Directions, HyperParams, Settings
+from bnviz.records import Intervention, Phase, Update
+from bnviz.worker.host import Orders
+from bnviz.worker.live_run import LiveRun
+
+
+class Worker:
+    """One run and the thread that it would have to itself."""
+
+    def __init__(self, costs: Costs | None = None, **orders: object) -> None:
+        self.clock = FakeClock()
+        self.bench = Workbench(costs, self.clock.pass_)
+        self.run = LiveRun(Orders(0, SMALL, **orders), self.bench, clock=self.clock)  # type: ignore[arg-type]
+        self.version = 0
+        self.updates: list[Update] = []
+
+    def work(self, seconds: float, crowd: int = 1) -> None:
+        """Serve the run for some time, slice after slice, and fetch its news after each."""
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            if self.run.due_at() <= self.clock.now:
+                self.run.slice(min(self.clock.now + 0.025, end), lambda: False, crowd)
+            elif self.run.is_drawing:
+                self.run.draw(min(self.clock.now + 0.025, end), lambda: False)
+            else:
+                self.clock.now = min(max(self.run.due_at(), self.clock.now), end)
+            self.fetch()
+
+    def fetch(self) -> None:
+        update = self.run.outbox.since(self.version)
+        if update is not None:
+            self.version = update.version
+            self.updates.append(update)
+
+    def order(self, **changes: object) -> None:
+        self.run.obey(replace(self.run.orders, **changes))  # type: ignore[arg-type]
+
+    def set(self, **hyper: float) -> None:
+        self.order(settings=self.run.orders.settings.replace(**hyper))
+
+    @property
+    def steps(self) -> list[int]:
+        return [point.step for update in self.updates for point in update.points]
+
+    @property
+    def status(self):  # type: ignore[no-untyped-def]
+        return self.run.outbox.status
+
+    def newest(self, field: str) -> object:
+        values = [getattr(update, field) for update in self.updates]
+        return next((value for value in reversed(values) if value is not None), None)
+
+
+def test_a_paused_run_is_measured_at_step_0_and_takes_no_step() -> None:
+    worker = Worker()
+    worker.work(1)
+    assert worker.steps == [0]
+    assert worker.bench.newest.step_count == 0
+    assert worker.newest("gradients_at_start").step == 0  # type: ignore[attr-defined]
+    assert worker.status.phase is Phase.PAUSED
+
+
+def test_a_resting_run_wants_no_time() -> None:
+    worker = Worker()
+    worker.work(1)
+    assert worker.run.due_at() == float("inf")
+
+
+def test_a_playing_run_is_measured_at_least_twice_a_second() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+    begun = len(worker.bench.newest.measured)
+    worker.work(10)
+    assert len(worker.bench.newest.measured) - begun >= 20
+
+
+def test_scheduled_steps_are_measured_as_scheduled() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(3)
+    scheduled = [step for step, is_scheduled in worker.bench.newest.measured if is_scheduled]
+    assert scheduled == [0, 1, 2, 3, 1000, 2000]
+
+
+def test_measuring_in_a_crowd_leaves_four_fifths_of_the_time_for_training() -> None:
+    worker = Worker(Costs(step=0.01, measure=0.2, gradients=0), is_playing=True)
+    worker.work(5, crowd=10)
+    begun = len(worker.bench.newest.measured)
+    worker.work(30, crowd=10)
+    unscheduled = [one for one in worker.bench.newest.measured[begun:] if not one[1]]
+    assert 0 < len(unscheduled) <= 4  # 10 runs x 0.2 s every 10 s
+
+
+@pytest.mark.parametrize("pace", [0.5, 5, 200])
+def test_slow_motion_keeps_its_pace(pace: float) -> None:
+    worker = Worker(is_playing=True, steps_per_second=pace)
+    worker.work(20)
+    assert worker.bench.newest.step_count == pytest.approx(20 * pace, rel=0.1, abs=1)
+
+
+def test_slow_motion_does_not_make_up_for_lost_time() -> None:
+    worker = Worker(is_playing=True, steps_per_second=10)
+    worker.work(1)
+    before = worker.bench.newest.step_count
+    worker.clock.pass_(30)
+    worker.work(1)
+    assert worker.bench.newest.step_count - before <= 13
+
+
+def test_stepping_takes_exactly_so_many_steps_and_measures_at_the_last() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(10)
+    worker.run.step(100)
+    worker.work(2)
+    assert worker.bench.newest.step_count == worker.status.step == 110
+    assert worker.steps[-1] == 110
+    assert worker.status.phase is Phase.PAUSED
+
+
+def test_stepping_pauses_a_playing_run() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(1)
+    before = worker.bench.newest.step_count
+    worker.run.step(1)
+    worker.work(1)
+    assert worker.bench.newest.step_count == before + 1
+
+
+def test_stepping_takes_no_notice_of_slow_motion() -> None:
+    worker = Worker(steps_per_second=0.1)
+    worker.work(0.5)
+    worker.run.step(100)
+    worker.work(1)
+    assert worker.bench.newest.step_count == 100
+
+
+def test_after_a_pause_every_chart_ends_at_the_present_step() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.777)
+    worker.order(is_playing=False)
+    worker.work(1)
+    step = worker.status.step
+    assert worker.steps[-1] == step
+    assert worker.newest("gradients_now").step == step  # type: ignore[attr-defined]
+    contour = worker.newest("contour")
+    assert contour.step == step  # type: ignore[attr-defined]
+    assert np.isfinite(contour.loss).all()  # type: ignore[attr-defined]
+
+
+def test_an_unfinished_contour_is_published_on_the_way() -> None:
+    worker = Worker(Costs(contour_item=0.02), is_playing=True)
+    worker.work(0.5)
+    worker.order(is_playing=False)
+    worker.work(1)
+    contours = [update.contour for update in worker.updates if update.contour is not None]
+    assert np.isnan(contours[0].loss).all()
+    assert np.isfinite(contours[-1].loss).all()
+
+
+def test_contours_are_drawn_at_the_chosen_cadence_while_playing() -> None:
+    worker = Worker(is_playing=True, contour_seconds=5.0)
+    draw_all(worker, 21)
+    steps = sorted({update.contour.step for update in worker.updates if update.contour is not None})
+    assert len(steps) == 4  # at 1, 6, 11 and 16 s, each a little later for the time it takes
+
+
+def test_without_a_cadence_no_contour_is_drawn_while_playing() -> None:
+    worker = Worker(is_playing=True)
+    draw_all(worker, 10)
+    assert worker.newest("contour") is None
+
+
+def draw_all(worker: Worker, seconds: float) -> None:
+    """Serve a playing run, and its contour in between."""
+    end = worker.clock.now + seconds
+    while worker.clock.now < end:
+        worker.work(0.1)
+        if worker.run.is_drawing:
+            worker.run.draw(worker.clock.now + 0.1, lambda: False)
+
+
+def test_other_directions_redraw_the_contour_of_a_resting_run() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+    worker.order(is_playing=False)
+    worker.work(1)
+    worker.order(directions=Directions.RANDOM)
+    worker.work(1)
+    assert worker.newest("contour").directions is Directions.RANDOM  # type: ignore[attr-defined]
+
+
+def test_a_new_hyper_parameter_is_in_force_at_the_next_step_and_recorded() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(7)
+    worker.work(0.5)
+    worker.set(learning_rate=2.0)
+    worker.run.step(1)
+    worker.work(0.5)
+    assert [hyper.learning_rate for hyper in worker.bench.newest.hypers] == [0.5] * 7 + [2.0]
+    assert worker.newest("interventions") == (Intervention(7, "learning_rate", 0.5, 2.0),)
+
+
+def test_changes_at_one_step_are_recorded_as_one() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(7)
+    worker.work(0.5)
+    for rate in (1.0, 2.0, 3.0):
+        worker.set(learning_rate=rate)
+    worker.set(batch_size=32)
+    worker.fetch()
+    assert worker.newest("interventions") == (
+        Intervention(7, "learning_rate", 0.5, 3.0),
+        Intervention(7, "batch_size", 60, 32),
+    )
+
+
+def test_a_change_taken_back_before_the_next_step_is_none() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(7)
+    worker.work(0.5)
+    worker.set(learning_rate=1.0)
+    worker.set(learning_rate=0.5)
+    worker.fetch()
+    assert worker.newest("interventions") == ()
+
+
+def test_a_slice_ends_when_an_order_arrives() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+    before, answers = worker.bench.newest.step_count, iter([False, True])
+    worker.run.slice(worker.clock.now + 10, lambda: next(answers), 1)
+    assert worker.bench.newest.step_count == before + 1
+
+
+def test_a_run_whose_competitors_have_all_diverged_stops_and_says_where() -> None:
+    worker = Worker(Costs(diverges_at=42), is_playing=True)
+    worker.work(3)
+    assert worker.status.phase is Phase.STOPPED
+    assert worker.bench.newest.step_count == 42
+    assert worker.steps[-1] == 42
+    assert "without BN at step 42, first seen in the weights of layer 1" in worker.status.notice
+    assert "with BN at step 42, first seen in the weights of the output layer" in worker.status.notice
+    worker.order(is_playing=True)
+    worker.run.step(5)
+    worker.work(1)
+    assert worker.bench.newest.step_count == 42
+
+
+def test_a_restart_begins_again_at_step_0_with_nothing_left_of_the_old_run() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(1)
+    worker.set(learning_rate=1.0)
+    worker.work(0.1)
+    worker.updates.clear()
+    worker.order(generation=1, settings=SMALL.replace(seed=5), is_playing=False)
+    worker.work(1)
+    assert len(worker.bench.trainers) == 2
+    assert worker.steps == [0]
+    assert worker.status.generation == 1
+    assert worker.newest("interventions") == ()
+    assert worker.newest("settings") == SMALL.replace(seed=5)
+    assert worker.newest("contour") is None
+
+
+def test_a_speed_is_reported_while_playing_and_none_after() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(3)
+    assert worker.status.steps_per_second == pytest.approx(950, rel=0.1)
+    worker.order(is_playing=False)
+    worker.work(0.5)
+    assert worker.status.steps_per_second == 0
+
+
+def resumed(worker: Worker, change: Callable[[Settings], Settings] = lambda settings: settings) -> Worker:
+    """Another worker that goes on from a checkpoint of this one."""
+    checkpoint = worker.run.checkpoint()
+    assert checkpoint is not None
+    other = Worker()
+    orders = replace(worker.run.orders, settings=change(worker.run.orders.settings))
+    other.run = LiveRun(orders, other.bench, checkpoint.blob, other.clock)
+    return other
+
+
+def test_a_resumed_run_goes_on_as_if_it_had_not_been_interrupted() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.set(learning_rate=0.3)
+    worker.run.step(123)
+    worker.work(1)
+    other = resumed(worker)
+    for one in (worker, other):
+        one.run.step(77)
+        one.work(1)
+    assert other.bench.newest.step_count == 200
+    assert other.bench.newest.walked == worker.bench.newest.walked
+    assert other.run.orders.settings.hyper == HyperParams(learning_rate=0.3)
+
+
+def test_a_resumed_run_keeps_its_interventions_and_does_not_measure_twice() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(3)
+    worker.work(0.5)
+    worker.set(learning_rate=0.3)
+    other = resumed(worker)
+    other.work(1)
+    assert other.newest("interventions") == (Intervention(3, "learning_rate", 0.5, 0.3),)
+    assert other.steps == []
+
+
+def test_what_was_changed_while_a_run_had_no_worker_is_an_intervention() -> None:
+    worker = Worker()
+    worker.work(0.5)
+    worker.run.step(9)
+    worker.work(0.5)
+    other = resumed(worker, lambda settings: settings.replace(momentum=0.9))
+    other.work(1)
+    assert other.newest("interventions") == (Intervention(9, "momentum", 0.0, 0.9),)
+
+
+def test_a_failed_run_rests_until_it_is_played_again() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+    worker.run.fail("Something went wrong.")
+    assert worker.run.due_at() == float("inf")
+    assert (worker.status.phase, worker.status.notice) == (Phase.PAUSED, "Something went wrong.")
+    worker.order(is_playing=True)
+    worker.work(0.5)
+    assert (worker.status.phase, worker.status.notice) == (Phase.PLAYING, "")

@@ -1,0 +1,75 @@
+"""What a run has to tell arrives, once it has happened and until it is known to have arrived."""
+
+from dataclasses import replace
+
+import pytest
+from fake_worker import SMALL, FakeClock, Workbench
+
+from bnviz.records import Phase, Point, Status
+from bnviz.worker.outbox import Outbox
+
+STATUS = Status(Phase.PAUSED, 0, 0, 0.0, "CPU", ())
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox(STATUS)
+
+
+def point(step: int) -> Point:
+    trainer = Workbench(take=FakeClock().pass_)(SMALL)
+    trainer.step_count = step
+    return trainer.measure(is_scheduled=True)
+
+
+def test_a_new_outbox_tells_its_status(outbox: Outbox) -> None:
+    update = outbox.since(0)
+    assert update is not None
+    assert update.status == STATUS
+
+
+def test_news_is_told_until_it_has_arrived_and_then_no_more(outbox: Outbox) -> None:
+    outbox.add(point(1))
+    first, again = outbox.since(0), outbox.since(0)
+    assert first is not None
+    assert again is not None
+    assert [p.step for p in first.points] == [p.step for p in again.points] == [1]
+    assert outbox.since(first.version) is None
+
+
+def test_only_what_came_after_a_version_is_told(outbox: Outbox) -> None:
+    outbox.add(point(1))
+    outbox.tell(interventions=())
+    first = outbox.since(0)
+    assert first is not None
+    outbox.add(point(2))
+    second = outbox.since(first.version)
+    assert second is not None
+    assert [p.step for p in second.points] == [2]
+    assert second.interventions is None
+
+
+def test_a_newer_value_takes_the_place_of_one_not_fetched(outbox: Outbox) -> None:
+    outbox.tell(settings=SMALL)
+    outbox.tell(settings=SMALL.replace(seed=7))
+    update = outbox.since(0)
+    assert update is not None
+    assert update.settings == SMALL.replace(seed=7)
+
+
+def test_an_unchanged_status_is_no_news(outbox: Outbox) -> None:
+    version = outbox.since(0).version  # type: ignore[union-attr]
+    outbox.report(replace(STATUS))
+    assert outbox.since(version) is None
+    outbox.report(replace(STATUS, step=1))
+    assert outbox.since(version) is not None
+
+
+def test_a_new_generation_forgets_what_the_old_one_had_to_tell(outbox: Outbox) -> None:
+    outbox.add(point(5))
+    outbox.tell(settings=SMALL)
+    outbox.begin(replace(STATUS, generation=1), interventions=())
+    update = outbox.since(0)
+    assert update is not None
+    assert (update.status.generation, update.points, update.settings) == (1, (), None)
+    assert update.interventions == ()
