@@ -1,0 +1,1 @@
+"""Frame encoding, the WebSocket route and the browser component: how the charts of a run reach the page."""

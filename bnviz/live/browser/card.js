@@ -1,0 +1,121 @@
+// One chart's card: title, badge, "?", menu, finding, switches, plot, text alternative.
+
+import { element, setText } from "./dom.js";
+import { menuButton } from "./menu.js";
+import { setMarked } from "./sentence.js";
+
+const ALTERNATIVE_EVERY_MS = 5000;
+
+// The switches of each chart. "log_x" is the browser's alone, "directions" the run's; the others are fields of the view.
+const SWITCHES = {
+  accuracy: [{ field: "log_x", label: "log x" }],
+  loss: [{ field: "log_x", label: "log x" }],
+  "drift-distance": [
+    { field: "is_path", label: "Distance", options: [["Net", false], ["Path", true]] },
+    { field: "is_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
+  ],
+  "gradient-histogram": [
+    { field: "is_gradient_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
+  ],
+  "loss-contour": [{ field: "directions", label: "Directions", options: [["Paths", "paths"], ["Random", "random"]] }],
+};
+
+export class Card {
+  /**
+   * @param {string} name  of the chart
+   * @param {{onExplain: () => void, onSwitch: (field: string, value: any) => void, menu: () => object[]}} actions
+   */
+  constructor(name, actions) {
+    this.name = name;
+    this.title = element("h3", { id: `bnviz-title-${name}` });
+    this.badge = element("span", { class: "bnviz-badge" });
+    const explain = element(
+      "button",
+      { class: "bnviz-icon", type: "button", "aria-label": "About this chart", onclick: actions.onExplain },
+      "?",
+    );
+    this.menu = menuButton("Chart menu", actions.menu);
+    this.finding = element("p", { class: "bnviz-finding" });
+    this.switches = (SWITCHES[name] ?? []).map((one) => makeSwitch(one, actions.onSwitch));
+    this.plot = element("div", { class: "bnviz-plot" });
+    this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);
+    this.root = element(
+      "section",
+      { class: `bnviz-card bnviz-card-${name}`, id: `chart-${name}`, "data-chart": name, "aria-labelledby": this.title.id },
+      element("header", {}, this.title, this.badge, explain, this.menu.wrap),
+      element(
+        "div",
+        { class: "bnviz-subline" },
+        this.finding,
+        element("div", { class: "bnviz-switches" }, ...this.switches.map((one) => one.group)),
+      ),
+      this.picture,
+    );
+  }
+
+  /** Words of a new spec; the plot itself follows when it is drawn. */
+  describe(layout, origin) {
+    const meta = layout.meta ?? {};
+    const title = typeof layout.title === "string" ? layout.title : (layout.title?.text ?? "");
+    setText(this.title, title);
+    setText(this.badge, meta.badge ?? "");
+    this.badge.dataset.kind = this.badge.textContent;
+    this.badge.title = [meta.how, origin && `Recorded: ${origin}`].filter(Boolean).join(" ");
+    setMarked(this.finding, meta.finding ?? "");
+    this.finding.title = this.finding.textContent; // whole, where the line is too short for it
+    this.alternative = `${title}. ${meta.alt ?? meta.finding ?? ""}`;
+    this.speak();
+  }
+
+  /** The text alternative follows the numbers, but not faster than anyone can listen. */
+  speak() {
+    clearTimeout(this.speaking);
+    const wait = ALTERNATIVE_EVERY_MS - (performance.now() - (this.spokenAt ?? -ALTERNATIVE_EVERY_MS));
+    if (wait > 0) {
+      this.speaking = setTimeout(() => this.speak(), wait);
+      return;
+    }
+    this.spokenAt = performance.now();
+    this.picture.setAttribute("aria-label", this.alternative);
+  }
+
+  fail() {
+    setText(this.finding, "This chart could not be drawn; the others go on.");
+  }
+
+  /** Show the switches as they stand. */
+  set(values, isOwner) {
+    for (const one of this.switches) one.set(values[one.field], isOwner || one.field !== "directions");
+  }
+
+  destroy() {
+    clearTimeout(this.speaking);
+    this.menu.close();
+    this.root.remove();
+  }
+}
+
+/** A row of buttons of which one is pressed; without options a single button, pressed or not. */
+function makeSwitch({ field, label, options }, onSwitch) {
+  const buttons = (options ?? [[label, true]]).map(([text, value]) => {
+    const button = element("button", { type: "button", "aria-pressed": "false" }, text);
+    button.addEventListener("click", () => {
+      const isPressed = button.getAttribute("aria-pressed") === "true";
+      if (!options) onSwitch(field, !isPressed);
+      else if (!isPressed) onSwitch(field, value);
+    });
+    return { button, value };
+  });
+  const group = element(
+    "div",
+    { class: "bnviz-switch", role: "group", "aria-label": label },
+    ...buttons.map(({ button }) => button),
+  );
+  const set = (now, isEnabled) => {
+    for (const { button, value } of buttons) {
+      button.setAttribute("aria-pressed", String(now === value));
+      button.disabled = !isEnabled;
+    }
+  };
+  return { field, group, set };
+}

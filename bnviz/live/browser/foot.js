@@ -1,0 +1,42 @@
+// Below the cards: the settings that were changed while the run went on, and what the run is.
+
+import { count, element, setText } from "./dom.js";
+
+const COLUMNS = [
+  ["step", (one) => count(one.step)],
+  ["setting", (one) => one.setting],
+  ["from", (one) => one.old],
+  ["to", (one) => one.new],
+];
+
+export class Foot {
+  constructor() {
+    this.rows = element("tbody");
+    this.table = element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, ...COLUMNS.map(([name]) => element("th", { scope: "col" }, name)))),
+      this.rows,
+    );
+    this.none = element("p", {}, "None: no live setting was changed in this run.");
+    this.summary = element("p");
+    this.root = element(
+      "div",
+      { class: "bnviz-foot" },
+      element("section", { class: "bnviz-interventions" }, element("h3", {}, "Interventions"), this.table, this.none),
+      element("section", { class: "bnviz-run" }, element("h3", {}, "This run"), this.summary),
+    );
+    this.show([], "");
+  }
+
+  show(interventions, summary) {
+    setText(this.summary, summary);
+    this.table.hidden = interventions.length === 0;
+    this.none.hidden = interventions.length > 0;
+    const state = JSON.stringify(interventions);
+    if (state === this.state) return;
+    this.state = state;
+    const row = (one) => element("tr", {}, ...COLUMNS.map(([, text]) => element("td", {}, text(one))));
+    this.rows.replaceChildren(...interventions.map(row));
+  }
+}

@@ -1,0 +1,362 @@
+// The live area: joins connection, cards and page. One of these for each place where the component is mounted.
+
+import { Card } from "./card.js";
+import { element } from "./dom.js";
+import { downloadCsv, downloadPicture } from "./download.js";
+import { loadPlotly, Plot } from "./draw.js";
+import { enlarge } from "./enlarge.js";
+import { Foot } from "./foot.js";
+import { decode } from "./frames.js";
+import { listenToKeys } from "./keys.js";
+import { PhaseWatch } from "./phase.js";
+import { Scheduler } from "./scheduler.js";
+import { setFitting } from "./sentence.js";
+import { FrameSocket } from "./socket.js";
+import { showStatus, Speaker, statusParts } from "./status.js";
+import { setProperties, themeOf, watchTheme } from "./theme.js";
+
+const FAR_EVERY_MS = 2000; // how often charts out of sight are brought up to date while a run plays
+const RESTS_FOR = 5; // after being drawn a chart rests this many times as long, so that the page stays alive
+const LONGEST_REST_MS = 1500;
+const PRESENTING_THICKNESS = 1.2;
+const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised"];
+
+const mounted = new WeakMap();
+
+/**
+ * Streamlit calls this at mounting, and again whenever the page's rerun or a new theme changes what it hands over.
+ * @returns {() => void}  called when the component leaves the page, but also for a call that a newer one overtook
+ */
+export default function mount(component, config) {
+  const { parentElement } = component;
+  const live = mounted.get(parentElement) ?? new Live(parentElement, config);
+  mounted.set(parentElement, live);
+  const call = live.update(component);
+  return () =>
+    setTimeout(() => {
+      if (call !== live.calls) return; // overtaken: the newer call keeps it
+      mounted.delete(parentElement);
+      live.destroy();
+    });
+}
+
+class Live {
+  constructor(parent, config) {
+    this.config = config;
+    this.calls = 0;
+    this.cards = new Map();
+    this.plots = new Map();
+    this.late = new Set(); // charts with a newer spec than is drawn, out of sight
+    this.near = new Set();
+    this.switched = {}; // the view's fields that the cards' switches chose
+    this.logX = {};
+    this.connection = "connecting";
+    this.farAt = 0;
+    this.build(parent);
+    this.theme = themeOf(this.root);
+    this.applyTheme(this.theme);
+    this.scheduler = new Scheduler((name) => this.draw(name));
+    this.socket = new FrameSocket(config.frames, {
+      onFrame: (buffer) => this.onFrame(buffer),
+      onState: (state, reason) => this.onConnection(state, reason),
+    });
+    this.phases = new PhaseWatch((phase) => this.component.setTriggerValue("phase", phase));
+    this.observe();
+    this.plotly = loadPlotly(config.plotly);
+    this.plotly.catch((error) => console.error("bnviz:", error));
+  }
+
+  build(parent) {
+    this.sentence = element("p", { class: "bnviz-sentence-own" });
+    this.status = element("p", { class: "bnviz-status-own" });
+    this.notice = element("p", { class: "bnviz-notice", hidden: "" });
+    this.grid = element("div", { class: "bnviz-grid" });
+    this.foot = new Foot();
+    this.speaker = new Speaker();
+    const head = element("div", { class: "bnviz-head" }, this.sentence, this.status);
+    const inner = element("div", { class: "bnviz-inner" }, head, this.notice, this.grid, this.foot.root, this.speaker.region);
+    this.root = element("div", { class: "bnviz-live" }, inner);
+    parent.append(this.root);
+  }
+
+  observe() {
+    this.stopTheme = watchTheme(this.root, (theme) => this.applyTheme(theme));
+    this.stopKeys = listenToKeys(() => this.component.setTriggerValue("explain", "keyboard"));
+    this.sight = new IntersectionObserver((entries) => this.onSight(entries), { rootMargin: "0px" });
+    this.sizes = new ResizeObserver((entries) => {
+      for (const entry of entries) this.redraw(entry.target.closest("[data-chart]")?.dataset.chart);
+    });
+  }
+
+  // --- what the page says -------------------------------------------------------------------------------------------
+
+  update(component) {
+    const before = this.data;
+    this.component = component;
+    this.data = component.data;
+    this.keepCards(this.data.charts);
+    // A field that the page itself changed wins over a switch.
+    for (const field of VIEW_SWITCHES) {
+      if (before && before.view[field] !== this.data.view[field]) delete this.switched[field];
+    }
+    const wishes = { view: this.view };
+    this.hurry();
+    if (before?.run_id !== this.data.run_id) this.socket.watch(this.data.run_id, wishes);
+    else if (JSON.stringify(wishes) !== this.wished) this.socket.wish(wishes);
+    this.wished = JSON.stringify(wishes);
+    this.phases.believe(this.data.run_id, this.data.phase);
+    this.setThickness(this.data.is_presenting ? PRESENTING_THICKNESS : 1);
+    this.showSwitches();
+    this.showHead();
+    this.calls += 1;
+    return this.calls;
+  }
+
+  get view() {
+    return { ...this.data.view, ...this.switched };
+  }
+
+  keepCards(names) {
+    for (const [name, card] of this.cards) {
+      if (names.includes(name)) continue;
+      this.sight.unobserve(card.plot);
+      this.sizes.unobserve(card.plot);
+      clearTimeout(this.plots.get(name).resting);
+      window.Plotly?.purge(card.plot);
+      card.destroy();
+      this.cards.delete(name);
+      this.plots.delete(name);
+    }
+    names.forEach((name, index) => {
+      if (!this.cards.has(name)) this.addCard(name);
+      const { root } = this.cards.get(name);
+      if (!root.closest("dialog") && this.grid.children[index] !== root) {
+        this.grid.insertBefore(root, this.grid.children[index] ?? null);
+      }
+    });
+  }
+
+  addCard(name) {
+    const card = new Card(name, {
+      onExplain: () => this.component.setTriggerValue("explain", name),
+      onSwitch: (field, value) => this.onSwitch(name, field, value),
+      menu: () => this.menuOf(name),
+    });
+    this.cards.set(name, card);
+    this.plots.set(name, new Plot(card.plot));
+    this.grid.append(card.root);
+    this.sight.observe(card.plot);
+    this.sizes.observe(card.plot);
+  }
+
+  setThickness(thickness) {
+    for (const [name, plot] of this.plots) {
+      if (plot.thickness === thickness) continue;
+      plot.thickness = thickness;
+      this.redraw(name);
+    }
+  }
+
+  // --- what the visitor does on the cards ---------------------------------------------------------------------------
+
+  onSwitch(name, field, value) {
+    if (field === "log_x") {
+      this.logX[name] = value;
+      this.plots.get(name).isLogX = value;
+      this.hurry();
+      this.redraw(name);
+    } else if (field === "directions") {
+      this.data = { ...this.data, directions: value }; // shown at once; the page confirms it with its rerun
+      this.component.setTriggerValue("directions", value);
+    } else {
+      this.switched[field] = value;
+      this.socket.wish({ view: this.view });
+      this.wished = JSON.stringify({ view: this.view });
+      this.hurry();
+    }
+    this.showSwitches();
+  }
+
+  showSwitches() {
+    for (const [name, card] of this.cards) {
+      const values = { ...this.view, directions: this.data.directions, log_x: this.logX[name] ?? false };
+      card.set(values, this.data.is_owner);
+    }
+  }
+
+  menuOf(name) {
+    const card = this.cards.get(name);
+    const plot = this.plots.get(name);
+    if (!plot.spec) return [];
+    const fileName = `bnviz-${name}-step-${this.root.dataset.runStep ?? 0}`;
+    const picture = (format) => async () => {
+      const title = card.title.textContent;
+      await downloadPicture(await this.plotly, plot, this.tokens, title, card.finding.textContent, format, fileName);
+    };
+    const isLarge = card.root.closest("dialog");
+    return [
+      isLarge
+        ? { label: "Back to the page", act: () => isLarge.close() }
+        : { label: "Enlarge", act: () => enlarge(card, this.root) },
+      { label: "Download PNG", act: picture("png") },
+      { label: "Download SVG", act: picture("svg") },
+      { label: "Download CSV", act: () => downloadCsv(plot.spec, fileName) },
+      { label: "Copy link", act: () => navigator.clipboard?.writeText(this.linkTo(name)) },
+    ];
+  }
+
+  linkTo(name) {
+    const link = new URL(location.href);
+    link.hash = `chart-${name}`;
+    return link.href;
+  }
+
+  // --- what the server says -----------------------------------------------------------------------------------------
+
+  async onFrame(buffer) {
+    const { header, charts } = decode(buffer);
+    this.header = header;
+    this.connection = "open";
+    this.showHead();
+    this.speaker.hear(header);
+    this.foot.show(header.interventions, header.summary);
+    this.phases.see(header.run_id, header.phase);
+    if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once
+    for (const name of header.failed) this.cards.get(name)?.fail();
+    for (const [name, spec] of Object.entries(charts)) this.take(name, spec);
+    await this.plotly.catch(() => {});
+    await this.scheduler.settled();
+    this.showDrawn(header);
+    this.goToLinked();
+    this.socket.askNext(this.wanted());
+  }
+
+  /** The charts of the next frame: those in sight, now and then all, and all when the run has come to rest. */
+  wanted() {
+    const now = performance.now();
+    const isFarDue = this.header.phase !== "playing" || now - this.farAt > FAR_EVERY_MS;
+    if (isFarDue) this.farAt = now;
+    return this.data.charts.filter((name) => isFarDue || this.near.has(name) || !this.plots.get(name).spec);
+  }
+
+  take(name, spec) {
+    const plot = this.plots.get(name);
+    if (!plot) return; // a card that the page has taken away since
+    plot.spec = spec;
+    plot.step = this.header.drawn_step;
+    this.cards.get(name).describe(spec.layout, this.header.origin);
+    this.redraw(name);
+  }
+
+  onConnection(state, reason) {
+    this.connection = state;
+    this.reason = reason;
+    this.showHead();
+  }
+
+  showHead() {
+    showStatus(this.status, statusParts(this.header, this.connection, this.reason));
+    if (!this.header) return;
+    const provided = document.querySelector(".bnviz-sentence");
+    this.sentence.hidden = provided !== null;
+    const hasFailure = this.header.health.some((one) => one.condition === "diverged");
+    setFitting(provided ?? this.sentence, this.header.sentence, hasFailure);
+    this.notice.hidden = !this.header.notice;
+    this.notice.textContent = this.header.notice;
+  }
+
+  /** Only what stands on the screen: the step of the newest frame that is drawn as a whole. */
+  showDrawn(header) {
+    Object.assign(this.root.dataset, {
+      runStep: header.drawn_step,
+      runId: header.run_id,
+      generation: header.generation,
+      phase: header.phase,
+      frame: header.frame, // counts those of one connection
+    });
+  }
+
+  /** A link to one chart brings it into view, once. */
+  goToLinked() {
+    if (this.hasGone) return;
+    this.hasGone = true;
+    const card = this.cards.get(location.hash.replace("#chart-", ""));
+    card?.root.scrollIntoView({ block: "center" });
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------------
+
+  redraw(name) {
+    const plot = this.plots.get(name);
+    if (!plot?.spec || plot.resting) return;
+    const rest = (plot.restUntil ?? 0) - performance.now();
+    if (plot.isDrawn && !this.near.has(name)) this.late.add(name);
+    else if (rest <= 0) this.scheduler.mark(name);
+    else {
+      plot.resting = setTimeout(() => {
+        plot.resting = undefined;
+        this.redraw(name);
+      }, rest);
+    }
+  }
+
+  /** The visitor did something: no chart rests now. */
+  hurry() {
+    for (const [name, plot] of this.plots) {
+      plot.restUntil = 0;
+      if (!plot.resting) continue;
+      clearTimeout(plot.resting);
+      plot.resting = undefined;
+      this.redraw(name);
+    }
+  }
+
+  async draw(name) {
+    const plot = this.plots.get(name);
+    if (!plot) return;
+    if (plot.target._dragging) {
+      this.late.add(name); // a zoom box is being drawn; the next frame is not far
+      return;
+    }
+    const Plotly = await this.plotly;
+    const start = performance.now();
+    await plot.draw(Plotly, this.tokens);
+    const end = performance.now();
+    plot.restUntil = end + Math.min((end - start) * RESTS_FOR, LONGEST_REST_MS);
+    plot.isDrawn = true;
+    this.cards.get(name).root.dataset.step = plot.step;
+  }
+
+  onSight(entries) {
+    for (const entry of entries) {
+      const { chart: name } = entry.target.closest("[data-chart]")?.dataset ?? {};
+      if (entry.isIntersecting) this.near.add(name);
+      else this.near.delete(name);
+      if (entry.isIntersecting && this.late.delete(name)) this.redraw(name);
+    }
+  }
+
+  applyTheme(theme) {
+    this.root.dataset.theme = theme;
+    this.tokens = this.config.tokens[theme];
+    setProperties(this.root, this.tokens);
+    this.hurry();
+    for (const name of this.plots.keys()) this.redraw(name);
+  }
+
+  destroy() {
+    this.socket.close();
+    this.scheduler.stop();
+    this.phases.stop();
+    this.stopTheme();
+    this.stopKeys();
+    this.sight.disconnect();
+    this.sizes.disconnect();
+    for (const [name, card] of this.cards) {
+      clearTimeout(this.plots.get(name).resting);
+      window.Plotly?.purge(card.plot);
+      card.destroy();
+    }
+    this.root.remove();
+  }
+}

@@ -1,0 +1,43 @@
+// Tells the page when the run's phase is no longer the one it was drawn for: once, and only when it stays so.
+
+const STAYS_MS = 700; // a command is on its way for some of this time
+
+export class PhaseWatch {
+  /** @param {(phase: string) => void} report */
+  constructor(report) {
+    this.report = report;
+  }
+
+  /** What the page takes the run to be doing, after each of its reruns. */
+  believe(runId, phase) {
+    if (runId === this.runId && phase === this.believed) return;
+    this.runId = runId;
+    this.believed = phase;
+    this.reported = undefined;
+    this.check();
+  }
+
+  /** What a frame says. */
+  see(runId, phase) {
+    this.seenRunId = runId;
+    this.seen = phase;
+    this.check();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  check() {
+    const differs = this.believed && this.seenRunId === this.runId && this.seen !== this.believed;
+    if (!differs || this.seen !== this.pending) this.stop();
+    this.pending = differs ? this.seen : undefined;
+    if (!differs || this.seen === this.reported || this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.reported = this.seen;
+      this.report(this.seen);
+    }, STAYS_MS);
+  }
+}

@@ -1,0 +1,61 @@
+"""Packed charts, each built and packed once however many browsers watch it."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bnviz.config import View
+from bnviz.live.frames import PackedChart, Spec, pack
+from bnviz.records import Run
+
+Figure = Callable[[Run, View], Spec]
+
+MOST_PACKED: Final = 512  # charts, of all runs and views together; some 50 kB each
+OVER_TIME: Final = ("axis",)
+
+# The fields of a view that each chart reads; a chart not named here may read all of them.
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "accuracy": OVER_TIME,
+    "loss": OVER_TIME,
+    "drift-bands": (*OVER_TIME, "layer", "unit"),
+    "density": (*OVER_TIME, "layer"),
+    "drift-distance": (*OVER_TIME, "is_path", "is_standardised"),
+    "gradient-histogram": ("layer", "is_gradient_standardised"),
+    "loss-contour": (),
+    "health": (),
+}
+ALL_FIELDS: Final = ("layer", "unit", "axis", "is_path", "is_standardised", "is_gradient_standardised")
+
+
+class PackedCharts:
+    """The newest packed chart of every (run, chart, view); the least recently used ones are forgotten.
+
+    Thread-safe: sockets of several event loops share one.
+    """
+
+    def __init__(self, figures: Mapping[str, Figure], most: int = MOST_PACKED) -> None:
+        self._figures, self._most = figures, most
+        self._lock = threading.Lock()
+        self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[int, int], PackedChart]] = OrderedDict()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._figures)
+
+    def get(self, run: Run, version: int, name: str, view: View) -> PackedChart:
+        """The chart of this name as the run stands at this version.
+
+        A few tenths of a millisecond when it has to be built, so it may run on an event loop.
+        """
+        read = tuple(getattr(view, field) for field in READS.get(name, ALL_FIELDS))
+        key, state = (run.run_id, name, read), (run.status.generation, version)
+        with self._lock:
+            known = self._packed.get(key)
+            if known is None or known[0] != state:
+                known = (state, pack(self._figures[name](run, view)))
+                self._packed[key] = known
+            self._packed.move_to_end(key)
+            while len(self._packed) > self._most:
+                self._packed.popitem(last=False)
+            return known[1]

@@ -1,0 +1,114 @@
+"""The routes of the live charts: frames, plotly.js, and the browser's modules."""
+
+import gzip
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Final
+
+import streamlit
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from bnviz.live.charts import Figure, PackedCharts
+from bnviz.live.header import Sentence
+from bnviz.live.socket import FrameSocket, Hub
+
+FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
+MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
+MOST_GZIP_LEVEL: Final = 6  # 4.8 MB of plotly.js in about a third of a second, once a process
+
+
+def routes(
+    hub: Callable[[], Hub] | None = None,
+    figures: Mapping[str, Figure] | None = None,
+    sentence: Sentence | None = None,
+) -> list[BaseRoute]:
+    """Everything that the live charts need of the server; tests hand in their own hub and figures."""
+    charts = PackedCharts(figures if figures is not None else _figures())
+    socket = FrameSocket(hub or _engine_hub, charts, sentence or _sentence())
+    base = base_path()
+    return [
+        WebSocketRoute(f"{base}/bnviz/frames", socket.watch),
+        Route(f"{base}/bnviz/plotly.min.js", _plotly, methods=["GET"]),
+        Route(f"{base}/bnviz/browser/{{version}}/{{name}}", _browser_file, methods=["GET"]),
+    ]
+
+
+def base_path() -> str:
+    """Where Streamlit is mounted (server.baseUrlPath), without a slash at its end."""
+    base = str(streamlit.config.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}" if base else ""
+
+
+def plotly_address() -> str:
+    return f"{base_path()}/bnviz/plotly.min.js?v={version('plotly')}"
+
+
+def module_address(name: str) -> str:
+    """The address of one of the browser's modules; those it imports by "./name" share its version."""
+    return f"{base_path()}/bnviz/browser/{browser_version()}/{name}"
+
+
+@cache
+def browser_files() -> Mapping[str, str]:
+    """The browser's modules and style sheets, by name."""
+    folder = files("bnviz.live") / "browser"
+    return {one.name: one.read_text("utf-8") for one in folder.iterdir() if re.fullmatch(r"[a-z]+\.(js|css)", one.name)}
+
+
+@cache
+def browser_version() -> str:
+    """Changes with any of the browser's files."""
+    digest = blake2b(digest_size=8)
+    for name, text in sorted(browser_files().items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+async def _browser_file(request: Request) -> Response:
+    name = request.path_params["name"]
+    text = browser_files().get(name)
+    if text is None or request.path_params["version"] != browser_version():
+        return Response("There is no such file.", status_code=404)
+    media_type = MEDIA_TYPES[name[name.rindex(".") :]]
+    return Response(text, media_type=media_type, headers={"Cache-Control": FOREVER})
+
+
+async def _plotly(request: Request) -> Response:
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(_plotly_gzip(), media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(_plotly_text(), media_type="text/javascript", headers=headers)
+
+
+def _plotly_text() -> bytes:
+    """plotly.js as the installed plotly package ships it: no network is needed."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+
+
+@cache
+def _plotly_gzip() -> bytes:
+    return gzip.compress(_plotly_text(), MOST_GZIP_LEVEL, mtime=0)
+
+
+def _figures() -> Mapping[str, Figure]:
+    from bnviz.figures import FIGURES
+
+    return FIGURES
+
+
+def _sentence() -> Sentence:
+    from bnviz.figures import sentence
+
+    return sentence
+
+
+def _engine_hub() -> Hub:
+    from bnviz.runs.engine import engine
+
+    return engine().hub

@@ -1,0 +1,278 @@
+"""The WebSocket route: sends a browser the charts of one run, each frame only when it asks for it.
+
+Browser to server, JSON text, any of these keys in one message:
+    {"next": n}         it has drawn frame n and wants the next one
+    {"view": {...}}     what it looks at, the fields of `config.View`
+    {"charts": [...]}   the charts that it wants from now on: a page leaves out those that are out of sight
+    {"visible": false}  its tab is hidden: no frames until true
+Server to browser: frames (`live.frames`), holding only the charts that changed since what this browser holds.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from streamlit.web.server.server_util import is_url_from_allowed_origins
+
+from bnviz.config import Axis, View
+from bnviz.errors import BnvizError
+from bnviz.live.charts import PackedCharts
+from bnviz.live.frames import PackedChart, join
+from bnviz.live.header import Sentence, header_of
+from bnviz.records import Run
+
+logger = logging.getLogger(__name__)
+
+FRAME_SECONDS: Final = 0.25  # between two frames of a run that plays
+COMMAND_SECONDS: Final = 0.06  # between the first frames after a command, so that its effect is seen at once
+COMMAND_FRAMES: Final = 5
+WAIT_SECONDS: Final = 30.0
+MOST_MESSAGE_CHARACTERS: Final = 4096
+
+# Close codes of our own (4000 to 4999); the reason is written for the visitor.
+CLOSE_BAD_MESSAGE: Final = 4400
+CLOSE_UNKNOWN_RUN: Final = 4404
+
+
+class Hub(Protocol):
+    """What the socket needs of `bnviz.runs.hub.Hub`."""
+
+    def get(self, run_id: str) -> Run: ...
+    def version(self, run_id: str) -> int: ...
+    async def wait(self, run_id: str, since: int, timeout: float) -> int: ...
+    def watching(self, run_id: str) -> AbstractContextManager[Any]: ...
+
+
+class BadMessageError(Exception):
+    """A message that no page of ours sends."""
+
+
+@dataclass
+class Watcher:
+    """What one browser wants and holds."""
+
+    charts: tuple[str, ...]
+    view: View = field(default_factory=View)
+    is_visible: bool = True
+    is_asking: bool = False
+    is_view_new: bool = True  # there is another view or another chart to show since the last frame
+    frames: int = 0
+    failed: frozenset[str] = frozenset()
+    held: dict[str, bytes] = field(default_factory=dict)  # digest of every chart it was sent
+
+    def hear(self, text: str, offered: Sequence[str]) -> None:
+        """Take in one message of the browser."""
+        message = _parsed(text)
+        if "view" in message:
+            self.view = view_of(message["view"], self.view)
+            self.is_view_new = True
+        if "charts" in message:
+            names = message["charts"]
+            if not isinstance(names, list):
+                raise BadMessageError("charts is not a list")
+            before, self.charts = self.charts, tuple(name for name in offered if name in names)
+            self.is_view_new |= not set(self.charts) <= set(before)
+        if "visible" in message:
+            self.is_visible = message["visible"] is True
+        if "next" in message:
+            self.is_asking = True
+
+    @property
+    def is_due(self) -> bool:
+        return self.is_asking and self.is_visible
+
+    def missing(self, charts: Mapping[str, PackedChart]) -> dict[str, PackedChart]:
+        """Those of these charts that the browser does not hold; from now on it does."""
+        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart.digest}
+        self.held.update((name, chart.digest) for name, chart in missing.items())
+        return missing
+
+
+def view_of(values: Any, before: View) -> View:
+    """The view that a message asks for; a field it leaves out stays as it was.
+
+    Raises:
+        BadMessageError: a value of the wrong type. A layer or unit that the model lacks is no error: `View.within`.
+    """
+    if not isinstance(values, dict):
+        raise BadMessageError("view is not an object")
+    changes: dict[str, Any] = {}
+    for name in ("layer", "unit"):
+        if name in values:
+            if type(values[name]) is not int:
+                raise BadMessageError(f"{name} is not a whole number")
+            changes[name] = values[name]
+    for name in ("is_path", "is_standardised", "is_gradient_standardised"):
+        if name in values:
+            if type(values[name]) is not bool:
+                raise BadMessageError(f"{name} is neither true nor false")
+            changes[name] = values[name]
+    if "axis" in values:
+        if values["axis"] not in tuple(Axis):
+            raise BadMessageError("axis is not offered")
+        changes["axis"] = Axis(values["axis"])
+    return replace(before, **changes)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    if len(text) > MOST_MESSAGE_CHARACTERS:
+        raise BadMessageError("the message is too long")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMessageError("the message is not JSON") from None
+    if not isinstance(message, dict):
+        raise BadMessageError("the message is not an object")
+    return message
+
+
+def is_origin_allowed(origin: str | None, host: str | None) -> bool:
+    """Whether a page of this origin may watch: our own, or one that Streamlit's server.corsAllowedOrigins names.
+
+    A client that is no browser sends no Origin header; a browser always does, and a foreign page cannot forge it.
+    """
+    if origin is None:
+        return True
+    if host and urlsplit(origin).netloc == host:
+        return True
+    return bool(is_url_from_allowed_origins(origin))
+
+
+class FrameSocket:
+    """The endpoint of the WebSocket route."""
+
+    def __init__(self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence) -> None:
+        self._hub, self._charts, self._sentence = hub, charts, sentence
+
+    async def watch(self, socket: WebSocket) -> None:
+        """One browser, from its handshake to its end."""
+        if not is_origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
+            await socket.close()  # before accept: the handshake ends in 403
+            return
+        await socket.accept()
+        run_id = socket.query_params.get("run", "")
+        with suppress(WebSocketDisconnect):
+            try:
+                hub = self._hub()
+                await asyncio.to_thread(hub.get, run_id)  # a sleeping run is read from disk
+                with hub.watching(run_id):
+                    await self._converse(socket, hub, run_id)
+            except BadMessageError as error:
+                await _close(socket, CLOSE_BAD_MESSAGE, str(error))
+            except BnvizError as error:
+                await _close(socket, CLOSE_UNKNOWN_RUN, error.text)
+
+    async def _converse(self, socket: WebSocket, hub: Hub, run_id: str) -> None:
+        """Listen and send side by side until either ends."""
+        watcher, heard = Watcher(self._charts.names), asyncio.Event()
+        tasks = {
+            asyncio.create_task(self._listen(socket, watcher, heard)),
+            asyncio.create_task(self._send(socket, hub, run_id, watcher, heard)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _listen(self, socket: WebSocket, watcher: Watcher, heard: asyncio.Event) -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1000))
+            text = message.get("text")
+            if text is None:
+                raise BadMessageError("the message is not text")
+            watcher.hear(text, self._charts.names)
+            heard.set()
+
+    async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher, heard: asyncio.Event) -> None:
+        """The next frame whenever the browser asks for one and something changed, at a calm pace."""
+        pace, sent_version = Pace(), -1
+        while True:
+            await _news(hub, run_id, sent_version, watcher, heard)
+            while (rest := pace.rest(hub.get(run_id), watcher.is_view_new)) > 0:
+                await asyncio.sleep(min(rest, COMMAND_SECONDS))  # a command meanwhile shortens the rest
+            sent_version = hub.version(run_id)  # before the run: a frame may be newer than it says, never older
+            run = hub.get(run_id)
+            await socket.send_bytes(await self._frame(run, sent_version, watcher))
+            pace.sent(run)
+
+    async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
+        """A frame of all that this browser does not hold; the event loop breathes between two charts."""
+        watcher.is_asking = watcher.is_view_new = False
+        watcher.frames += 1
+        view = watcher.view.within(run.settings.model)
+        charts, failed = {}, []
+        for name in watcher.charts:
+            try:
+                charts[name] = self._charts.get(run, version, name, view)
+            except Exception:  # one chart that cannot be drawn must not take the others with it
+                if name not in watcher.failed:
+                    logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
+                failed.append(name)
+            await asyncio.sleep(0)
+        watcher.failed = frozenset(failed)
+        header = header_of(run, version, view, self._sentence) | {"frame": watcher.frames, "failed": failed}
+        return join(header, watcher.missing(charts))
+
+
+class Pace:
+    """How long to wait until the next frame: a breath while a run plays, nearly nothing after a command."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._sent_at = -FRAME_SECONDS
+        self._command: tuple[Any, ...] = ()
+        self._quick_frames = 0
+
+    def rest(self, run: Run, is_view_new: bool) -> float:
+        """Seconds until a frame of this run is due; 0 or less if now."""
+        if _command_of(run) != self._command:
+            self._quick_frames = COMMAND_FRAMES
+        seconds = COMMAND_SECONDS if self._quick_frames or is_view_new else FRAME_SECONDS
+        return self._sent_at + seconds - self._clock()
+
+    def sent(self, run: Run) -> None:
+        self._sent_at = self._clock()
+        self._quick_frames = max(self._quick_frames - 1, 0)
+        self._command = _command_of(run)
+
+
+def _command_of(run: Run) -> tuple[Any, ...]:
+    """What differs after a command: play, pause, restart, a live setting, other directions."""
+    status = run.status
+    contour = run.contour and run.contour.directions
+    return status.generation, status.phase, len(run.interventions), run.settings, run.ghost is None, contour
+
+
+async def _news(hub: Hub, run_id: str, since: int, watcher: Watcher, heard: asyncio.Event) -> None:
+    """Return when the browser asks for a frame, and the run is newer or looked at otherwise than in the last one."""
+    while not watcher.is_due or (hub.version(run_id) == since and not watcher.is_view_new):
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(heard.wait())]
+        if watcher.is_due:
+            tasks.append(asyncio.create_task(hub.wait(run_id, since, WAIT_SECONDS)))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        heard.clear()
+        for task in done:
+            task.result()
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    """Close with a reason of at most 123 bytes, as the protocol has it."""
+    if socket.client_state is WebSocketState.CONNECTED:
+        await socket.close(code, reason.encode()[:120].decode(errors="ignore"))

@@ -1,0 +1,90 @@
+"""The routes: plotly.js and the browser's modules, from the installed packages, kept by the browser."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.applications import Starlette
+
+from bnviz.live.component import loader
+from bnviz.live.routes import browser_files, browser_version, module_address, plotly_address, routes
+from tests.live.fakes import FakeHub
+from tests.live.harness import served
+
+
+class Client:
+    """Asks for paths as they are: nothing is normalised or decompressed on the way."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def get(self, path: str, encoding: str = "identity") -> tuple[HTTPResponse, bytes]:
+        connection = HTTPConnection(self.host, timeout=20)
+        connection.request("GET", path, headers={"Accept-Encoding": encoding})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer, body
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with served(Starlette(routes=routes(FakeHub, {}, lambda run, view: ""))) as url:
+        yield Client(urlsplit(url).netloc)
+
+
+def test_plotly_comes_compressed_from_the_installed_package(client: Client) -> None:
+    answer, body = client.get(plotly_address(), "gzip, br")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "immutable" in answer.headers["cache-control"]
+    text = gzip.decompress(body)
+    assert text.lstrip().startswith(b"/**\n* plotly.js v")
+    assert len(body) < len(text) / 2
+
+
+def test_plotly_comes_plain_to_whom_gzip_is_foreign(client: Client) -> None:
+    answer, body = client.get(plotly_address())
+    assert "content-encoding" not in answer.headers
+    assert b"window.Plotly" in body[-200:]
+
+
+def test_every_module_that_is_imported_is_served(client: Client) -> None:
+    assert {"live.js", "live.css", "frames.js"} <= set(browser_files())
+    for name, text in browser_files().items():
+        for imported in re.findall(r'from "\./([^"]+)"', text):
+            assert imported in browser_files(), f"{name} imports {imported}"
+        answer, body = client.get(module_address(name))
+        assert answer.status == 200
+        assert body.decode() == text
+        assert answer.headers["content-type"].startswith("text/css" if name.endswith("css") else "text/javascript")
+        assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["../routes.py", "%2e%2e%2froutes.py", "missing.js", "live.js.map"])
+def test_nothing_else_is_served(client: Client, path: str) -> None:
+    assert client.get(f"/bnviz/browser/{browser_version()}/{path}")[0].status == 404
+
+
+def test_an_old_version_is_not_answered_with_a_new_file(client: Client) -> None:
+    assert client.get("/bnviz/browser/0123456789abcdef/live.js")[0].status == 404
+
+
+def test_no_module_writes_markup_from_data() -> None:
+    for name, text in browser_files().items():
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), name
+
+
+def test_no_module_reaches_another_server() -> None:
+    for name, text in browser_files().items():
+        addresses = re.findall(r"https?://[^\s\"'`)]+", text)
+        assert set(addresses) <= {"http://www.w3.org/2000/svg"}, name
+
+
+def test_the_inline_script_is_small_and_names_the_served_module() -> None:
+    script = loader()
+    assert module_address("live.js") in script
+    assert plotly_address() in script
+    assert len(script) < 8000
