@@ -16,7 +16,8 @@ SCHEMA_VERSION: Final = 1
 INPUT_PIXELS: Final = 28 * 28
 CLASSES: Final = 10
 MOST_STEP_MILLISECONDS: Final = 50.0
-MOST_CHECKPOINT_BYTES: Final = 10_000_000
+MOST_CHECKPOINT_BYTES: Final = 16_000_000
+PROBE_IMAGES: Final = 512  # on which every layer is measured
 
 
 class Nonlinearity(StrEnum):
@@ -308,10 +309,14 @@ def step_milliseconds(settings: Settings, competitors: int = len(TWINS)) -> floa
 
 
 def checkpoint_bytes(settings: Settings, competitors: int = len(TWINS)) -> int:
-    """Size of a checkpoint: float32 weights and what the optimizer keeps of each."""
-    state = 2 if settings.model.optimizer is Optimizer.ADAM else int(settings.hyper.momentum > 0)
-    copies = 1 + state
-    return 4 * copies * competitors * weight_count(settings.model)
+    """Size of a checkpoint, all float32: weights, what the optimizer keeps of each, and the last inputs of the probe.
+
+    The inputs of every hidden unit on the probe are what the drift's next step is measured from.
+    """
+    model = settings.model
+    optimizer_state = 2 if model.optimizer is Optimizer.ADAM else int(settings.hyper.momentum > 0)
+    inputs = model.hidden_layers * model.width * PROBE_IMAGES
+    return 4 * competitors * ((1 + optimizer_state) * weight_count(model) + inputs)
 
 
 def check_cost(settings: Settings) -> None:

@@ -19,7 +19,6 @@ Ints = NDArray[np.integer[Any]]
 
 MOST_POINTS: Final = 500
 MOST_UNITS: Final = 64
-PROBE_IMAGES: Final = 512
 BAND_LEVELS: Final = (0.15, 0.50, 0.85)  # Ioffe & Szegedy 2015, Fig. 1(b, c)
 
 # Levels at which the whole distribution of a layer's inputs is kept: every 1/48, and finer in both tails. [q]

@@ -17,7 +17,10 @@ def lab_page() -> None:
     transport(lab)
     show_notices()
     with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
-        present_controls(lab) if lab.is_presenting else try_this(lab)
+        if lab.is_presenting:
+            present_controls(lab)
+        else:
+            try_this(lab)
         pick_view(lab)
     charts(lab)
 

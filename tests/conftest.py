@@ -7,8 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+
+# No test is timed: a noisy machine is no defect of the code.
+hypothesis.settings.register_profile(
+    "bnviz", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("bnviz")
 
 # In the order in which they are tried; what Windows and macOS keep off the search path follows.
 _BROWSERS = (

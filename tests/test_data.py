@@ -53,6 +53,7 @@ def test_raw_is_the_grey_level_in_0_to_1(mnist):
     assert torch.allclose(test, mnist.test_images.float() / 255)
 
 
+@pytest.mark.slow
 def test_standardised_uses_the_training_images_moments_for_both(mnist):
     raw = mnist.train_images.double() / 255
     mean, std = raw.mean(), raw.std(unbiased=False)

@@ -365,6 +365,7 @@ def test_a_stalled_network_is_named_since_its_first_step_at_chance_and_can_recov
 # --- the package without the app --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_train_returns_a_whole_run(mnist):
     points = []
     result = train(SMALL, steps=25, mnist=mnist, on_point=points.append)

@@ -151,12 +151,11 @@ def for_export(spec: Spec, theme: ThemeName = "light") -> Spec:
         "x": 0,
         "xref": "container",
         "xanchor": "left",
-        "pad": {"l": 16},
+        "pad": {"l": 16, "t": 16},
         "y": 1,
         "yanchor": "top",
         "yref": "container",
     }
-    layout["title"]["pad"]["t"] = 16
     layout["margin"] = margin | {"t": margin["t"] + 72}
     return resolved
 

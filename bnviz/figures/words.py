@@ -12,6 +12,8 @@ from bnviz.records import Badge, Condition, Floats, Health, Run
 _BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
 _SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
 SIGHT: Final = 3.0
+FALL: Final = 0.2  # of accuracy, below a network's own best: worth a word
+DEAD: Final = 0.25  # share of a layer's units
 _NUMBER_WORDS: Final = {2: "Both", 3: "All three", 4: "All four"}
 
 
@@ -23,7 +25,7 @@ def sentence(run: Run, view: View) -> str:
     if not len(run.history):
         return _BEFORE_DATA
     view = view.within(run.settings.model)
-    parts = [_standing(run), _failures(run), _movement(run, view), _last_intervention(run)]
+    parts = [_standing(run), _failures(run), _damage(run), _movement(run, view), _last_intervention(run)]
     return " ".join(part for part in parts if part)
 
 
@@ -68,8 +70,35 @@ def _where_it_failed(run: Run, k: int) -> str:
     when = "" if health.since_step is None else f" at step {whole(health.since_step)}"
     if health.layer is None or health.what in ("", "loss"):
         return f"{when}, where the loss went non-finite"
-    verb = "went"
-    return f"{when}, where {weight_layer(run, health.layer)}’s {health.what} {verb} non-finite first"
+    return f"{when}, where {weight_layer(run, health.layer)}’s {health.what} went non-finite first"
+
+
+def _damage(run: Run) -> str:
+    """What ails a network that still trains: accuracy far below its own best, units that answer nothing any more."""
+    told = []
+    for k, competitor in enumerate(run.competitors):
+        ailments = [text for text in (_fall(run, k), _dead_units(run, k)) if text]
+        if ailments and not is_diverged(run, k):
+            told.append(f"{_mark(run, k)} {competitor.label[0].upper()}{competitor.label[1:]}, {' and '.join(ailments)}.")
+    return " ".join(told)
+
+
+def _fall(run: Run, k: int) -> str:
+    accuracy = run.history.accuracy[:, k]
+    if not has_data(accuracy):
+        return ""
+    best = int(np.nanargmax(accuracy))
+    if accuracy[best] - last_finite(accuracy) < FALL:
+        return ""
+    return f"accuracy fell from {rough_percent(float(accuracy[best]))} at step {whole(run.history.step[best])}"
+
+
+def _dead_units(run: Run, k: int) -> str:
+    dead = run.history.dead[-1, k]
+    if not has_data(dead) or np.nanmax(dead) < DEAD:
+        return ""
+    layer = int(np.nanargmax(dead))
+    return f"{rough_percent(float(dead[layer]))} of layer {layer + 1}’s units are dead"
 
 
 def _movement(run: Run, view: View) -> str:

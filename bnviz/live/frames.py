@@ -35,6 +35,7 @@ DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "uint32": np.dtype("<u4"),
     "bool": np.dtype("?"),
 }
+_NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _Arrays:
             return value.tolist()
         array = np.ascontiguousarray(_browser_typed(value))
         data = array.tobytes()
-        placed = [self._end, array.dtype.name, array.shape]
+        placed = [self._end, _NAMES[array.dtype], array.shape]
         padding = -len(data) % ALIGNMENT
         self.parts += [data, b"\0" * padding]
         self._end += len(data) + padding
@@ -126,14 +127,13 @@ class _Arrays:
 
 def _browser_typed(array: NDArray[Any]) -> NDArray[Any]:
     """The same values in a type that JavaScript has: no 64-bit integers (as Plotly reads them), no float16."""
-    kept = DTYPES.get(array.dtype.name)
-    if kept is not None:
-        return array.astype(kept, copy=False)
+    if array.dtype in _NAMES:
+        return array
     if array.dtype.kind in "iu":
         fits = array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31)
         return array.astype(DTYPES["int32" if fits else "float64"])
     if array.dtype.kind == "f":
-        return array.astype(DTYPES["float32" if array.dtype.itemsize < 4 else "float64"])
+        return array.astype(DTYPES["float32" if array.dtype.itemsize <= 4 else "float64"])
     raise TypeError(f"a browser has no array of {array.dtype}")
 
 

@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from bnviz.figures import FIGURES, sentence
 from bnviz.live.charts import Figure, PackedCharts
 from bnviz.live.header import Sentence
 from bnviz.live.socket import FrameSocket, Hub
+from bnviz.runs.engine import engine
 
 FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
 MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
@@ -25,12 +27,11 @@ MOST_GZIP_LEVEL: Final = 6  # 4.8 MB of plotly.js in about a third of a second, 
 
 def routes(
     hub: Callable[[], Hub] | None = None,
-    figures: Mapping[str, Figure] | None = None,
-    sentence: Sentence | None = None,
+    figures: Mapping[str, Figure] = FIGURES,
+    sentence: Sentence = sentence,
 ) -> list[BaseRoute]:
     """Everything that the live charts need of the server; tests hand in their own hub and figures."""
-    charts = PackedCharts(figures if figures is not None else _figures())
-    socket = FrameSocket(hub or _engine_hub, charts, sentence or _sentence())
+    socket = FrameSocket(hub or _engine_hub, PackedCharts(figures), sentence)
     base = base_path()
     return [
         WebSocketRoute(f"{base}/bnviz/frames", socket.watch),
@@ -96,19 +97,5 @@ def _plotly_gzip() -> bytes:
     return gzip.compress(_plotly_text(), MOST_GZIP_LEVEL, mtime=0)
 
 
-def _figures() -> Mapping[str, Figure]:
-    from bnviz.figures import FIGURES
-
-    return FIGURES
-
-
-def _sentence() -> Sentence:
-    from bnviz.figures import sentence
-
-    return sentence
-
-
 def _engine_hub() -> Hub:
-    from bnviz.runs.engine import engine
-
     return engine().hub

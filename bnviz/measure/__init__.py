@@ -1,1 +1,4 @@
-"""What is measured of the competitors; measuring never changes training: buffers of its own, no random numbers."""
+"""Activations, drift, gradients, landscape, accuracy and condition of the competitors.
+
+Measuring never changes training, bit for bit: every probe has buffers of its own and draws no random numbers.
+"""

@@ -1,5 +1,6 @@
 """Accuracy on the test images, BN with running statistics."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,13 @@ from bnviz.records import Floats
 CHUNK: Final = 1000  # images at a time: what they need stays in the processor's cache
 
 
+@lru_cache(maxsize=8)  # by the tensor's identity: all runs of a process share one copy
+def _without_blank_pixels(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Which pixels are not 0 in every image, and the images with those alone: [pixels], [count, pixels]."""
+    pixels = images.any(dim=0).nonzero().flatten()
+    return pixels, images[:, pixels].contiguous()
+
+
 class TestAccuracy:
     """All K networks on the test set at once; buffers are kept from one call to the next.
 
@@ -26,8 +34,8 @@ class TestAccuracy:
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self._pixels = images.any(dim=0).nonzero().flatten()
-        self._images, self._labels = images[:, self._pixels].contiguous(), labels
+        self._pixels, self._images = _without_blank_pixels(images)
+        self._labels = labels
         self._buffers: tuple[Tensor, Tensor, Tensor] | None = None
 
     def measure(self, stack: Stack) -> Floats:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from bnviz.config import PROBE_IMAGES
 from bnviz.measure import activations, landscape
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.activations import Probe
 from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, Flattened, probe_gradients
 from bnviz.models import Stack
-from bnviz.records import PROBE_IMAGES, Floats, Ints
+from bnviz.records import Floats, Ints
 
 
 @dataclass(frozen=True)

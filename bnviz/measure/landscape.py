@@ -18,7 +18,7 @@ from bnviz.config import Directions
 from bnviz.models import Parameters, Stack
 from bnviz.records import Floats
 
-PATH_BYTES: Final = 24_000_000  # for the snapshots of all networks of a run
+PATH_BYTES: Final = 16_000_000  # for the snapshots of all networks of a run
 FEWEST_SNAPSHOTS: Final = 4
 MARGIN: Final = 0.25  # of the path's extent, shown beyond it on either side
 SMALLEST_REACH: Final = 0.05  # filter norms
@@ -137,7 +137,7 @@ def _from_negative(direction: Tensor, start: Tensor) -> Tensor:
 
 
 def filter_normalised_directions(like: Parameters, seed: int) -> tuple[Tensor, Tensor]:
-    """Gaussian directions, one draw for all networks, scaled filter by filter to the norm of its weights: [K, P]
+    """Gaussian directions, one draw for all networks, scaled filter by filter to the norm of its weights.
 
     A filter is the weights into one unit: d <- d ||w|| / (||d|| + 1e-10). Source: Li et al. 2018, Section 4.
     """

@@ -1,4 +1,4 @@
-"""The asynchronous heart of the engine: which run is on which host, what is asked of it, and what is kept of it.
+"""The asynchronous heart of the engine: it wakes runs, gives them places, tends them and keeps them on disk.
 
 All of it belongs to one event loop. A run is *awake* while a worker holds it or it waits for a place; otherwise it is
 asleep, on disk alone, until its owner asks something of it.
@@ -9,84 +9,28 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any, Final
 
 from bnviz.config import TWINS, Settings
 from bnviz.errors import BnvizError, EngineError, RunError
-from bnviz.records import Health, Phase, Status, Update
+from bnviz.records import Health, Phase, Status
+from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
+from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Saved, Store
-from bnviz.worker.host import Checkpoint, Host, Orders
+from bnviz.worker.host import Host, Orders
 
-POLL_SECONDS: Final = 0.12
-EAGER_POLL_SECONDS: Final = 0.02  # while a run's first point is awaited
-IDLE_POLL_SECONDS: Final = 1.0
-ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
 TEND_SECONDS: Final = 0.5
 SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
-ANSWER_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
 
-T = TypeVar("T")
 Change = Callable[[Orders], Orders]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many runs there may be, and how long they are kept going; seconds.
-
-    A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
-    """
-
-    runs_an_owner: int = 4
-    runs_a_worker: int = 32
-    runs_waiting: int = 100
-    pause_seconds: float = 120.0
-    sleep_seconds: float = 600.0
-    save_seconds: float = 10.0
-
-
-@dataclass(eq=False)
-class _Place:
-    """A host, and the task that polls it."""
-
-    address: str
-    host: Host
-    is_lost: bool = False
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)
-    poller: "asyncio.Task[None] | None" = None
-
-
-@dataclass(eq=False)
-class _Awake:
-    """A run that is not asleep."""
-
-    run_id: str
-    owner: str
-    orders: Orders
-    checkpoint: Checkpoint | None = None
-    place: _Place | None = None
-    is_placed: bool = False  # its host holds it; until then the place is only kept for it
-    is_gone: bool = False  # it fell asleep
-    measured_generation: int = -1  # the newest of which the hub has a point
-    told: Orders | None = None  # the orders that its host has
-    steps_due: int = 0  # that its host has not been told of
-    since: int = 0  # the version up to which the hub has its news
-    losses: int = 0  # workers that ended under it
-    changed_at: float = float("-inf")
-    saved_version: int = -1  # of the hub
-    saved_at: float = float("-inf")
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # what is asked of its host goes in order
-
-
-class _HostLostError(Exception):
-    """The host does not answer any more."""
 
 
 class Dispatcher:
@@ -94,9 +38,10 @@ class Dispatcher:
 
     def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
-        self._awake: dict[str, _Awake] = {}
-        self._queue: list[_Awake] = []
-        self._places: dict[str, _Place] = {}
+        self._awake: dict[str, Awake] = {}
+        self._exchange = Exchange(hub, self._awake, self._lose)
+        self._queue: list[Awake] = []
+        self._places: dict[str, Place] = {}
         self._owners: dict[str, str] = {}
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -143,7 +88,7 @@ class Dispatcher:
         if len(self._queue) >= self._limits.runs_waiting:
             raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
         run_id = secrets.token_urlsafe(16)
-        awake = _Awake(run_id, owner, Orders(0, settings, is_playing))
+        awake = Awake(run_id, owner, Orders(0, settings, is_playing))
         status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in TWINS), self._trouble)
         self._hub.open(run_id, settings, status)
         self._owners[run_id] = owner
@@ -160,9 +105,12 @@ class Dispatcher:
             async with awake.lock:
                 if awake.is_gone:  # it fell asleep while this waited: wake it, and again
                     continue
+                if not awake.is_placed:
+                    old = self._hub.status(run_id)
+                    self._show(awake, Phase.QUEUED, old.notice, old.place_in_queue)
                 try:
-                    await self._tell(awake)
-                except _HostLostError:
+                    await self._exchange.tell(awake)
+                except HostLostError:
                     pass  # its next host will be told
                 except BnvizError as error:
                     self._hub.set_notice(run_id, error.text)  # the caller may have gone on
@@ -202,7 +150,7 @@ class Dispatcher:
 
     # --- waking and sleeping ------------------------------------------------------------------------------------------
 
-    async def _wake(self, run_id: str, owner: str) -> _Awake:
+    async def _wake(self, run_id: str, owner: str) -> Awake:
         self._check_owner(run_id, owner)
         if run_id not in self._awake:
             saved = await asyncio.to_thread(self._store.load, run_id)
@@ -210,10 +158,10 @@ class Dispatcher:
                 self._make_room_for(owner)
                 self._hub.put(saved.run)
                 orders = Orders(saved.run.status.generation, saved.run.settings)
-                self._take_in(_Awake(run_id, owner, orders, saved.checkpoint))
+                self._take_in(Awake(run_id, owner, orders, saved.checkpoint))
         return self._awake[run_id]
 
-    def _take_in(self, awake: _Awake) -> None:
+    def _take_in(self, awake: Awake) -> None:
         self._awake[awake.run_id] = awake
         self._queue.append(awake)
         self._fill_places()
@@ -228,7 +176,7 @@ class Dispatcher:
                 f"You have {len(own)} runs going, and {self._limits.runs_an_owner} is the most: stop one of them first."
             )
 
-    def _put_one_to_sleep(self, among: Iterable[_Awake]) -> bool:
+    def _put_one_to_sleep(self, among: Iterable[Awake]) -> bool:
         """Let the run sleep that rests and has been unwatched the longest; whether there was one."""
         resting = [
             awake
@@ -240,15 +188,15 @@ class Dispatcher:
         self._spawn(self._sleep(max(resting, key=lambda awake: self._hub.unwatched_seconds(awake.run_id))))
         return True
 
-    async def _sleep(self, awake: _Awake) -> None:
+    async def _sleep(self, awake: Awake) -> None:
         """Save a run and let its worker forget it; a run that cannot be saved stays where it is, paused."""
         async with awake.lock:
             if awake.is_gone:
                 return
             awake.orders = replace(awake.orders, is_playing=False)
-            with contextlib.suppress(_HostLostError, BnvizError):
-                await self._tell(awake)
-                await self._fetch(awake)
+            with contextlib.suppress(HostLostError, BnvizError):
+                await self._exchange.tell(awake)
+                await self._exchange.fetch(awake)
             if not await self._write(awake):
                 return
             awake.is_gone = True
@@ -256,8 +204,8 @@ class Dispatcher:
             if awake in self._queue:
                 self._queue.remove(awake)
             if awake.is_placed and awake.place is not None:
-                with contextlib.suppress(_HostLostError, BnvizError):
-                    await self._ask(awake.place, awake.place.host.drop(awake.run_id))
+                with contextlib.suppress(HostLostError, BnvizError):
+                    await self._exchange.ask(awake.place, awake.place.host.drop(awake.run_id))
             awake.place = None
         self._show(awake, Phase.ASLEEP, self._hub.status(awake.run_id).notice)
         self._fill_places()
@@ -269,13 +217,13 @@ class Dispatcher:
         for address in set(self._places) - set(hosts):
             self._lose(self._places[address])
         for address in set(hosts) - set(self._places):
-            place = self._places[address] = _Place(address, hosts[address])
-            place.poller = self._spawn(self._poll(place))
+            place = self._places[address] = Place(address, hosts[address])
+            place.poller = self._spawn(self._exchange.poll(place))
         if hosts:
             self._trouble = ""
         self._fill_places()
 
-    def _lose(self, place: _Place) -> None:
+    def _lose(self, place: Place) -> None:
         """A worker is gone: its runs go first in the queue, from their last checkpoints."""
         if place.is_lost:
             return
@@ -303,7 +251,7 @@ class Dispatcher:
         if self._queue and self._places:
             self._put_one_to_sleep(self._awake.values())
 
-    def _freest_place(self) -> _Place | None:
+    def _freest_place(self) -> Place | None:
         load = dict.fromkeys(self._places.values(), 0.0)
         count = dict.fromkeys(load, 0)
         for awake in self._awake.values():
@@ -313,7 +261,7 @@ class Dispatcher:
         free = [place for place in load if count[place] < self._limits.runs_a_worker]
         return min(free, key=load.__getitem__, default=None)
 
-    async def _place(self, awake: _Awake, place: _Place) -> None:
+    async def _place(self, awake: Awake, place: Place) -> None:
         async with awake.lock:
             if awake.is_gone or awake.place is not place:
                 return
@@ -327,89 +275,15 @@ class Dispatcher:
             self._hub.rewind(awake.run_id, -1 if checkpoint is None else checkpoint.step)
             blob = None if checkpoint is None else checkpoint.blob
             try:
-                updates = await self._ask(place, place.host.place(awake.run_id, orders, blob))
+                updates = await self._exchange.ask(place, place.host.place(awake.run_id, orders, blob))
             except BnvizError as error:
                 logger.error("A run could not be placed: %s", error.text)
                 self._lose(place)
                 return
             awake.is_placed, awake.told, awake.since = True, orders, 0
-            self._apply(awake, updates)
+            self._exchange.apply(awake, updates)
             with contextlib.suppress(BnvizError):
-                await self._tell(awake)
-
-    # --- what is asked of a host --------------------------------------------------------------------------------------
-
-    async def _ask(self, place: _Place, answer: Awaitable[T]) -> T:
-        """A host's answer; a host that gives none is lost."""
-        try:
-            return await asyncio.wait_for(answer, ANSWER_SECONDS)
-        except BnvizError:
-            raise
-        except Exception as error:
-            if not place.is_lost:
-                logger.warning("The worker at %s does not answer (%s)", place.address, error or type(error).__name__)
-            self._lose(place)
-            raise _HostLostError from None
-
-    async def _tell(self, awake: _Awake) -> None:
-        """Bring the newest orders to a run's host, with its lock held; a run without a host shows what it will do."""
-        place = awake.place
-        if place is None or not awake.is_placed:
-            self._show(awake, Phase.QUEUED)
-            return
-        orders = awake.orders
-        if awake.told is not orders:
-            updates = await self._ask(place, place.host.obey(awake.run_id, orders, awake.since))
-            awake.told = orders
-            self._apply(awake, updates)
-        if awake.steps_due:
-            steps, awake.steps_due = awake.steps_due, 0
-            self._apply(awake, await self._ask(place, place.host.step(awake.run_id, steps, awake.since)))
-        place.nudge.set()
-
-    async def _poll(self, place: _Place) -> None:
-        """Fetch what is new on a host, for as long as there is the host."""
-        while not place.is_lost:
-            asked = {awake.run_id: awake.since for awake in self._on(place) if not awake.lock.locked()}
-            if asked:
-                with contextlib.suppress(BnvizError):
-                    self._take(place, asked, await self._ask(place, place.host.poll(asked)))
-            if any(self._is_awaited(awake) for awake in self._on(place)):
-                await asyncio.sleep(EAGER_POLL_SECONDS)
-            elif any(self._is_active(awake) for awake in self._on(place)):
-                await asyncio.sleep(POLL_SECONDS)
-            else:
-                place.nudge.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(place.nudge.wait(), IDLE_POLL_SECONDS)
-
-    def _take(self, place: _Place, asked: dict[str, int], updates: dict[str, Update]) -> None:
-        """Pass on what a poll brought, unless a command has brought it meanwhile."""
-        for run_id, update in updates.items():
-            awake = self._awake.get(run_id)
-            if awake and awake.place is place and awake.since == asked[run_id] and not awake.lock.locked():
-                self._apply(awake, (update,))
-
-    def _apply(self, awake: _Awake, updates: Iterable[Update]) -> None:
-        for update in updates:
-            self._hub.apply(awake.run_id, update)
-            awake.since = update.version
-            awake.changed_at = time.monotonic()
-            if update.points:
-                awake.measured_generation = update.status.generation
-
-    def _on(self, place: _Place) -> list[_Awake]:
-        return [awake for awake in self._awake.values() if awake.place is place and awake.is_placed]
-
-    def _is_active(self, awake: _Awake) -> bool:
-        """Whether somebody watches it change."""
-        is_watched = self._hub.unwatched_seconds(awake.run_id) < ACTIVE_SECONDS
-        return is_watched and time.monotonic() - awake.changed_at < ACTIVE_SECONDS
-
-    def _is_awaited(self, awake: _Awake) -> bool:
-        """Whether the first point of a run, or of a restarted one, is about to come."""
-        is_recent = time.monotonic() - awake.changed_at < ACTIVE_SECONDS
-        return is_recent and awake.measured_generation != awake.orders.generation
+                await self._exchange.tell(awake)
 
     # --- tending ------------------------------------------------------------------------------------------------------
 
@@ -425,39 +299,30 @@ class Dispatcher:
             elif self._is_save_due(awake):
                 self._spawn(self._save(awake))
 
-    def _is_playing(self, awake: _Awake) -> bool:
+    def _is_playing(self, awake: Awake) -> bool:
         return awake.orders.is_playing and self._hub.status(awake.run_id).phase is Phase.PLAYING
 
-    async def _pause(self, awake: _Awake, notice: str) -> None:
+    async def _pause(self, awake: Awake, notice: str) -> None:
         awake.orders = replace(awake.orders, is_playing=False)
         self._hub.set_notice(awake.run_id, notice)
         async with awake.lock:
-            await self._tell(awake)
+            await self._exchange.tell(awake)
 
     # --- the disk -----------------------------------------------------------------------------------------------------
 
-    def _is_save_due(self, awake: _Awake) -> bool:
+    def _is_save_due(self, awake: Awake) -> bool:
         rest = self._limits.save_seconds if awake.orders.is_playing else min(self._limits.save_seconds, 1.0)
         is_new = self._hub.version(awake.run_id) != awake.saved_version
         return awake.is_placed and is_new and time.monotonic() - awake.saved_at > rest and not awake.lock.locked()
 
-    async def _save(self, awake: _Awake) -> None:
+    async def _save(self, awake: Awake) -> None:
         async with awake.lock:
             if awake.is_gone:
                 return
-            await self._fetch(awake)
+            await self._exchange.fetch(awake)
         await self._write(awake)
 
-    async def _fetch(self, awake: _Awake) -> None:
-        """Get a run's checkpoint, and its news up to it, with the run's lock held."""
-        if awake.place is None or not awake.is_placed:
-            return
-        answer = awake.place.host.checkpoint(awake.run_id, awake.since)
-        checkpoint, updates = await self._ask(awake.place, answer)
-        self._apply(awake, updates)
-        awake.checkpoint = checkpoint or awake.checkpoint
-
-    async def _write(self, awake: _Awake) -> bool:
+    async def _write(self, awake: Awake) -> bool:
         """Write a run to disk; a disk that does not take it is a notice on the run, and the training goes on."""
         version, run, checkpoint = self._hub.version(awake.run_id), self._hub.get(awake.run_id), awake.checkpoint
         if checkpoint is not None and checkpoint.generation != run.status.generation:
@@ -476,7 +341,7 @@ class Dispatcher:
 
     # --- small things -------------------------------------------------------------------------------------------------
 
-    def _show(self, awake: _Awake, phase: Phase, notice: str = "", number: int | None = None) -> None:
+    def _show(self, awake: Awake, phase: Phase, notice: str = "", number: int | None = None) -> None:
         """The status of a run that is on no host."""
         old, orders = self._hub.status(awake.run_id), awake.orders
         new = replace(old, phase=phase, steps_per_second=0.0, notice=notice, place_in_queue=number)
@@ -494,7 +359,7 @@ class Dispatcher:
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except _HostLostError:
+        except HostLostError:
             pass  # its runs have been queued again
         except BnvizError as error:
             logger.warning("%s", error.text)

@@ -20,8 +20,9 @@ from bnviz import config
 from bnviz.config import Directions, HyperParams, Settings
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
+from bnviz.runs.awake import Limits
 from bnviz.runs.cluster import Cluster, DaskCluster
-from bnviz.runs.dispatcher import Change, Dispatcher, Limits
+from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Store
 from bnviz.worker.host import Orders

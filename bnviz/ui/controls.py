@@ -114,7 +114,8 @@ def _cost(lab: Lab) -> str:
     milliseconds = config.step_milliseconds(lab.settings)
     megabytes = config.checkpoint_bytes(lab.settings) / 1e6
     return (
-        f"About {milliseconds:.1f} of at most {config.MOST_STEP_MILLISECONDS:.0f} ms a step, {megabytes:.1f} of 10 MB."
+        f"About {milliseconds:.1f} of at most {config.MOST_STEP_MILLISECONDS:.0f} ms a step, "
+        f"{megabytes:.1f} of {config.MOST_CHECKPOINT_BYTES / 1e6:.0f} MB."
     )
 
 

@@ -71,10 +71,8 @@ def html(run: Run, view: View) -> bytes:
 
     parts, is_first = [], True
     for figure in figures.FIGURES.values():
-        spec = figures.resolve(figure(run, view), "light")
-        finding = html_text.escape(str(spec["layout"].get("meta", {}).get("finding", "")))
-        chart = plotly_io.to_html(spec, include_plotlyjs=is_first, full_html=False, validate=False)
-        parts.append(f"<section>{chart}<p>{finding}</p></section>")
+        spec = figures.for_export(figure(run, view), "light")
+        parts.append(plotly_io.to_html(spec, include_plotlyjs=is_first, full_html=False, validate=False))
         is_first = False
     settings = html_text.escape(str(config.to_json(run.settings)))
     body = "\n".join(parts)

@@ -33,7 +33,7 @@ def transport(lab: Lab) -> None:
         with st.container(
             horizontal=True, wrap=False, width="content", key="status-bar", gap=8, vertical_alignment="center"
         ):
-            st.html('<span class="bnviz-status" role="status"></span>', width="content")
+            st.html('<span class="bnviz-status"></span>', width="content")
             _speed(lab)
             if st.button("Share", key="share", icon=":material/link:", help="Links and downloads."):
                 share(lab)

@@ -201,14 +201,15 @@ class LiveRun:
             self._notice = _how_it_ended(trainer)
 
     def _measure_if_due(self, trainer: "Trainer", crowd: int) -> None:
+        """One thing after a step at most, so that no order waits for two."""
         now = self._clock()
         if trainer.is_due:
             self._measure(trainer, crowd, is_scheduled=True)
         elif self._points_due.is_due(now):
             self._measure(trainer, crowd, is_scheduled=False)
-        if self._gradients_due.is_due(now):
+        elif self._gradients_due.is_due(now):
             self._measure_gradients(trainer, crowd)
-        if self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
+        elif self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
             self._begin_contour()
 
     def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool) -> None:

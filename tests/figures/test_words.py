@@ -37,8 +37,8 @@ def test_the_sentence_says_accuracy_and_movement() -> None:
 
 
 def test_no_winner_is_written_into_the_sentence() -> None:
-    assert said(with_ends((0.95, 0.20), (0.1, 0.4))) == (
-        "After 240 steps: {bn} **20 %** with BN, {plain} **95.0 %** without. "
+    assert said(with_ends((0.95, 0.75), (0.1, 0.4))) == (
+        "After 240 steps: {bn} **75 %** with BN, {plain} **95.0 %** without. "
         "Layer 3’s inputs have moved 0.10 without BN, 0.40 with it."
     )
 
@@ -207,3 +207,20 @@ def test_labels_are_pushed_apart_as_little_as_possible(wanted: list[float]) -> N
     assert all(b - a >= 20 - 1e-9 for a, b in pairwise(ordered))
     assert sum(centres) == pytest.approx(sum(wanted))  # each heap stays around the mean of its wishes
     assert np.argsort(centres, kind="stable").tolist() == np.argsort(wanted, kind="stable").tolist()
+
+
+def test_a_network_that_fell_far_below_its_best_or_lost_its_units_is_named_with_where_and_how_much() -> None:
+    run = made_up.a_run(points=10)
+    accuracy, dead = run.history.accuracy.copy(), run.history.dead.copy()
+    accuracy[:, 1], accuracy[4, 1], accuracy[-1, 1] = 0.5, 0.9, 0.4
+    dead[-1, 1] = [0.0, 0.1, 0.8]
+    hurt = run.replace(history=replace(run.history, accuracy=accuracy, dead=dead))
+    text = said(hurt)
+    assert f"accuracy fell from 90 % at step {run.history.step[4]:,.0f}" in text
+    assert "80 % of layer 3’s units are dead" in text
+    assert "{bn} With BN, accuracy fell" in text
+    assert "{plain} Without BN, " not in text
+
+
+def test_a_small_dip_is_not_worth_a_word() -> None:
+    assert "fell" not in said(made_up.a_run())

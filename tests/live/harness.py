@@ -37,8 +37,9 @@ PAGE = """<!doctype html>
   window.host = {
     triggers: [],
     data: first,
-    restart(runId) {
+    async restart(runId) {
       this.stop();
+      await new Promise((done) => setTimeout(done, 10)); // the area leaves the page before the next one comes
       this.triggers = [];
       this.data = first;
       scrollTo(0, 0);

@@ -129,11 +129,17 @@ def test_the_area_says_which_step_of_which_run_it_shows(lab: Lab) -> None:
     assert "After 380 steps" in lab.page.locator(".bnviz-sentence-own").inner_text()
 
 
-def test_status_and_sentence_stand_where_the_page_provides_a_place(lab: Lab) -> None:
+def provide(lab: Lab, name: str) -> None:
+    """A place in the page, above the live area."""
     lab.page.evaluate(
-        "for (const name of ['bnviz-status', 'bnviz-sentence']) {"
-        "const one = document.createElement('div'); one.className = name; document.body.prepend(one) }"
+        "(name) => { const one = document.createElement('div'); one.className = name; document.body.prepend(one) }",
+        name,
     )
+
+
+def test_status_and_sentence_stand_where_the_page_provides_a_place(lab: Lab) -> None:
+    provide(lab, "bnviz-status")
+    provide(lab, "bnviz-sentence")
     lab.advance(phase=Phase.PLAYING)
     assert lab.page.locator(".bnviz-status").inner_text() == "step 400 · 640/s · CPU"
     assert "After 400 steps" in lab.page.locator(".bnviz-sentence").inner_text()
@@ -244,7 +250,8 @@ def test_nothing_moves_while_a_run_goes_on(lab: Lab) -> None:
             "return [r.x, r.y, r.width, r.height] })"
         ))  # fmt: skip
 
-    lab.page.set_viewport_size({"width": 1024, "height": 768})
+    provide(lab, "bnviz-status")
+    lab.page.set_viewport_size({"width": 1100, "height": 768})
     lab.steps = []
     lab.put(generation=1)
     lab.await_step(0)

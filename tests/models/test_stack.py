@@ -68,6 +68,7 @@ def largest_difference(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
     return float(max(gaps))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(models, batches, competitors, st.integers(0, 99))
 def test_gradients_equal_autograds(model, batch, normalizations, seed):
@@ -87,6 +88,7 @@ def test_gradients_equal_autograds(model, batch, normalizations, seed):
         assert largest_difference(collect.gradient.named(k), reference.gradients(net)) < 1e-10
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
 def test_sgd_trains_as_torch_optim_does_also_when_settings_change_between_steps(model, batch, hyper_of_step, seed):

@@ -123,6 +123,13 @@ def test_a_name_without_a_run_leads_nowhere(home: Path, name: str) -> None:
         Store(home).load(name)
 
 
+def test_a_name_never_leads_out_of_the_home(home: Path) -> None:
+    save_run(full_run(), home / "elsewhere-beside-runs")
+    (home / "runs").mkdir()
+    with pytest.raises(RunError, match="no such run"):
+        Store(home).load("../elsewhere-beside-runs")
+
+
 @pytest.mark.parametrize("file", ["history", "checkpoint"])
 def test_a_missing_file_is_named(home: Path, file: str) -> None:
     Store(home).save(Saved(full_run(), "me", Checkpoint(1, 1, b"weights")))

@@ -16,8 +16,8 @@ import { showStatus, Speaker, statusParts } from "./status.js";
 import { setProperties, themeOf, watchTheme } from "./theme.js";
 
 const FAR_EVERY_MS = 2000; // how often charts out of sight are brought up to date while a run plays
-const RESTS_FOR = 5; // after being drawn a chart rests this many times as long, so that the page stays alive
-const LONGEST_REST_MS = 1500;
+const RESTS_FOR = 3; // after being drawn a chart rests this many times as long, so that the page stays alive
+const LONGEST_REST_MS = 600;
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised"];
 

@@ -1,0 +1,58 @@
+"""What the engine knows of a run that is not asleep, and of the place where it trains."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bnviz.worker.host import Checkpoint, Host, Orders
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many runs there may be, and how long they are kept going; seconds.
+
+    A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
+    """
+
+    runs_an_owner: int = 4
+    runs_a_worker: int = 32
+    runs_waiting: int = 100
+    pause_seconds: float = 120.0
+    sleep_seconds: float = 600.0
+    save_seconds: float = 10.0
+
+
+@dataclass(eq=False)
+class Place:
+    """A host, and the task that polls it."""
+
+    address: str
+    host: Host
+    is_lost: bool = False
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    poller: "asyncio.Task[None] | None" = None
+
+
+@dataclass(eq=False)
+class Awake:
+    """A run that is not asleep."""
+
+    run_id: str
+    owner: str
+    orders: Orders
+    checkpoint: Checkpoint | None = None
+    place: Place | None = None
+    is_placed: bool = False  # its host holds it; until then the place is only kept for it
+    is_gone: bool = False  # it fell asleep
+    measured_generation: int = -1  # the newest of which the hub has a point
+    told: Orders | None = None  # the orders that its host has
+    steps_due: int = 0  # that its host has not been told of
+    since: int = 0  # the version up to which the hub has its news
+    losses: int = 0  # workers that ended under it
+    changed_at: float = float("-inf")
+    saved_version: int = -1  # of the hub
+    saved_at: float = float("-inf")
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # what is asked of its host goes in order
+
+
+class HostLostError(Exception):
+    """The host does not answer any more: its runs have been queued for another."""

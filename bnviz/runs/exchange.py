@@ -1,0 +1,127 @@
+"""What is asked of the hosts, and how the news that they bring reaches the hub.
+
+What is asked of one run's host goes in order, under the run's lock; a poll brings the news of many runs at once, and
+what it brings of a run is passed on only if no command has brought it meanwhile.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, TypeVar
+
+from bnviz.errors import BnvizError
+from bnviz.records import Update
+from bnviz.runs.awake import Awake, HostLostError, Place
+from bnviz.runs.hub import Hub
+
+POLL_SECONDS: Final = 0.12
+EAGER_POLL_SECONDS: Final = 0.02  # while a run's first point is awaited
+IDLE_POLL_SECONDS: Final = 1.0
+ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
+ANSWER_SECONDS: Final = 30.0
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Exchange:
+    """Belongs to the engine's event loop.
+
+    Args:
+        hub: where the news go.
+        awake: the runs there are, by id.
+        lose: called, any number of times, with a place whose host does not answer.
+    """
+
+    def __init__(self, hub: Hub, awake: Mapping[str, Awake], lose: Callable[[Place], None]) -> None:
+        self._hub, self._awake, self._lose = hub, awake, lose
+
+    async def ask(self, place: Place, answer: Awaitable[T]) -> T:
+        """A host's answer; a host that gives none is lost."""
+        try:
+            return await asyncio.wait_for(answer, ANSWER_SECONDS)
+        except BnvizError:
+            raise
+        except Exception as error:
+            if not place.is_lost:
+                logger.warning("The worker at %s does not answer (%s)", place.address, error or type(error).__name__)
+            self._lose(place)
+            raise HostLostError from None
+
+    async def tell(self, awake: Awake) -> None:
+        """Bring the newest orders to a run's host, with the run's lock held; a run without one is told later."""
+        place = awake.place
+        if place is None or not awake.is_placed:
+            return
+        orders = awake.orders
+        if awake.told is not orders:
+            updates = await self.ask(place, place.host.obey(awake.run_id, orders, awake.since))
+            awake.told = orders
+            self.apply(awake, updates)
+        if awake.steps_due:
+            steps, awake.steps_due = awake.steps_due, 0
+            self.apply(awake, await self.ask(place, place.host.step(awake.run_id, steps, awake.since)))
+        place.nudge.set()
+
+    async def poll(self, place: Place) -> None:
+        """Fetch what is new on a host, for as long as there is the host."""
+        try:
+            while not place.is_lost:
+                asked = {awake.run_id: awake.since for awake in self.on(place) if not awake.lock.locked()}
+                if asked:
+                    with contextlib.suppress(BnvizError):
+                        self._take(place, asked, await self.ask(place, place.host.poll(asked)))
+                await self._rest(place)
+        finally:
+            self._lose(place)  # a host without its poller would train unheard
+
+    async def _rest(self, place: Place) -> None:
+        """Wait until the next poll: shortly if somebody watches something change."""
+        if any(self._is_awaited(awake) for awake in self.on(place)):
+            await asyncio.sleep(EAGER_POLL_SECONDS)
+        elif any(self._is_active(awake) for awake in self.on(place)):
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            place.nudge.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(place.nudge.wait(), IDLE_POLL_SECONDS)
+
+    def _take(self, place: Place, asked: dict[str, int], updates: dict[str, Update]) -> None:
+        """Pass on what a poll brought, unless a command has brought it meanwhile."""
+        for run_id, update in updates.items():
+            awake = self._awake.get(run_id)
+            if awake and awake.place is place and awake.since == asked[run_id] and not awake.lock.locked():
+                self.apply(awake, (update,))
+
+    def apply(self, awake: Awake, updates: Iterable[Update]) -> None:
+        for update in updates:
+            self._hub.apply(awake.run_id, update)
+            awake.since = update.version
+            awake.changed_at = time.monotonic()
+            if update.points:
+                awake.measured_generation = update.status.generation
+
+    def on(self, place: Place) -> list[Awake]:
+        return [awake for awake in self._awake.values() if awake.place is place and awake.is_placed]
+
+    def _is_active(self, awake: Awake) -> bool:
+        """Whether somebody watches it change."""
+        is_watched = self._hub.unwatched_seconds(awake.run_id) < ACTIVE_SECONDS
+        return is_watched and time.monotonic() - awake.changed_at < ACTIVE_SECONDS
+
+    def _is_awaited(self, awake: Awake) -> bool:
+        """Whether the first point of a run, or of a restarted one, is about to come."""
+        is_recent = time.monotonic() - awake.changed_at < ACTIVE_SECONDS
+        return is_recent and awake.measured_generation != awake.orders.generation
+
+    async def fetch(self, awake: Awake) -> None:
+        """Get a run's checkpoint, and its news up to it, with the run's lock held."""
+        if awake.place is None or not awake.is_placed:
+            return
+        answer = awake.place.host.checkpoint(awake.run_id, awake.since)
+        checkpoint, updates = await self.ask(awake.place, answer)
+        self.apply(awake, updates)
+        awake.checkpoint = checkpoint or awake.checkpoint
