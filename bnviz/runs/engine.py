@@ -25,7 +25,7 @@ from bnviz.runs.cluster import Cluster, DaskCluster
 from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Store
-from bnviz.worker.host import Orders
+from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
 SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
 IN_FORCE_SECONDS: Final = 0.3  # a command is waited for this long

@@ -67,7 +67,8 @@ class Slices:
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread's end; whether it came."""
-        self._thread.join(timeout)
+        if threading.current_thread() is not self._thread:  # which may be the one to drop the last reference to a host
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def call(self, function: Callable[[], T]) -> "Future[T]":

@@ -231,7 +231,7 @@ def test_settings_made_around_their_checks_are_refused(engine: Engine) -> None:
 
 
 def test_a_live_change_that_would_cost_too_much_is_refused(engine: Engine) -> None:
-    run_id = engine.create(ME, Settings().replace(hidden_layers=10, width=256))
+    run_id = engine.create(ME, Settings().replace(hidden_layers=6, width=128))
     with pytest.raises(ConfigError, match="ms a step"):
         engine.set(run_id, ME, HyperParams(batch_size=1024))
 

@@ -71,6 +71,12 @@ def assert_travels_alone(error: BnvizError) -> None:
     assert (type(copy), copy.text) == (type(error), error.text)
 
 
+def test_a_host_may_be_let_go_on_its_own_thread(slices: Slices) -> None:
+    hosts = [Host(slices)]
+    slices.call(hosts.clear).result(5)
+    eventually(lambda: slices.join(0.01))
+
+
 def test_a_host_that_is_let_go_ends_its_thread(slices: Slices) -> None:
     host = Host(slices)
     del host
