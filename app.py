@@ -18,10 +18,8 @@ if __name__ == "__main__":
     st.logo("assets/logo.svg", size="large")
     page.run()
 else:
-    from starlette.middleware import Middleware
-
-    from bnviz.live.owner import OwnerCookie
+    from bnviz.live.owner import middleware
     from bnviz.live.routes import routes
     from bnviz.ui.server import lifespan
 
-    app = st.App(__file__, lifespan=lifespan, routes=routes(), middleware=[Middleware(OwnerCookie)])
+    app = st.App(__file__, lifespan=lifespan, routes=routes(), middleware=middleware())

@@ -437,15 +437,16 @@ def view_from_query(query: Mapping[str, str]) -> tuple[View, list[str]]:
         "unit": ("unit", Number(0, 511, is_integer=True)),
         "x": ("axis", Choice(Axis)),
     }
-    view, notices = View(), []
+    values: dict[str, Any] = {}
+    notices = []
     for key, (name, domain) in rules.items():
         if key not in query:
             continue
         try:
-            view = replace(view, **{name: domain.check(domain.parse(str(query[key])))})
+            values[name] = domain.check(domain.parse(str(query[key])))
         except ValueError:
             shown = str(query[key])[:40]
             notices.append(
                 f"The link asks for {key}={shown}, which is not {domain.rule}; the default is shown instead."
             )
-    return view, notices
+    return View(**values), notices

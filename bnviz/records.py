@@ -176,7 +176,7 @@ class HistoryBuilder:
         self.competitors, self.units, self.most = tuple(competitors), units, most
         layers, kept = units.shape
         self._length = 0
-        self._arrays = {
+        self._arrays: dict[str, NDArray[Any]] = {
             name: np.empty((most + 1, *shape), _dtype(name))
             for name, shape in measure_shapes(len(self.competitors), layers, kept).items()
         }

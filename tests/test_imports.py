@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "dask",  # distributed's own configuration
     },
     "bnviz.runs": {"bnviz.worker.host", "distributed", "platformdirs"},
-    "bnviz.figures": set(),
+    "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
     "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},
     "pages": {"bnviz.ui", "bnviz.figures", "bnviz.runs", "streamlit"},

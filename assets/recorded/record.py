@@ -1,6 +1,6 @@
 """Record the run that the lab shows before anybody has pressed Play.
 
-    python assets/recorded/record.py
+    python -m assets.recorded.record
 
 About ten seconds on one CPU core. The same torch version and machine class give the same numbers bit by bit.
 """
@@ -8,11 +8,7 @@ About ten seconds on one CPU core. The same torch version and machine class give
 import datetime
 import platform
 import shutil
-import sys
 from pathlib import Path
-
-FOLDER = Path(__file__).resolve().parent
-sys.path.insert(0, str(FOLDER.parents[1]))
 
 import torch
 
@@ -22,6 +18,7 @@ from bnviz.records import Badge
 from bnviz.runs.recorded import RUN_ID
 from bnviz.runs.store import save_run
 
+FOLDER = Path(__file__).resolve().parent
 STEPS = 1500
 
 

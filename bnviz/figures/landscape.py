@@ -25,7 +25,7 @@ def loss_contour(run: Run, view: View) -> Spec:
     annotations = [heading(run, k, k) for k in range(count)]
     scale: dict[str, Any] = {}
     if contour is None:
-        annotations.append(note("Measured when the run pauses."))
+        annotations.append(note("Measured a moment after Play, and when the run pauses."))
     else:
         low, high = _log_ends(contour.loss)
         scale = {"coloraxis": _colour_axis(low, high)}

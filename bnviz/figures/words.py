@@ -79,7 +79,8 @@ def _damage(run: Run) -> str:
     for k, competitor in enumerate(run.competitors):
         ailments = [text for text in (_fall(run, k), _dead_units(run, k)) if text]
         if ailments and not is_diverged(run, k):
-            told.append(f"{_mark(run, k)} {competitor.label[0].upper()}{competitor.label[1:]}, {' and '.join(ailments)}.")
+            name = competitor.label[0].upper() + competitor.label[1:]
+            told.append(f"{_mark(run, k)} {name}, {' and '.join(ailments)}.")
     return " ".join(told)
 
 

@@ -33,11 +33,13 @@ def live_charts(
     *,
     phase: str = "",
     directions: Directions = Directions.PATHS,
+    contour_seconds: float | None = None,
     is_owner: bool = True,
     is_presenting: bool = False,
     key: str = "live",
     on_explain: Callable[[], None] | None = None,
     on_directions: Callable[[], None] | None = None,
+    on_contour_seconds: Callable[[], None] | None = None,
     on_phase: Callable[[], None] | None = None,
 ) -> Any:
     """The charts of a run, kept fresh by the browser itself: a rerun of the page neither redraws nor recomputes them.
@@ -50,15 +52,18 @@ def live_charts(
         phase: what the page takes the run to be doing; when frames say otherwise for a while, `phase` is triggered
             once, and the page's rerun sets it right.
         directions: of the loss contour, as the run has them.
+        contour_seconds: between two loss contours while it plays; None: only on pause.
         is_owner: whether this visitor may ask for other directions.
         is_presenting: larger lines and markers; the type grows with the page's own.
         key: the component's identity on the page.
         on_explain: called with a chart's name (or "keyboard") in `st.session_state[key].explain`.
         on_directions: called when other directions are asked for.
+        on_contour_seconds: called when another pace of contours is asked for; 0 is only on pause.
         on_phase: called when the run's phase is no longer the page's.
 
     Returns:
-        The component's result: `.explain`, `.directions`, `.phase` are None or what was triggered for this rerun.
+        The component's result: `.explain`, `.directions`, `.contour_seconds` and `.phase` are None or what was
+        triggered for this rerun.
     """
     data = {
         "run_id": run_id,
@@ -66,6 +71,7 @@ def live_charts(
         "charts": list(charts),
         "phase": str(phase),
         "directions": str(directions),
+        "contour_seconds": contour_seconds or 0,
         "is_owner": is_owner,
         "is_presenting": is_presenting,
     }
@@ -74,6 +80,7 @@ def live_charts(
         data=data,
         on_explain_change=on_explain or _nothing,
         on_directions_change=on_directions or _nothing,
+        on_contour_seconds_change=on_contour_seconds or _nothing,
         on_phase_change=on_phase or _nothing,
     )
 

@@ -4,6 +4,7 @@ import secrets
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +29,11 @@ class OwnerCookie:
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
+
+
+def middleware() -> list[Middleware]:
+    """What app.py puts around Streamlit."""
+    return [Middleware(OwnerCookie)]
 
 
 def _is_page(scope: Scope) -> bool:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-
 from bnviz.config import TWINS, Settings
 from bnviz.errors import BnvizError
 from bnviz.records import Badge, Health, HistoryBuilder, Phase, Run, Status, kept_units

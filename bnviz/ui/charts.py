@@ -1,10 +1,12 @@
 """The live charts of a page, and what the page does about what they report."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bnviz.config import Directions
 from bnviz.figures import FIGURES
 from bnviz.live.component import live_charts
+from bnviz.runs.engine import Orders
 from bnviz.ui import lab as commands
 from bnviz.ui.explain import explain
 from bnviz.ui.lab import Lab
@@ -18,11 +20,23 @@ def charts(lab: Lab, names: Sequence[str] = tuple(FIGURES)) -> None:
         names,
         phase=lab.run.status.phase,
         directions=lab.orders.directions if lab.orders else Directions.PATHS,
+        contour_seconds=lab.orders.contour_seconds if lab.orders else None,
         is_owner=lab.is_mine and not lab.is_recorded,
         is_presenting=lab.is_presenting,
         key="charts",
     )
-    if result.directions and lab.is_mine and not lab.is_recorded:
-        commands.command(commands.set_directions, lab, Directions(result.directions))
+    if lab.orders is not None and lab.is_mine:
+        _follow_switches(lab, lab.orders, result)
     if result.explain:
         explain(str(result.explain))
+
+
+def _follow_switches(lab: Lab, orders: Orders, result: Any) -> None:
+    """What the contour's own switches ask of the run."""
+    directions, seconds = orders.directions, orders.contour_seconds
+    if result.directions:
+        directions = Directions(result.directions)
+    if result.contour_seconds is not None:
+        seconds = float(result.contour_seconds) or None
+    if (directions, seconds) != (orders.directions, orders.contour_seconds):
+        commands.command(commands.set_contour, lab, directions, seconds)

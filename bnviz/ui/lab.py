@@ -16,7 +16,6 @@ from bnviz.runs.engine import Engine, Orders, engine
 from bnviz.runs.recorded import recorded_run
 
 MOST_NOTICES: Final = 3
-CONTOUR_EVERY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -192,9 +191,9 @@ def set_speed(lab: Lab, steps_per_second: float | None) -> None:
         lab.engine.set_speed(lab.run.run_id, lab.owner, steps_per_second)
 
 
-def set_directions(lab: Lab, directions: Directions) -> None:
-    """Which plane the loss contour shows."""
-    lab.engine.set_contour(lab.run.run_id, lab.owner, directions, CONTOUR_EVERY_SECONDS)
+def set_contour(lab: Lab, directions: Directions, every_seconds: float | None) -> None:
+    """Which plane the loss contour shows, and how often it is drawn anew while the run plays."""
+    lab.engine.set_contour(lab.run.run_id, lab.owner, directions, every_seconds)
 
 
 def dismiss_ghost(lab: Lab) -> None:

@@ -44,7 +44,7 @@ class Orders:
     is_playing: bool = False
     steps_per_second: float | None = None
     directions: Directions = Directions.PATHS
-    contour_seconds: float | None = None
+    contour_seconds: float | None = 10.0
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class LiveRun:
         self._contour: Iterator[Contour] | None = None
         self._newest_contour: Contour | None = None
         self._contour_step = -1
+        self._is_picture_whole = False  # of the newest contour that was told, in these directions
         self._contour_at = float("-inf")
 
     # --- orders -------------------------------------------------------------------------------------------------------
@@ -82,7 +83,10 @@ class LiveRun:
         if orders.steps_per_second != before.steps_per_second:
             self._next_step_at = self._clock()
         if orders.directions is not before.directions:
+            self._is_picture_whole = False
             self._begin_contour()
+        if orders.contour_seconds != before.contour_seconds:
+            self._contour_at = self._clock()
         if self._trainer is not None:
             self._change_hyper(self._trainer.step_count, before.settings.hyper)
         if orders.settings != before.settings:
@@ -250,13 +254,15 @@ class LiveRun:
         while self._contour is not None:
             contour = next(self._contour, None)
             if contour is None:
-                self._contour = None
+                self._contour, self._is_picture_whole = None, True
                 self._contour_at = self._clock() + (self.orders.contour_seconds or 0.0)
+                self._publish_contour()
             else:
                 self._newest_contour = contour
             if self._clock() >= until or is_interrupted():
                 break
-        self._publish_contour()
+        if not self._is_picture_whole:  # coarse is better than none, but not than a whole one a little older
+            self._publish_contour()
 
     def _begin_contour(self) -> None:
         """Begin one at the present step, in place of an unfinished one; a path needs a step to have a direction."""
@@ -266,7 +272,8 @@ class LiveRun:
         self._contour = trainer.contour(self.orders.directions)
         self._newest_contour = next(self._contour)  # a generator copies the present weights when it is first asked
         self._contour_step = trainer.step_count
-        self._publish_contour()
+        if not self._is_picture_whole:
+            self._publish_contour()
 
     def _publish_contour(self) -> None:
         if self._newest_contour is not None:

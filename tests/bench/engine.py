@@ -1,6 +1,6 @@
 """The engine without a page: how fast it starts, how soon a command is in force, what its processes weigh.
 
-    python tests/bench/engine.py          # about a minute, on an otherwise idle machine
+    python -m tests.bench.engine          # about a minute, on an otherwise idle machine
 
 Prints what it saw and writes tests/bench/results/engine.json.
 """
@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bnviz.config import HyperParams, Settings
 from bnviz.runs.engine import Engine

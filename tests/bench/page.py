@@ -1,6 +1,6 @@
 """The whole lab page in one browser, and its frames in ten protocol clients: updates, server CPU, latencies.
 
-    python tests/bench/page.py            # about two minutes, on an otherwise idle machine
+    python -m tests.bench.page            # about two minutes, on an otherwise idle machine
 
 Prints what it saw against the targets and writes tests/bench/results/page.json.
 """
@@ -8,7 +8,6 @@ Prints what it saw against the targets and writes tests/bench/results/page.json.
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,8 +16,6 @@ from typing import Any
 import psutil
 import websockets
 from playwright.sync_api import Page, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.app_server import AppServer, running_app
 from tests.chromium import launch
@@ -96,14 +93,16 @@ def watch(page: Page, server: AppServer) -> dict[str, Any]:
 def zoom_survives(page: Page) -> bool:
     """Whether a zoomed axis keeps its range through two seconds of updates."""
     page.evaluate(
-        "() => Plotly.relayout(document.querySelector('[data-chart=accuracy] .js-plotly-plot'), {'yaxis.range': [50, 80]})"
+        "() => Plotly.relayout("
+        " document.querySelector('[data-chart=accuracy] .js-plotly-plot'), {'yaxis.range': [50, 80]})"
     )
     page.wait_for_timeout(2000)
     kept = page.evaluate(
         "() => document.querySelector('[data-chart=accuracy] .js-plotly-plot').layout.yaxis.range.map(Number)"
     )
     page.evaluate(
-        "() => Plotly.relayout(document.querySelector('[data-chart=accuracy] .js-plotly-plot'), {'yaxis.autorange': true})"
+        "() => Plotly.relayout("
+        " document.querySelector('[data-chart=accuracy] .js-plotly-plot'), {'yaxis.autorange': true})"
     )
     return kept == [50, 80]
 
@@ -146,7 +145,9 @@ def slider_latency(page: Page) -> list[float]:
         begun = time.perf_counter()
         slider.press("ArrowLeft" if move % 2 else "ArrowRight")
         page.wait_for_function(
-            "count => document.querySelectorAll('.bnviz-interventions tbody tr').length > count", arg=count, timeout=10_000
+            "count => document.querySelectorAll('.bnviz-interventions tbody tr').length > count",
+            arg=count,
+            timeout=10_000,
         )
         seconds.append(time.perf_counter() - begun)
         page.wait_for_timeout(300)

@@ -1,6 +1,6 @@
 """How fast the lab trains: the lock-step engine against a bare PyTorch loop over the same two networks.
 
-    python tests/bench/training.py [--steps 20000] [--shapes] [--probes]
+    python -m tests.bench.training [--steps 20000] [--shapes] [--probes]
 
 All ways take turns within one run, one thread each, and the seconds are the processor's, so that what else runs on the
 machine hardly counts: on an idle one they are the clock's. What counts are the ratios. Prints them and writes

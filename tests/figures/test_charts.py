@@ -4,7 +4,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import made_up_runs as made_up
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from bnviz.figures.bands import shown_unit
 from bnviz.figures.density import densities, mass_below
 from bnviz.figures.numbers import nice_range
 from bnviz.records import QUANTILE_LEVELS, Condition, Floats, Health, Intervention, Run, ghost_of
+from tests.figures import made_up_runs as made_up
 
 LEARNING_RATE = Intervention(600, "learning_rate", 0.5, 2.0)
 

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import made_up_runs as made_up
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, View
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
 from bnviz.records import Badge, Health, Intervention, Run
+from tests.figures import made_up_runs as made_up
 
 NAMES = (
     "accuracy", "drift-bands", "loss", "density", "gradient-histogram", "drift-distance", "loss-contour", "health",

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import pairwise
 
-import made_up_runs as made_up
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from bnviz.figures import FIGURES, sentence
 from bnviz.figures.labels import spread
 from bnviz.figures.numbers import alike, log_ticks, nice_at_least, nice_at_most, number, percent
 from bnviz.records import Badge, Health, Intervention, Run
+from tests.figures import made_up_runs as made_up
 
 LEARNING_RATE = Intervention(600, "learning_rate", 0.5, 2.0)
 

@@ -5,7 +5,7 @@ import torch
 
 from bnviz.config import BnPlacement, ModelConfig, Normalization
 from bnviz.measure.accuracy import TestAccuracy
-from measure.test_activations import reference_of
+from tests.measure.test_activations import reference_of
 
 
 @pytest.mark.parametrize("placement", BnPlacement)

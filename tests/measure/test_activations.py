@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from models import reference
 from torch import nn
 
 from bnviz.config import BnPlacement, ModelConfig, Nonlinearity, Normalization
 from bnviz.measure.activations import Probe, at_levels, bands, dead, pooled, quantiles, saturated
 from bnviz.records import BAND_LEVELS, QUANTILE_LEVELS, kept_units
+from tests.models import reference
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from models import reference
 from torch import nn
 
 from bnviz.config import HyperParams, ModelConfig, Normalization
@@ -11,7 +10,8 @@ from bnviz.measure.activations import Probe
 from bnviz.measure.gradients import gradient_record, probe_gradients, update_ratios
 from bnviz.models import make_optimizer
 from bnviz.records import GRADIENT_BINS, STANDARDISED_EDGES
-from measure.test_activations import reference_of
+from tests.measure.test_activations import reference_of
+from tests.models import reference
 
 RANDOM = np.random.default_rng(0)
 

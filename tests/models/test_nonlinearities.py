@@ -7,7 +7,7 @@ import torch
 
 from bnviz.config import Nonlinearity
 from bnviz.models.nonlinearities import NONLINEARITIES
-from models import reference
+from tests.models import reference
 
 EACH = pytest.mark.parametrize("name", Nonlinearity)
 Z = torch.cat([torch.linspace(-8, 8, 4001, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])

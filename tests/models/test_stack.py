@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bnviz.config import BnPlacement, HyperParams, Initialization, ModelConfig, Nonlinearity, Normalization, Optimizer
 from bnviz.models import Activations, Collect, Stack, initial_weights, make_optimizer
 from bnviz.models.normalizations import EPS, BatchNorm
-from models import reference
+from tests.models import reference
 
 TWINS = (Normalization.NONE, Normalization.BATCH)
 

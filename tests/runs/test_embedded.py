@@ -11,7 +11,6 @@ import dask
 import numpy as np
 import psutil
 import pytest
-from fake_worker import SMALL, eventually
 
 from bnviz.config import Device, HyperParams
 from bnviz.records import MEASURES, Phase
@@ -19,6 +18,7 @@ from bnviz.runs.child import Child
 from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
 from bnviz.worker import checkpoints
+from tests.fake_worker import SMALL, eventually
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from fake_worker import SMALL, Costs, FakeCluster, Workbench, eventually
 
 from bnviz.config import Directions, HyperParams, Settings
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
@@ -18,6 +17,7 @@ from bnviz.runs import engine as engine_module
 from bnviz.runs.awake import Limits
 from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
+from tests.fake_worker import SMALL, Costs, FakeCluster, Workbench, eventually
 
 ME, YOU = "me", "you"
 FAST = Costs(step=0.0005, measure=0.001, gradients=0.0005, contour_item=0.0005)

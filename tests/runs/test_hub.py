@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from fake_worker import SMALL, FakeClock, Workbench
 
 from bnviz.config import Settings
 from bnviz.errors import RunError
 from bnviz.records import Badge, Intervention, Phase, Point, Run, Status, Update, kept_units
 from bnviz.runs.hub import Hub, ghost_label
+from tests.fake_worker import SMALL, FakeClock, Workbench
 
 UNITS = kept_units(1, 10)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_worker import SMALL, FakeClock, Workbench
 
 from bnviz.config import Directions
 from bnviz.errors import RunError
@@ -18,6 +17,7 @@ from bnviz.runs import store
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import MANIFEST, Saved, Store, default_home, load_run, save_run
 from bnviz.worker.host import Checkpoint
+from tests.fake_worker import SMALL, FakeClock, Workbench
 
 RUN_ID = "an-unguessable-name_1"
 

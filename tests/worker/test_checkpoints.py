@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from fake_worker import SMALL
 
 from bnviz.errors import RunError
 from bnviz.records import Intervention
 from bnviz.worker import checkpoints
 from bnviz.worker.checkpoints import Progress
+from tests.fake_worker import SMALL
 
 PROGRESS = Progress(
     SMALL.replace(learning_rate=0.1 + 0.2), (Intervention(3, "learning_rate", 0.5, 0.1 + 0.2),), measured_step=7

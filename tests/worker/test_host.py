@@ -6,11 +6,11 @@ import pickle
 from collections.abc import Iterator
 
 import pytest
-from fake_worker import SMALL, Costs, Workbench, eventually
 
 from bnviz.errors import BnvizError, EngineError, RunError
 from bnviz.worker.host import Host, Orders
 from bnviz.worker.slices import Slices
+from tests.fake_worker import SMALL, Costs, Workbench, eventually
 
 
 @pytest.fixture

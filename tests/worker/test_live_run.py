@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_worker import SMALL, Costs, FakeClock, Workbench
 
 from bnviz.config import Directions, HyperParams, Settings
 from bnviz.records import Intervention, Phase, Update
 from bnviz.worker.host import Orders
 from bnviz.worker.live_run import LiveRun
+from tests.fake_worker import SMALL, Costs, FakeClock, Workbench
 
 
 class Worker:
@@ -174,9 +174,19 @@ def test_contours_are_drawn_at_the_chosen_cadence_while_playing() -> None:
 
 
 def test_without_a_cadence_no_contour_is_drawn_while_playing() -> None:
-    worker = Worker(is_playing=True)
+    worker = Worker(is_playing=True, contour_seconds=None)
     draw_all(worker, 10)
     assert worker.newest("contour") is None
+
+
+def test_a_refreshed_contour_is_told_only_when_it_is_whole() -> None:
+    worker = Worker(Costs(contour_item=0.3), is_playing=True, contour_seconds=1.0)
+    draw_all(worker, 30)
+    losses = [update.contour.loss for update in worker.updates if update.contour is not None]
+    first_whole = next(index for index, loss in enumerate(losses) if np.isfinite(loss).all())
+    assert first_whole > 0
+    assert len(losses) > first_whole + 1
+    assert all(np.isfinite(loss).all() for loss in losses[first_whole:])
 
 
 def draw_all(worker: Worker, seconds: float) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from fake_worker import SMALL, FakeClock, Workbench
 
 from bnviz.records import Phase, Point, Status
 from bnviz.worker.outbox import Outbox
+from tests.fake_worker import SMALL, FakeClock, Workbench
 
 STATUS = Status(Phase.PAUSED, 0, 0, 0.0, "CPU", ())
 

@@ -6,13 +6,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench, eventually
 
 from bnviz.config import Settings
 from bnviz.errors import EngineError, RunError
 from bnviz.records import Phase, Status
 from bnviz.worker.host import Orders
 from bnviz.worker.slices import PATIENCE_SECONDS, Slices
+from tests.fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench, eventually
 
 
 class Bench(Workbench):

@@ -17,8 +17,13 @@ const SWITCHES = {
   "gradient-histogram": [
     { field: "is_gradient_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
   ],
-  "loss-contour": [{ field: "directions", label: "Directions", options: [["Paths", "paths"], ["Random", "random"]] }],
+  "loss-contour": [
+    { field: "contour_seconds", label: "Refreshed", options: [["On pause", 0], ["Every 10 s", 10]] },
+    { field: "directions", label: "Directions", options: [["Paths", "paths"], ["Random", "random"]] },
+  ],
 };
+// What changes the run itself, and so belongs to its owner.
+const OWNERS = ["directions", "contour_seconds"];
 
 export class Card {
   /**
@@ -85,7 +90,7 @@ export class Card {
 
   /** Show the switches as they stand. */
   set(values, isOwner) {
-    for (const one of this.switches) one.set(values[one.field], isOwner || one.field !== "directions");
+    for (const one of this.switches) one.set(values[one.field], isOwner || !OWNERS.includes(one.field));
   }
 
   destroy() {

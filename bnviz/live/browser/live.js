@@ -165,9 +165,9 @@ class Live {
       this.plots.get(name).isLogX = value;
       this.hurry();
       this.redraw(name);
-    } else if (field === "directions") {
-      this.data = { ...this.data, directions: value }; // shown at once; the page confirms it with its rerun
-      this.component.setTriggerValue("directions", value);
+    } else if (field === "directions" || field === "contour_seconds") {
+      this.data = { ...this.data, [field]: value }; // shown at once; the page confirms it with its rerun
+      this.component.setTriggerValue(field, value);
     } else {
       this.switched[field] = value;
       this.socket.wish({ view: this.view });
@@ -179,7 +179,8 @@ class Live {
 
   showSwitches() {
     for (const [name, card] of this.cards) {
-      const values = { ...this.view, directions: this.data.directions, log_x: this.logX[name] ?? false };
+      const { directions, contour_seconds } = this.data;
+      const values = { ...this.view, directions, contour_seconds, log_x: this.logX[name] ?? false };
       card.set(values, this.data.is_owner);
     }
   }
