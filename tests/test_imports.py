@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,12 @@ FILES = {module_name(path): path for path in project_files()}
 
 
 def imports_of(name: str) -> list[Import]:
-    return list(_imports(ast.parse(FILES[name].read_text("utf-8")), name, is_at_once=True))
+    return _imports_of_file(FILES[name], name)
+
+
+@cache
+def _imports_of_file(path: Path, name: str) -> list[Import]:
+    return list(_imports(ast.parse(path.read_text("utf-8")), name, is_at_once=True))
 
 
 def _imports(node: ast.AST, importer: str, is_at_once: bool) -> Iterator[Import]:
