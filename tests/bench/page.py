@@ -10,6 +10,7 @@ import json
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ def clients(server: AppServer, run_id: str, count: int, seconds: float = 10.0) -
 
     process = psutil.Process(server.process.pid)
     before = process.cpu_times()
-    frames = asyncio.run(together())
+    with ThreadPoolExecutor(1) as executor:  # Playwright keeps an event loop of its own in this thread
+        frames = executor.submit(lambda: asyncio.run(together())).result()
     after = process.cpu_times()
     cpu = after.user + after.system - before.user - before.system
     return {"cpu_share": cpu / seconds, "frames_per_client_second": statistics.mean(frames) / seconds}

@@ -32,8 +32,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def lab(context: BrowserContext, server: AppServer) -> Page:
-    return opened(context, server.url)
+def lab(context: BrowserContext, server: AppServer) -> Iterator[Page]:
+    page = opened(context, server.url)
+    yield page
+    if not page.is_closed() and page.get_by_role("button", name="Pause").first.is_enabled(timeout=1000):
+        page.keyboard.press("Escape")
+        pause(page)  # the next test has the machine to itself
 
 
 def opened(context: BrowserContext, url: str) -> Page:
