@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import streamlit as st
 
-from bnviz.config import Directions, View
+from bnviz.config import Directions, Settings, View
 from bnviz.figures.theme import tokens
+from bnviz.live.header import settings_text
 from bnviz.live.routes import base_path, browser_files, module_address, plotly_address
 
 NAME: Final = "bnviz_live_charts"
@@ -32,6 +33,7 @@ def live_charts(
     charts: Sequence[str],
     *,
     phase: str = "",
+    settings: Settings | None = None,
     directions: Directions = Directions.PATHS,
     contour_seconds: float | None = None,
     is_owner: bool = True,
@@ -51,6 +53,7 @@ def live_charts(
         charts: names in `figures.FIGURES`, in their order on the page.
         phase: what the page takes the run to be doing; when frames say otherwise for a while, `phase` is triggered
             once, and the page's rerun sets it right.
+        settings: what the page takes the run's settings to be; when frames say otherwise, the page is rerun.
         directions: of the loss contour, as the run has them.
         contour_seconds: between two loss contours while it plays; None: only on pause.
         is_owner: whether this visitor may ask for other directions.
@@ -70,6 +73,7 @@ def live_charts(
         "view": asdict(view),
         "charts": list(charts),
         "phase": str(phase),
+        "settings": settings_text(settings) if settings is not None else "",
         "directions": str(directions),
         "contour_seconds": contour_seconds or 0,
         "is_owner": is_owner,
@@ -82,6 +86,7 @@ def live_charts(
         on_directions_change=on_directions or _nothing,
         on_contour_seconds_change=on_contour_seconds or _nothing,
         on_phase_change=on_phase or _nothing,
+        on_settings_change=_nothing,
     )
 
 

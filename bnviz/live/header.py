@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from bnviz.config import BY_NAME, BnPlacement, Initialization, Settings, View
+from bnviz.config import BY_NAME, BnPlacement, Initialization, Settings, View, to_query
 from bnviz.records import Intervention, Run
 
 Sentence = Callable[[Run, View], str]
@@ -19,6 +20,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "step": status.step,
         "drawn_step": drawn_step(run),
         "phase": str(status.phase),
+        "settings": settings_text(run.settings),
         "steps_per_second": float(status.steps_per_second),
         "device": status.device,
         "notice": status.notice,
@@ -41,6 +43,11 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "origin": run.origin,
         "has_ghost": run.ghost is not None,
     }
+
+
+def settings_text(settings: Settings) -> str:
+    """All settings in one line: what a page compares to see that somebody else has changed one."""
+    return urlencode(to_query(settings))
 
 
 def drawn_step(run: Run) -> int:

@@ -1,5 +1,6 @@
 """The short recorded run of the first minute: drawn before the visitor has pressed anything."""
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,8 @@ from bnviz.errors import BnvizError
 from bnviz.records import Badge, Health, HistoryBuilder, Phase, Run, Status, kept_units
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import load_run
+
+_log = logging.getLogger(__name__)
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "recorded" / "lab"
 RUN_ID: Final = "recorded-lab"
@@ -26,7 +29,11 @@ def _load() -> Run:
     try:
         run = load_run(FOLDER)
     except BnvizError as error:
-        return _empty(f"{error.text} Press Play: your own run needs no recording.")
+        _log.warning("%s", error.text)
+        return _empty(
+            "The recorded run in assets/recorded/lab is missing or damaged: restore it from the repository, or record "
+            "it again (python -m assets.recorded.record). Press Play: your own run needs no recording."
+        )
     return run.replace(run_id=RUN_ID, badge=Badge.RECORDED)
 
 

@@ -19,6 +19,7 @@ def charts(lab: Lab, names: Sequence[str] = tuple(FIGURES)) -> None:
         lab.view,
         names,
         phase=lab.run.status.phase,
+        settings=None if lab.is_recorded else lab.settings,
         directions=lab.orders.directions if lab.orders else Directions.PATHS,
         contour_seconds=lab.orders.contour_seconds if lab.orders else None,
         is_owner=lab.is_mine and not lab.is_recorded,

@@ -7,7 +7,7 @@ import streamlit as st
 from bnviz import config
 from bnviz.config import BY_NAME, Choice, Device, Initialization, Number, Setting
 from bnviz.ui import lab as commands
-from bnviz.ui.lab import Lab
+from bnviz.ui.lab import Lab, show_value
 from bnviz.ui.presets import PRESETS
 
 CHOICES = {
@@ -38,7 +38,7 @@ def _heading(text: str) -> None:
 
 def _restarting(lab: Lab) -> None:
     _heading("Restarts the run")
-    st.caption("Same seed; the last run stays as a ghost.")
+    _ghost(lab)
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
     setting_widget(lab, "init_scale")
@@ -48,6 +48,22 @@ def _restarting(lab: Lab) -> None:
     if _has_gpu(lab):
         setting_widget(lab, "device")
     _presets(lab)
+
+
+def _ghost(lab: Lab) -> None:
+    """Says what a restart keeps; once there is a ghost, how to be rid of it."""
+    if lab.run.ghost is None or not lab.is_mine:
+        st.caption("Same seed; the last run stays as a ghost.")
+        return
+    st.button(
+        "Dismiss the ghost",
+        key="dismiss-ghost",
+        icon=":material/visibility_off:",
+        help=f"{lab.run.ghost.label.capitalize()}: the faint lines.",
+        on_click=commands.command,
+        args=(commands.dismiss_ghost, lab),
+        width="stretch",
+    )
 
 
 def _has_gpu(lab: Lab) -> bool:
@@ -66,7 +82,7 @@ def setting_widget(lab: Lab, name: str, place: str = "sidebar") -> None:
     """The widget of one setting, showing what is in force; `place` tells two widgets of one setting apart."""
     setting, value = BY_NAME[name], lab.settings.get(name)
     key = f"{name}-{place}"
-    st.session_state[key] = value  # the run is the truth: it may have been changed elsewhere
+    show_value(key, value)  # the run is the truth: it may have been changed elsewhere
     shared: dict[str, Any] = {
         "label": _label(lab, setting),
         "key": key,
@@ -122,7 +138,7 @@ def _cost(lab: Lab) -> str:
 def _presets(lab: Lab) -> None:
     options = [preset.label for preset in PRESETS]
     present = next((preset.label for preset in PRESETS if preset.settings == lab.settings), None)
-    st.session_state["preset"] = present
+    show_value("preset", present)
     st.selectbox(
         "Presets",
         options,

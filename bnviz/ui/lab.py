@@ -125,6 +125,12 @@ def _forget_run() -> None:
         del st.query_params["run"]
 
 
+def show_value(key: str, value: Any) -> None:
+    """Have a widget show a value; left alone where it does, so that a change on its way from the browser survives."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 # --- notices ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from bnviz.config import Axis
 from bnviz.records import kept_units
-from bnviz.ui.lab import Lab, keep_view
+from bnviz.ui.lab import Lab, keep_view, show_value
 
 AXES: Final = {Axis.STEPS: "over steps", Axis.IMAGES: "over images", Axis.COMPUTE: "over compute time"}
 MOST_LAYER_BUTTONS: Final = 5
@@ -18,8 +18,9 @@ def pick_view(lab: Lab) -> None:
     view, model = lab.view, lab.settings.model
     layers = list(range(1, model.hidden_layers + 1))
     units = kept_units(1, model.width)[0].tolist()
-    st.session_state["layer"], st.session_state["axis"] = view.layer, view.axis
-    st.session_state["unit"] = min(units, key=lambda unit: abs(unit - view.unit))
+    show_value("layer", view.layer)
+    show_value("axis", view.axis)
+    show_value("unit", min(units, key=lambda unit: abs(unit - view.unit)))
     with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap=8):
         st.markdown("Layer", width="content")
         if len(layers) <= MOST_LAYER_BUTTONS:

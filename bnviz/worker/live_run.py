@@ -122,9 +122,12 @@ class LiveRun:
         self.outbox.begin(self._status(), settings=orders.settings, interventions=())
 
     def _change_hyper(self, step: int, before: HyperParams) -> None:
-        """Record what changed; a second change at the same step takes the place of the first."""
+        """Record what changed; a second change at the same step takes the place of the first.
+
+        Before the first step nothing has been trained with the old value, so there is nothing to mark.
+        """
         now = self.orders.settings.hyper
-        if now == before:
+        if now == before or step == 0:
             return
         earlier = {one.name: one for one in self._interventions if one.step == step}
         kept = [one for one in self._interventions if one.step != step]

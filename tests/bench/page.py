@@ -9,7 +9,9 @@ import asyncio
 import json
 import statistics
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import psutil
 import websockets
 from playwright.sync_api import Page, sync_playwright
 
+from bnviz.live.frames import decode
 from tests.app_server import AppServer, running_app
 from tests.chromium import launch
 
@@ -138,38 +141,82 @@ def clients(server: AppServer, run_id: str, count: int, seconds: float = 10.0) -
     return {"cpu_share": cpu / seconds, "frames_per_client_second": statistics.mean(frames) / seconds}
 
 
-def slider_latency(page: Page) -> list[float]:
+class Listener:
+    """A protocol client beside the browser: when the run's frames first say something, to the moment.
+
+    It asks for one chart, so what it hears is what the server has told, not what a browser has drawn.
+    """
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self._address = f"{url.replace('http', 'ws')}/bnviz/frames?run={run_id}"
+        self._heard: list[tuple[float, dict[str, Any], bool]] = []
+        self._is_over = False
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
+
+    def __enter__(self) -> "Listener":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self._thread.join(10)
+
+    async def _listen(self) -> None:
+        async with websockets.connect(self._address, max_size=None) as socket:
+            await socket.send(json.dumps({"charts": ["accuracy"]}))
+            while not self._is_over:
+                await socket.send(json.dumps({"next": len(self._heard)}))
+                try:
+                    header, charts = decode(await asyncio.wait_for(socket.recv(), 1.0))
+                except TimeoutError:
+                    continue
+                has_lines = any(len(line.get("x", ())) for one in charts.values() for line in one["data"])
+                self._heard.append((time.perf_counter(), header, has_lines))
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        while not self._heard:
+            time.sleep(0.01)
+        return self._heard[-1][1]
+
+    def seconds_until(self, begun: float, claim: Callable[[dict[str, Any], bool], bool]) -> float:
+        """From `begun` to the first frame since of which the claim holds."""
+        end = time.perf_counter() + 10
+        while time.perf_counter() < end:
+            for at, header, has_lines in reversed(self._heard):
+                if at < begun:
+                    break
+                if claim(header, has_lines):
+                    return next(t for t, h, lines in self._heard if t >= begun and claim(h, lines)) - begun
+            time.sleep(0.005)
+        raise TimeoutError
+
+
+def slider_latency(page: Page, listener: Listener) -> list[float]:
     """Seconds from releasing the learning-rate slider to a frame that reports the new value in force."""
-    slider = page.get_by_role("slider", name="Learning rate")
+    slider = page.get_by_role("slider", name="Learning rate").first
     seconds = []
     for move in range(SLIDER_MOVES):
-        count = page.locator(".bnviz-interventions tbody tr").count()
+        count = len(listener.newest["interventions"])
         begun = time.perf_counter()
         slider.press("ArrowLeft" if move % 2 else "ArrowRight")
-        page.wait_for_function(
-            "count => document.querySelectorAll('.bnviz-interventions tbody tr').length > count",
-            arg=count,
-            timeout=10_000,
-        )
-        seconds.append(time.perf_counter() - begun)
-        page.wait_for_timeout(300)
+        seconds.append(listener.seconds_until(begun, lambda header, _, n=count: len(header["interventions"]) > n))
+        page.wait_for_timeout(500)
     return seconds
 
 
-def restart_latency(page: Page) -> list[float]:
-    """Seconds from the click on New seed to the first drawn chart of the new networks."""
+def restart_latency(page: Page, listener: Listener) -> list[float]:
+    """Seconds from the click on New seed to a frame with the new networks' first chart."""
     seconds = []
     for _ in range(RESTARTS):
         page.wait_for_timeout(1500)
-        generation = int(page.locator("[data-generation]").get_attribute("data-generation") or 0)
+        generation = listener.newest["generation"]
+        button = page.get_by_role("button", name="New seed").first
         begun = time.perf_counter()
-        page.get_by_role("button", name="New seed").click()
-        page.wait_for_function(
-            "old => Number(document.querySelector('[data-generation]').dataset.generation) > old",
-            arg=generation,
-            timeout=10_000,
+        button.click()
+        seconds.append(
+            listener.seconds_until(begun, lambda header, lines, g=generation: header["generation"] > g and lines)
         )
-        seconds.append(time.perf_counter() - begun)
     return seconds
 
 
@@ -188,7 +235,8 @@ def main() -> None:
         page.wait_for_timeout(3000)
         results |= watch(page, server)
         results["zoom_kept"] = zoom_survives(page)
-        slider, restart = slider_latency(page), restart_latency(page)
+        with Listener(server.url, run_id) as listener:
+            slider, restart = slider_latency(page, listener), restart_latency(page, listener)
         results |= {"slider_p50_s": statistics.median(slider), "slider_p95_s": p95(slider)}
         results |= {"restart_p50_s": statistics.median(restart), "restart_max_s": max(restart)}
         browser.close()

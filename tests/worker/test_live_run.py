@@ -349,3 +349,11 @@ def test_a_failed_run_rests_until_it_is_played_again() -> None:
     worker.order(is_playing=True)
     worker.work(0.5)
     assert (worker.status.phase, worker.status.notice) == (Phase.PLAYING, "")
+
+
+def test_a_change_before_the_first_step_is_no_intervention() -> None:
+    worker = Worker()
+    worker.work(1)
+    worker.order(settings=SMALL.replace(learning_rate=2.0))
+    worker.work(1)
+    assert worker.newest("interventions") in (None, ())

@@ -18,6 +18,7 @@ import { setProperties, themeOf, watchTheme } from "./theme.js";
 const FAR_EVERY_MS = 2000; // how often charts out of sight are brought up to date while a run plays
 const RESTS_FOR = 3; // after being drawn a chart rests this many times as long, so that the page stays alive
 const LONGEST_REST_MS = 600;
+const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would be in the way
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised"];
 
@@ -61,6 +62,7 @@ class Live {
       onState: (state, reason) => this.onConnection(state, reason),
     });
     this.phases = new PhaseWatch((phase) => this.component.setTriggerValue("phase", phase));
+    this.settings = new PhaseWatch((settings) => this.component.setTriggerValue("settings", settings), SETTINGS_STAY_MS);
     this.observe();
     this.plotly = loadPlotly(config.plotly);
     this.plotly.catch((error) => console.error("bnviz:", error));
@@ -105,6 +107,7 @@ class Live {
     else if (JSON.stringify(wishes) !== this.wished) this.socket.wish(wishes);
     this.wished = JSON.stringify(wishes);
     this.phases.believe(this.data.run_id, this.data.phase);
+    this.settings.believe(this.data.run_id, this.data.settings);
     this.setThickness(this.data.is_presenting ? PRESENTING_THICKNESS : 1);
     this.showSwitches();
     this.showHead();
@@ -222,6 +225,7 @@ class Live {
     this.speaker.hear(header);
     this.foot.show(header.interventions, header.summary);
     this.phases.see(header.run_id, header.phase);
+    this.settings.see(header.run_id, header.settings);
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once
     for (const name of header.failed) this.cards.get(name)?.fail();
     for (const [name, spec] of Object.entries(charts)) this.take(name, spec);
@@ -349,6 +353,7 @@ class Live {
     this.socket.close();
     this.scheduler.stop();
     this.phases.stop();
+    this.settings.stop();
     this.stopTheme();
     this.stopKeys();
     this.sight.disconnect();

@@ -1,11 +1,15 @@
-// Tells the page when the run's phase is no longer the one it was drawn for: once, and only when it stays so.
+// Tells the page when the run's phase, or its settings, are no longer what it was drawn for: once, and only if they stay so.
 
 const STAYS_MS = 700; // a command is on its way for some of this time
 
 export class PhaseWatch {
-  /** @param {(phase: string) => void} report */
-  constructor(report) {
+  /**
+   * @param {(value: string) => void} report
+   * @param {number} staysMs  for how long frames must say otherwise
+   */
+  constructor(report, staysMs = STAYS_MS) {
     this.report = report;
+    this.staysMs = staysMs;
   }
 
   /** What the page takes the run to be doing, after each of its reruns. */
@@ -38,6 +42,6 @@ export class PhaseWatch {
       this.timer = undefined;
       this.reported = this.seen;
       this.report(this.seen);
-    }, STAYS_MS);
+    }, this.staysMs);
   }
 }
