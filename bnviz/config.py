@@ -298,14 +298,15 @@ def weight_count(model: ModelConfig) -> int:
 def step_milliseconds(settings: Settings, competitors: int = len(TWINS)) -> float:
     """Estimated time of one lock-step on one CPU thread, in ms.
 
-    Three matrix products a weight matrix at 75 GFLOP/s, the elementwise work of a batch, and a fixed cost a layer;
-    calibrated on a two-core CPU machine: 1.4 ms at 3 x 100, batch 60, and 730 ms at 20 x 512, batch 1024.
+    Three matrix products a weight matrix at 75 GFLOP/s, the elementwise work of a batch, the update of the weights and
+    a fixed cost a layer. Calibrated on a 2.5 GHz Xeon, where the twins took 2.4 ms at 3 x 100, batch 60, 20 ms at batch
+    1024, 13 ms at 3 x 512, batch 60, and 28 ms at 10 x 200, batch 256; elsewhere it errs on the safe side.
     """
     model, batch = settings.model, settings.hyper.batch_size
     products = 6 * batch * weight_count(model) / 75e6
-    elementwise = 25 * batch * model.width * model.hidden_layers / 1e6
-    update = weight_count(model) * (4 if model.optimizer is Optimizer.ADAM else 1) / 1.5e6
-    return competitors * (products + elementwise + update + 0.08 * (model.hidden_layers + 1))
+    elementwise = 12 * batch * model.width * model.hidden_layers / 1e6
+    update = weight_count(model) * (4 if model.optimizer is Optimizer.ADAM else 1) / 0.75e6
+    return competitors * (products + elementwise + update + 0.12 * (model.hidden_layers + 1))
 
 
 def checkpoint_bytes(settings: Settings, competitors: int = len(TWINS)) -> int:
