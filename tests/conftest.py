@@ -16,9 +16,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bnviz")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless browser; where none can be had the test skips, saying what to install; under CI=true it fails."""
+    """A headless browser; where none can be had the test skips, saying what to install; under CI=true it fails.
+
+    One for each module: as long as Playwright is up its event loop runs in this thread, and no other can.
+    """
     with sync_playwright() as playwright:
         try:
             found = launch(playwright)
