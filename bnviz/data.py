@@ -16,7 +16,6 @@ from bnviz.errors import DataError
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "assets" / "mnist"
 TRAIN_IMAGES: Final = 60_000
-TEST_IMAGES: Final = 10_000
 BINARY_THRESHOLD: Final = 127  # of 255: a pixel above one half
 _IMAGE_HEADER: Final = 16  # bytes before the pixels in the IDX format
 _LABEL_HEADER: Final = 8

@@ -137,9 +137,6 @@ class History:
     def layers(self) -> int:
         return int(self.units.shape[0])
 
-    def index_of(self, competitor: Competitor) -> int:
-        return self.competitors.index(competitor)
-
 
 MEASURES: Final = tuple(one.name for one in fields(Point))  # the fields that a History stacks
 _FLOAT64: Final = frozenset({"step", "images", "compute_seconds"})  # float32 is exact only to 2^24

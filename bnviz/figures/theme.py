@@ -22,7 +22,6 @@ FONT: Final = '"Source Sans", "Source Sans 3", "Helvetica Neue", Arial, sans-ser
 TICK_SIZE: Final = 12.5
 NAME_SIZE: Final = 13
 HEADING_SIZE: Final = 13.5
-VALUE_SIZE: Final = 16
 TITLE_SIZE: Final = 15.5
 
 RUN_WIDTH: Final = 2.5

@@ -96,16 +96,12 @@ def setting_widget(lab: Lab, name: str, place: str = "sidebar") -> None:
             st.selectbox(options=list(kind), format_func=_choice_text, filter_mode=None, **shared)
         case Number(grid=()) as number:
             st.number_input(min_value=int(number.low), max_value=int(number.high), step=1, **shared)
-        case Number(grid=grid):
+        case Number(grid=grid, is_integer=is_integer):
             # A link may hold a value between two stops of the slider: it gets a stop of its own.
             options = sorted({*grid, value})
-            if number_is_integer(setting):
+            if is_integer:
                 options = [int(option) for option in options]
             st.select_slider(options=options, format_func=_number_text, **shared)
-
-
-def number_is_integer(setting: Setting) -> bool:
-    return isinstance(setting.domain, Number) and setting.domain.is_integer
 
 
 def _label(lab: Lab, setting: Setting) -> str:
@@ -177,8 +173,3 @@ def present_controls(lab: Lab) -> None:
     """What a lecturer still steers while the sidebar is hidden."""
     with st.container(key="present-controls"):
         setting_widget(lab, "learning_rate", place="page")
-
-
-def preset_sentence(lab: Lab) -> str:
-    """What to look for at the present settings; empty if they are nobody's preset."""
-    return next((preset.sentence for preset in PRESETS if preset.settings == lab.settings), "")

@@ -26,6 +26,8 @@ class Lab:
         owner: the visitor, known by a cookie.
         run: the newest record of the run on the page; the recorded run until the visitor has one.
         settings: what the visitor has asked for; it is in force, or about to be.
+        is_mine: whether this visitor steers what is shown; a recording gives way to everybody's first command. Asked of
+            the engine once a script run: every widget needs it.
         orders: all that is asked of the run; None while a recording is shown or the run is asleep.
     """
 
@@ -33,6 +35,7 @@ class Lab:
     owner: str
     run: Run
     settings: Settings
+    is_mine: bool = True
     orders: Orders | None = None
 
     @property
@@ -40,14 +43,14 @@ class Lab:
         return self.run.badge is Badge.RECORDED
 
     @property
-    def is_mine(self) -> bool:
-        """Whether this visitor steers what is shown; a recording gives way to everybody's first command."""
-        return self.is_recorded or self.engine.owner_of(self.run.run_id) == self.owner
-
-    @property
     def is_playing(self) -> bool:
         is_going = self.run.status.phase in (Phase.PLAYING, Phase.QUEUED)
         return is_going and self.orders is not None and self.orders.is_playing
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every network has diverged: nothing is left to play or step."""
+        return self.run.status.phase is Phase.STOPPED and not self.is_recorded
 
     @property
     def is_presenting(self) -> bool:
@@ -56,7 +59,8 @@ class Lab:
 
     @property
     def view(self) -> View:
-        return view_of_session().within(self.settings.model)
+        view: View = st.session_state.view
+        return view.within(self.settings.model)
 
 
 def open_lab() -> Lab:
@@ -71,7 +75,8 @@ def open_lab() -> Lab:
     if run_id is not None:
         try:
             run, orders = the_engine.hub.get(run_id), the_engine.orders_of(run_id)
-            return Lab(the_engine, owner, run, orders.settings if orders else run.settings, orders)
+            is_mine = run.badge is Badge.RECORDED or the_engine.owner_of(run_id) == owner
+            return Lab(the_engine, owner, run, orders.settings if orders else run.settings, is_mine, orders)
         except BnvizError as error:
             notify(error.text)
             _forget_run()
@@ -92,7 +97,7 @@ def _read_link() -> None:
     settings, notices = config.from_query(query)
     view, view_notices = config.view_from_query(query)
     state = st.session_state
-    state.settings, state.view_of_link = settings, view
+    state.settings, state.view = settings, view
     state.is_present = query.get("present") == "1"
     state.run_id = query.get("run") or None
     state.is_settings_link = state.run_id is None and any(setting.key in query for setting in config.SETTINGS)
@@ -237,13 +242,6 @@ def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> No
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
-
-
-def view_of_session() -> View:
-    """The view that the pickers ask for; the link's until they have been drawn."""
-    state = st.session_state
-    view: View = state.get("view") or state.get("view_of_link") or View()
-    return view
 
 
 def keep_view(view: View) -> None:

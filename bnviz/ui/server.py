@@ -32,10 +32,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 async def _collect() -> None:
-    while not gc.get_freeze_count():
-        await asyncio.sleep(START_UP_SECONDS)
-        gc.collect()
-        gc.freeze()
+    await asyncio.sleep(START_UP_SECONDS)
+    gc.collect()
+    gc.freeze()
     while True:
         await asyncio.sleep(COLLECT_EVERY_SECONDS)
         gc.collect(1)

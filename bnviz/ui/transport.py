@@ -4,7 +4,6 @@ from typing import Final
 
 import streamlit as st
 
-from bnviz.records import Phase
 from bnviz.ui import lab as commands
 from bnviz.ui.lab import Lab
 from bnviz.ui.share import share
@@ -37,11 +36,10 @@ def transport(lab: Lab) -> None:
             _speed(lab)
             if st.button("Share", key="share", icon=":material/link:", help="Links and downloads."):
                 share(lab)
-            _present()
+            _present(lab)
 
 
 def _play_or_pause(lab: Lab) -> None:
-    is_over = lab.run.status.phase is Phase.STOPPED and not lab.is_recorded
     label, action, icon = (
         ("Pause", commands.pause, ":material/pause:")
         if lab.is_playing
@@ -54,8 +52,8 @@ def _play_or_pause(lab: Lab) -> None:
         icon=icon,
         on_click=commands.command,
         args=(action, lab),
-        disabled=not lab.is_mine or is_over,
-        help="Both networks have diverged: press Reset, or change a setting that restarts." if is_over else None,
+        disabled=not lab.is_mine or lab.is_over,
+        help="Both networks have diverged: press Reset, or change a setting that restarts." if lab.is_over else None,
     )
 
 
@@ -72,7 +70,6 @@ def _start_own(lab: Lab) -> None:
 
 def _steps(lab: Lab) -> None:
     is_idle = lab.is_mine and not lab.is_playing
-    is_over = lab.run.status.phase is Phase.STOPPED and not lab.is_recorded
     for count in (1, 10, 100):
         st.button(
             f"+{count}",
@@ -80,7 +77,7 @@ def _steps(lab: Lab) -> None:
             help=f"Step {count}" + (". Key: →" if count == 1 else ""),
             on_click=commands.command,
             args=(commands.step, lab, count),
-            disabled=not is_idle or is_over,
+            disabled=not is_idle or lab.is_over,
         )
 
 
@@ -115,12 +112,11 @@ def _speed_chosen(lab: Lab) -> None:
     commands.command(commands.set_speed, lab, st.session_state.speed or None)
 
 
-def _present() -> None:
-    is_present = st.session_state.get("is_present", False)
+def _present(lab: Lab) -> None:
     st.button(
-        "Leave" if is_present else "Present",
+        "Leave" if lab.is_presenting else "Present",
         key="present",
-        icon=":material/fullscreen_exit:" if is_present else ":material/fullscreen:",
+        icon=":material/fullscreen_exit:" if lab.is_presenting else ":material/fullscreen:",
         help="Larger type, fewer controls. Key: P",
         on_click=_toggle_present,
     )
