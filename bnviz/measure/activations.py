@@ -12,6 +12,7 @@ from torch import Tensor
 from bnviz.config import ModelConfig
 from bnviz.models import Stack
 from bnviz.models.activations import Activations
+from bnviz.models.lit_pixels import LitPixels
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.records import BAND_LEVELS, QUANTILE_LEVELS, Floats, Ints
 
@@ -23,10 +24,11 @@ class Probe:
 
     Args:
         images: [m, 784], labels: [m].
+        lit: the same images as lists of lit pixels, where that is faster.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images, self.labels = images, labels
+    def __init__(self, images: Tensor, labels: Tensor, lit: LitPixels | None = None) -> None:
+        self.images, self.labels, self._lit = images, labels, lit
         self._activations: Activations | None = None
 
     def run(self, stack: Stack) -> Activations:
@@ -34,8 +36,7 @@ class Probe:
         batch = self._activations
         if batch is None or len(batch.loss) != len(stack):
             batch = self._activations = stack.activations(len(self.images))
-            batch.images.copy_(self.images)
-            batch.labels.copy_(self.labels)
+            batch.fill(self.images, self.labels, self._lit)
         stack.forward(batch)
         stack.loss(batch)
         return batch
@@ -49,12 +50,17 @@ class Probe:
         return values
 
 
+def _ranks(levels: tuple[float, ...] | Floats, count: int) -> tuple[Ints, Ints, Floats]:
+    """Between which two ranks of `count` sorted values each level lies, and how far along."""
+    position = np.asarray(levels) * (count - 1)
+    below = np.floor(position).astype(np.int64)
+    return below, np.ceil(position).astype(np.int64), position - below
+
+
 def at_levels(sorted_values: Floats, levels: tuple[float, ...] | Floats) -> Floats:
     """Quantiles along the last axis of sorted values, interpolated as `numpy.quantile` does: [..., len(levels)]"""
-    position = np.asarray(levels) * (sorted_values.shape[-1] - 1)
-    below = np.floor(position).astype(np.int64)
-    above = np.ceil(position).astype(np.int64)
-    share = (position - below).astype(sorted_values.dtype)
+    below, above, share = _ranks(levels, sorted_values.shape[-1])
+    share = share.astype(sorted_values.dtype)
     result: Floats = sorted_values[..., below] * (1 - share) + sorted_values[..., above] * share
     return result
 
@@ -66,8 +72,10 @@ def bands(sorted_inputs: Floats, units: Ints) -> Floats:
 
 
 def pooled(sorted_inputs: Floats) -> Floats:
-    """All units of a layer together, sorted: [K, l, n * m]."""
-    return np.sort(sorted_inputs.reshape(*sorted_inputs.shape[:2], -1), axis=-1)
+    """All units of a layer together, [K, l, n * m], sorted as far as `quantiles` needs it, the largest one last."""
+    values = sorted_inputs.reshape(*sorted_inputs.shape[:2], -1)
+    below, above, _ = _ranks(QUANTILE_LEVELS, values.shape[-1])
+    return np.partition(values, np.union1d(below, above), axis=-1)
 
 
 def quantiles(pooled_inputs: Floats) -> Floats:
@@ -82,14 +90,8 @@ def saturated(pooled_inputs: Floats, model: ModelConfig) -> Floats:
     (whose slope there is 0.01), z < -0.35 for GELU, nowhere for the identity.
     """
     low, high = NONLINEARITIES[model.nonlinearity].steep
-    networks, layers, count = pooled_inputs.shape
-    shares = np.empty((networks, layers))
-    for index in np.ndindex(networks, layers):
-        values = pooled_inputs[index]
-        flat_below = np.searchsorted(values, low, side="right")
-        flat_above = count - np.searchsorted(values, high, side="left")
-        shares[index] = (flat_below + flat_above) / count if np.isfinite(values[-1]) else np.nan
-    return shares
+    share = ((pooled_inputs <= low) | (pooled_inputs >= high)).mean(axis=-1)
+    return np.where(np.isfinite(pooled_inputs[..., -1]), share, np.nan)
 
 
 def dead(sorted_inputs: Floats, model: ModelConfig) -> Floats:

@@ -82,8 +82,7 @@ class Understudy:
         for mine, its in zip(self._stack.named(0).values(), stack.named(place).values(), strict=True):
             mine.copy_(its)
         self._optimizer.restore({name: state.only([place]) for name, state in optimizer.state.items()}, optimizer.count)
-        self.batch.images.copy_(last.images)
-        self.batch.labels.copy_(last.labels)
+        self.batch.fill(last.images, last.labels, last.lit)
 
     def seconds(self, hyper: HyperParams, clock: Clock) -> float:
         """Of one step; a step before it warms the caches up."""

@@ -90,6 +90,6 @@ def _moments(ordered: Floats) -> tuple[float, float, float]:
     squared = centred * centred
     variance = float(np.mean(squared))
     kurtosis = float(np.mean(squared * squared)) / variance**2 - 3 if variance**2 > 0 else np.nan
-    magnitude = np.sort(np.abs(ordered))
-    middle, tail = (float(magnitude[round(level * (len(magnitude) - 1))]) for level in (0.5, 0.999))
+    ranks = [round(level * (len(ordered) - 1)) for level in (0.5, 0.999)]
+    middle, tail = np.partition(np.abs(ordered), ranks)[ranks].tolist()
     return (scale * variance**0.5, kurtosis, tail / middle if middle > 0 else np.nan)

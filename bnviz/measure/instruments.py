@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from bnviz.config import PROBE_IMAGES
@@ -12,6 +13,7 @@ from bnviz.measure.activations import Probe
 from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, Flattened, probe_gradients
 from bnviz.models import Stack
+from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
 
 
@@ -39,8 +41,8 @@ class Instruments:
     def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints) -> None:
         self._units = units
         self._accuracy = TestAccuracy(test_images, test_labels)
-        self._probe = Probe(test_images[:PROBE_IMAGES], test_labels[:PROBE_IMAGES])
-        self._gradient_probe = Probe(test_images[:GRADIENT_IMAGES], test_labels[:GRADIENT_IMAGES])
+        self._probe = _first_images(PROBE_IMAGES, test_images, test_labels)
+        self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
         self.drift = Drift(self._probe.sorted_inputs(stack))
         self.path = landscape.WeightPath(landscape.weight_vectors(stack.parameters))
 
@@ -77,3 +79,8 @@ class Instruments:
     def walk(self, stack: Stack, step: int) -> tuple[list[int], Tensor]:
         """The path of the weights so far, the present included: steps [p] and weights [p, K, P]."""
         return self.path.until(step, landscape.weight_vectors(stack.parameters))
+
+
+def _first_images(count: int, images: Tensor, labels: Tensor) -> Probe:
+    lit = lit_data_set(images)
+    return Probe(images[:count], labels[:count], None if lit is None else lit.take(torch.arange(count)))

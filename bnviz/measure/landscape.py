@@ -195,8 +195,7 @@ def losses(stack: Stack, images: Tensor, labels: Tensor, plane: Plane, alpha: Fl
     layer is linear in (alpha, beta), so three products serve all: X (W + alpha U + beta V) = XW + alpha XU + beta XV.
     """
     batch = stack.activations(len(images))
-    batch.images.copy_(images)
-    batch.labels.copy_(labels)
+    batch.fill(images, labels)
     centre = stack.parameters.clone()
     first, second = (parameters_from(d, centre) for d in (plane.first, plane.second))
     x_w, x_u, x_v = (torch.bmm(batch.inputs[0], each.weights[0]) for each in (centre, first, second))

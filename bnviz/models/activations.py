@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bnviz.config import BnPlacement, Normalization
+from bnviz.models.lit_pixels import LitDataSet, LitPixels
 from bnviz.models.normalizations import NORMALIZATIONS, Memory, NormalizationPair
 from bnviz.models.parameters import padded
 
@@ -68,14 +69,17 @@ class Activations:
     """Everything that forward and backward write for one batch of b images.
 
     Attributes:
-        images: [b, n_0]; labels: [b] int64. Fill them, then call `Stack.forward`.
+        images: [b, n_0]; labels: [b] int64. `fill` or `select` them, then call `Stack.forward`.
+        lit: the images as lists of lit pixels, which stand in for `images` then; None where plain products are as fast.
         hidden: one `HiddenLayer` each.
         logits, delta: [K, b, 10], the output layer's u W + b and dl/dlogits.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
-        statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN.
+        statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
+        mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN.
         inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding. [K, b, n]
     """
 
+    @torch.inference_mode(False)  # buffers made within a step may be written outside of it
     def __init__(
         self,
         sizes: Sequence[int],
@@ -86,6 +90,7 @@ class Activations:
         device: torch.device,
     ) -> None:
         self.batch = batch
+        self.lit: LitPixels | None = None
         networks, width, classes = groups[-1].networks.stop, sizes[1], sizes[-1]
 
         def zeros(*shape: int) -> Tensor:
@@ -98,25 +103,40 @@ class Activations:
         self.report = zeros(2, networks)
         self.loss, self.accuracy = self.report
         self.statistics = zeros(len(sizes) - 2, 2, networks, 1, p)
+        self.statistics_of_groups = [self.statistics[:, :, group.networks] for group in groups]
+        self.mean_d_scales = zeros(networks, 2, len(sizes) - 2, p)
         self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
         self._scratch = zeros(networks, batch, p)
         self.hidden = [
-            self._hidden_layer(zeros(4, networks, batch, p), statistics, groups, placement)
-            for statistics in self.statistics
+            self._hidden_layer(layer, zeros(4, networks, batch, p), groups, placement)
+            for layer in range(len(sizes) - 2)
         ]
         self.padded_logits, self.padded_delta = zeros(2, networks, batch, padded(classes))
         self.padded_logits[:, :, classes:] = -torch.inf
         self.label_of_each = self.labels.view(1, batch, 1).expand(networks, batch, 1)
         self.scores = zeros(2, networks, batch)  # log p of the right class, and whether it is the largest
-        self.classes = torch.eye(classes, padded(classes), dtype=dtype, device=device)
-        self.one_hot = zeros(batch, padded(classes))
+        self.minus_one = zeros(1, 1, 1).sub_(1).expand(networks, batch, 1)
         self.logits, self.delta = self.padded_logits[:, :, :classes], self.padded_delta[:, :, :classes]
         self.inputs = [self.images.expand(networks, batch, sizes[0]), *(h.u[:, :, :width] for h in self.hidden)]
         self.products = [*(h.z[:, :, :width] for h in self.hidden), self.logits]
         self.deltas = [*(h.delta[:, :, :width] for h in self.hidden), self.delta]
 
+    def fill(self, images: Tensor, labels: Tensor, lit: LitPixels | None = None) -> None:
+        """Take in a mini-batch, [b, n_0] and [b]; `lit`, if given, are the same images and all that is read of them."""
+        if lit is None:
+            self.images.copy_(images)
+        self.labels.copy_(labels)
+        self.lit = lit
+
+    def select(self, images: Tensor, labels: Tensor, index: Tensor, lit: LitDataSet | None = None) -> None:
+        """Take in a mini-batch out of a data set: [N, n_0], [N], [b]; `lit`, if given, is all of its images."""
+        if lit is None:
+            torch.index_select(images, 0, index, out=self.images)
+        torch.index_select(labels, 0, index, out=self.labels)
+        self.lit = None if lit is None else lit.take(index)
+
     def _hidden_layer(
-        self, buffers: Tensor, statistics: Tensor, groups: Sequence[Group], placement: BnPlacement
+        self, layer: int, buffers: Tensor, groups: Sequence[Group], placement: BnPlacement
     ) -> HiddenLayer:
         z, g, normalized, delta = buffers
         is_before = placement is BnPlacement.BEFORE
@@ -125,21 +145,22 @@ class Activations:
         parts = []
         for group in groups:
             k, normalization = group.networks, group.normalization
-            memory = self._memory(normalized[k], statistics[:, k], self._scratch[k])
+            memory = self._memory(layer, k, normalized[k])
             is_biased = not (is_before and normalization.drops_bias_before_it)
             pre_activation = z[k] if is_biased else None
             parts.append(Part(normalization, x[k], out[k], delta[k], memory, pre_activation))
         return HiddenLayer(z, g, u, delta, tuple(parts))
 
-    def _memory(self, normalized: Tensor, statistics: Tensor, scratch: Tensor) -> Memory:
-        mean, variance = statistics
+    def _memory(self, layer: int, k: slice, normalized: Tensor) -> Memory:
+        mean, variance = self.statistics[layer, :, k]
+        mean_d_gamma, mean_d_beta = self.mean_d_scales[k, :, layer].unsqueeze(2).unbind(1)
         return Memory(
             normalized=normalized,
             mean=mean,
             variance=variance,
             inverse_std=torch.zeros_like(mean),
             batch_mean=self._batch_mean.expand(len(mean), 1, self.batch),
-            scratch=scratch,
-            mean_d_gamma=torch.zeros_like(mean),
-            mean_d_beta=torch.zeros_like(mean),
+            scratch=self._scratch[k],
+            mean_d_gamma=mean_d_gamma,
+            mean_d_beta=mean_d_beta,
         )

@@ -35,29 +35,40 @@ class Optimizer(Protocol):
 
 
 class Descend:
-    """Plain gradient descent fused into the gradient's own product: W <- (1 - lr decay) W - lr u^T delta.
+    """Gradient descent fused into the gradients' own products: W <- keep W - u^T delta.
 
-    The gradient is never stored, which saves writing and reading it once a step.
+    Delta has the learning rate in it already, and the gradient is never stored, which saves writing and reading it.
+
+    Attributes:
+        keep: 1 - learning rate * weight decay of every network, [K, 1, 1]; None without decay.
     """
 
     def __init__(self, parts: ParameterParts) -> None:
         self.parts = parts
-        self.learning_rate, self.keep = 0.0, 1.0
+        self.keep: Tensor | None = None
 
     def weight(self, target: Tensor, left: Tensor, right: Tensor) -> None:
-        target.baddbmm_(left, right, beta=self.keep, alpha=-self.learning_rate)
+        if self.keep is not None:
+            target.mul_(self.keep)
+        target.baddbmm_(left, right, alpha=-1)
+
+    def first_weight(self, target: Tensor, gradient: Tensor, network: int) -> None:
+        if self.keep is not None:
+            target.mul_(self.keep[network])
+        target.sub_(gradient)
 
     def bias(self, target: Tensor, left: Tensor, right: Tensor) -> None:
-        target.baddbmm_(left, right, alpha=-self.learning_rate)
+        target.baddbmm_(left, right, alpha=-1)
 
-    def vector(self, target: Tensor, gradient: Tensor, factor: float) -> None:
-        target.add_(gradient, alpha=-self.learning_rate * factor)
+    def scales(self, target: Tensor, gradient: Tensor, factor: float) -> None:
+        target.add_(gradient, alpha=-factor)
 
 
 class Sgd:
     """torch.optim.SGD: v <- momentum v + (gradient + decay W);  W <- W - lr v. Decay applies to weight matrices only.
 
-    Momentum 0 forgets the velocity, so that turning momentum on again starts from rest.
+    Without momentum the learning rate enters at the top: backward is linear in dl/dlogits, so from lr dl/dlogits every
+    gradient comes out times lr. Momentum 0 forgets the velocity: turned on again, it starts from rest.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -65,45 +76,41 @@ class Sgd:
         self.count = 0
         self._descend = Descend(ParameterParts(stack.parameters, stack.groups))
         self._collect: Collect | None = None
-        self._last: HyperParams | None = None
+        self._rates: Tensor | None = None  # of the last step
 
     def step(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
-        self._last = hyper
+        self._rates = rates = stack.rates(hyper.learning_rate)
         if hyper.momentum > 0:
-            self._step_with_momentum(stack, batch, hyper)
+            self._step_with_momentum(stack, batch, hyper, rates)
             return
         self.state = {}
-        self._descend.learning_rate = hyper.learning_rate
-        self._descend.keep = 1 - hyper.learning_rate * hyper.weight_decay
+        batch.padded_delta.mul_(rates[:, :, None])
+        self._descend.keep = (1 - hyper.weight_decay * rates)[:, :, None] if hyper.weight_decay > 0 else None
         stack.backward(batch, self._descend)
 
-    def _step_with_momentum(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
-        gradient = self._gradient(stack, batch, hyper.weight_decay)
+    def _step_with_momentum(self, stack: Stack, batch: Activations, hyper: HyperParams, rates: Tensor) -> None:
+        if self._collect is None:
+            self._collect = Collect(stack.parameters.empty_like(), stack.groups)
+        gradient = gradient_with_decay(stack, batch, self._collect, hyper.weight_decay)
         if "velocity" not in self.state:
             self.state["velocity"] = stack.parameters.empty_like()
         velocity = self.state["velocity"].flat
         velocity.mul_(hyper.momentum).add_(gradient.flat)
-        stack.parameters.flat.add_(velocity, alpha=-hyper.learning_rate)
-
-    def _gradient(self, stack: Stack, batch: Activations, decay: float) -> Parameters:
-        if self._collect is None:
-            self._collect = Collect(stack.parameters.empty_like(), stack.groups)
-        return gradient_with_decay(stack, batch, self._collect, decay)
+        stack.parameters.flat.addcmul_(velocity, rates, value=-1)
 
     def weight_change(self, stack: Stack, batch: Activations) -> Parameters:
-        assert self._last is not None
-        rate, decay = self._last.learning_rate, self._last.weight_decay
+        assert self._rates is not None
         change = stack.parameters.empty_like()
         if "velocity" in self.state:
-            torch.mul(self.state["velocity"].flat, -rate, out=change.flat)
+            torch.mul(self.state["velocity"].flat, -self._rates, out=change.flat)
             return change
-        for target, u, delta in zip(change.weights, batch.inputs, batch.deltas, strict=True):
-            torch.bmm(u.transpose(1, 2), delta, out=target)
-        now, gradient = stack.parameters.flat_weights, change.flat_weights
-        if decay > 0:  # the step was -lr (gradient + decay before), and before = (now + lr gradient) / (1 - lr decay)
-            before = (now + rate * gradient) / (1 - rate * decay)
-            gradient.add_(before, alpha=decay)
-        gradient.mul_(-rate)
+        stack.weight_gradients(batch, Collect(change, stack.groups))
+        step = change.flat_weights
+        if self._descend.keep is None:
+            step.neg_()
+        else:  # now = keep before - step
+            now = stack.parameters.flat_weights
+            torch.sub(now, (now + step) / self._descend.keep[:, :, 0], out=step)
         return change
 
     def restore(self, state: dict[str, Parameters], count: int) -> None:
@@ -125,28 +132,28 @@ class Adam:
         self.count = 0
         self.state = {name: stack.parameters.empty_like() for name in ("first_moment", "second_moment")}
         self._collect = Collect(stack.parameters.empty_like(), stack.groups)
-        self._last: HyperParams | None = None
+        self._last: tuple[HyperParams, Tensor] | None = None
 
     def step(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
-        self._last = hyper
         self.count += 1
         gradient = gradient_with_decay(stack, batch, self._collect, hyper.weight_decay).flat
         first, second = self.state["first_moment"].flat, self.state["second_moment"].flat
         first.lerp_(gradient, 1 - hyper.momentum)
         second.mul_(self.BETA2).addcmul_(gradient, gradient, value=1 - self.BETA2)
-        scaled, rate = self._direction(hyper)
-        stack.parameters.flat.addcdiv_(first, scaled, value=-rate)
+        self._last = (hyper, stack.rates(hyper.learning_rate))
+        stack.parameters.flat.sub_(self._direction())
 
-    def _direction(self, hyper: HyperParams) -> tuple[Tensor, float]:
-        """sqrt(v / (1 - beta2^t)) + eps, and lr / (1 - beta1^t)."""
+    def _direction(self) -> Tensor:
+        """lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) of the last step, [K, P]."""
+        assert self._last is not None
+        hyper, rates = self._last
         spread = self.state["second_moment"].flat.sqrt().div_((1 - self.BETA2**self.count) ** 0.5).add_(self.EPS)
-        return spread, hyper.learning_rate / (1 - hyper.momentum**self.count)
+        scaled = rates / (1 - hyper.momentum**self.count)
+        return torch.div(self.state["first_moment"].flat, spread, out=spread).mul_(scaled)
 
     def weight_change(self, stack: Stack, batch: Activations) -> Parameters:
-        assert self._last is not None
-        scaled, rate = self._direction(self._last)
         change = stack.parameters.empty_like()
-        change.flat.addcdiv_(self.state["first_moment"].flat, scaled, value=-rate)
+        torch.neg(self._direction(), out=change.flat)
         return change
 
     def restore(self, state: dict[str, Parameters], count: int) -> None:

@@ -1,4 +1,4 @@
-"""The numbers that training changes, of K networks, in one flat buffer."""
+"""The numbers that training changes, of K networks, in one buffer."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,62 +18,63 @@ def padded(units: int) -> int:
 
 
 class Parameters:
-    """Weights, biases, gammas and betas of K networks as views of one flat buffer; also their gradients and momenta.
+    """Weights, biases, gammas and betas of K networks as views of one buffer; also their gradients and momenta.
 
-    The padding is never part of a product, so its weights and gradients stay what they were made: 0 (gamma: as filled).
+    A network is a row, so that what differs between networks, a learning rate say, is one column beside it. The padding
+    is never part of a product, so its weights and gradients stay what they were made: 0 (gamma: as filled).
 
     Attributes:
-        flat: [everything], weight matrices first.
+        flat: [K, P], weight matrices first.
         weights: for each of the w weight layers [K, n_in, n_out], so that a layer is u W (the transpose of the paper's
             W, which multiplies from the left).
+        first_weight: [K, n_0, p], the first layer's with its padding.
         biases: for each weight layer [K, 1, p].
         gammas, betas: for each hidden layer [K, 1, p].
+        scales: [K, 2, l, p], gammas and betas of all layers.
     """
 
+    @torch.inference_mode(False)  # buffers made within a step may be written outside of it
     def __init__(self, sizes: Sequence[int], networks: int, dtype: torch.dtype, device: torch.device) -> None:
         self.sizes, self.networks = tuple(sizes), networks
-        matrices = [(networks, n_in, padded(n_out)) for n_in, n_out in pairwise(sizes)]
-        vectors = [(networks, 1, padded(n)) for n in sizes[1:]]
+        matrices = [(n_in, padded(n_out)) for n_in, n_out in pairwise(sizes)]
+        vectors = [(1, padded(n)) for n in sizes[1:]]
         shapes = [*matrices, *vectors, *vectors[:-1], *vectors[:-1]]
-        lengths = [k * n_in * p for k, n_in, p in shapes]
-        self.flat = torch.zeros(sum(lengths), dtype=dtype, device=device)
-        blocks = [part.view(shape) for part, shape in zip(torch.split(self.flat, lengths), shapes, strict=True)]
+        lengths = [rows * p for rows, p in shapes]
+        self.flat = torch.zeros(networks, sum(lengths), dtype=dtype, device=device)
+        parts = zip(torch.split(self.flat, lengths, dim=1), shapes, strict=True)
+        blocks = [part.view(networks, *shape) for part, shape in parts]
         w = len(matrices)
         self._weight_end = sum(lengths[:w])
         self._first_end = lengths[0]
+        self.first_weight = blocks[0]
         self.weights = [block[:, :, :n] for block, n in zip(blocks[:w], sizes[1:], strict=True)]
         self.biases = blocks[w : 2 * w]
         self.gammas = blocks[2 * w : 3 * w - 1]
         self.betas = blocks[3 * w - 1 :]
+        self.scales = self.flat[:, sum(lengths[: 2 * w]) :].view(networks, 2, w - 1, vectors[0][1])
 
     @property
     def flat_weights(self) -> Tensor:
-        """The weight matrices alone: what weight decay applies to."""
-        return self.flat[: self._weight_end]
+        """The weight matrices alone, [K, ...]: what weight decay applies to."""
+        return self.flat[:, : self._weight_end]
 
     @property
     def flat_later_weights(self) -> Tensor:
-        """The weight matrices without the first layer's."""
-        return self.flat[self._first_end : self._weight_end]
+        """The weight matrices without the first layer's, [K, ...]."""
+        return self.flat[:, self._first_end : self._weight_end]
 
     def empty_like(self) -> "Parameters":
         """Zeros in the same arrangement: a gradient, a momentum, a direction."""
         return Parameters(self.sizes, self.networks, self.flat.dtype, self.flat.device)
 
     def clone(self) -> "Parameters":
-        copy = self.empty_like()
-        copy.flat.copy_(self.flat)
-        return copy
+        return self.only(range(self.networks))
 
     def only(self, networks: Sequence[int]) -> "Parameters":
         """A copy of some of the networks, in this order."""
         chosen = Parameters(self.sizes, len(networks), self.flat.dtype, self.flat.device)
-        for mine, theirs in zip(self._blocks(), chosen._blocks(), strict=True):
-            theirs.copy_(mine[list(networks)])
+        chosen.flat.copy_(self.flat[list(networks)])
         return chosen
-
-    def _blocks(self) -> list[Tensor]:
-        return [*self.weights, *self.biases, *self.gammas, *self.betas]
 
     def named(self, network: int) -> dict[str, Tensor]:
         """One network's numbers without the padding, as views.

@@ -1,5 +1,6 @@
 """K networks computed as one: forward and backward, written out."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from bnviz.config import BnPlacement, ModelConfig, Normalization
 from bnviz.models.activations import Activations, Group, groups_of
+from bnviz.models.lit_pixels import first_product
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.models.normalizations import EPS
 from bnviz.models.parameters import Parameters
@@ -17,11 +19,12 @@ class ParameterParts:
     """Parameters as the layers use them: weights whole, vectors split by group of networks. [layer][group]"""
 
     def __init__(self, parameters: Parameters, groups: Sequence[Group]) -> None:
-        self.weights = parameters.weights
+        self.weights, self.first_weight = parameters.weights, parameters.first_weight
         self.output_bias = parameters.biases[-1]
         self.biases = [[bias[group.networks] for group in groups] for bias in parameters.biases[:-1]]
         self.gammas = [[gamma[group.networks] for group in groups] for gamma in parameters.gammas]
         self.betas = [[beta[group.networks] for group in groups] for beta in parameters.betas]
+        self.scales = [parameters.scales[group.networks] for group in groups]
 
 
 class Sink(Protocol):
@@ -32,11 +35,14 @@ class Sink(Protocol):
     def weight(self, target: Tensor, left: Tensor, right: Tensor) -> None:
         """The gradient of a weight matrix is the product left @ right. [K, n_in, b] @ [K, b, n_out]"""
 
+    def first_weight(self, target: Tensor, gradient: Tensor, network: int) -> None:
+        """The gradient of the first weight matrix of one network, as it is. [n_0, p]"""
+
     def bias(self, target: Tensor, left: Tensor, right: Tensor) -> None:
         """The gradient of a bias is the product left @ right. [k, 1, b] @ [k, b, p]"""
 
-    def vector(self, target: Tensor, gradient: Tensor, factor: float) -> None:
-        """The gradient of a gamma or beta is factor * gradient. [k, 1, p]"""
+    def scales(self, target: Tensor, gradient: Tensor, factor: float) -> None:
+        """The gradient of all gammas and betas of a group is factor * gradient. [k, 2, l, p]"""
 
 
 class Collect:
@@ -50,7 +56,10 @@ class Collect:
 
     bias = weight
 
-    def vector(self, target: Tensor, gradient: Tensor, factor: float) -> None:
+    def first_weight(self, target: Tensor, gradient: Tensor, network: int) -> None:
+        target.copy_(gradient)
+
+    def scales(self, target: Tensor, gradient: Tensor, factor: float) -> None:
         torch.mul(gradient, factor, out=target)
 
 
@@ -62,6 +71,7 @@ class Stack:
     layer's b is added after the mean, so none cancels and all stay. gamma starts at 1, beta and b at 0.
 
     Attributes:
+        learning_rates: each network's own; None where it has that of the run.
         parameters: what the optimizer changes.
         running: [l, 2, K, 1, p], BN's running mean and unbiased variance of every hidden layer.
     """
@@ -72,8 +82,10 @@ class Stack:
         normalizations: Sequence[Normalization],
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
+        learning_rates: Sequence[float | None] | None = None,
     ) -> None:
         self.model, self.normalizations = model, tuple(normalizations)
+        self.learning_rates = tuple(learning_rates or [None] * len(self.normalizations))
         self.dtype, self.device = dtype, device or torch.device("cpu")
         self.groups = groups_of(self.normalizations)
         self.parameters = Parameters(model.sizes, len(self.normalizations), self.dtype, self.device)
@@ -85,14 +97,25 @@ class Stack:
         shape = (model.hidden_layers, 2, *self.parameters.gammas[0].shape)
         self.running = torch.zeros(shape, dtype=self.dtype, device=self.device)
         self.running[:, 1] = 1
+        self._running_of_groups = [self.running[:, :, group.networks] for group in self.groups]
+        self._rates, self._rates_for = torch.zeros(len(self), 1, dtype=self.dtype, device=self.device), math.nan
 
     def __len__(self) -> int:
         return len(self.normalizations)
 
-    def set_weights(self, weights: Sequence[Tensor]) -> None:
-        """Give every network the same weight matrices, each [n_out, n_in] as PyTorch has them."""
+    def set_weights(self, weights: Sequence[Tensor], networks: Sequence[int] | None = None) -> None:
+        """Give these networks, or all, the same weight matrices, each [n_out, n_in] as PyTorch has them."""
+        chosen = range(len(self)) if networks is None else networks
         for mine, given in zip(self.parameters.weights, weights, strict=True):
-            mine.copy_(given.T)
+            mine[list(chosen)] = given.T.to(mine)
+
+    def rates(self, learning_rate: float) -> Tensor:
+        """The learning rate of every network, [K, 1], where the run's is `learning_rate`; always the same tensor."""
+        if learning_rate != self._rates_for:
+            rates = [learning_rate if own is None else own for own in self.learning_rates]
+            self._rates.copy_(torch.tensor(rates, dtype=self.dtype)[:, None])
+            self._rates_for = learning_rate
+        return self._rates
 
     def activations(self, batch: int) -> Activations:
         """Buffers for a batch of this size."""
@@ -102,8 +125,16 @@ class Stack:
 
     def forward(self, batch: Activations) -> None:
         """Images to logits, BN with this batch's statistics (the paper's N_BN^tr); running statistics untouched."""
-        torch.bmm(batch.inputs[0], self._parts.weights[0], out=batch.products[0])
+        first_product(batch.inputs[0], batch.lit, self.parameters, out=batch.hidden[0].z)
         self.forward_from_first_product(batch)
+
+    def _first_gradient(self, batch: Activations, sink: Sink) -> None:
+        """u^T delta of the first layer."""
+        if batch.lit is None:
+            sink.weight(sink.parts.weights[0], batch.inputs[0].transpose(1, 2), batch.deltas[0])
+            return
+        for network, (target, delta) in enumerate(zip(sink.parts.first_weight, batch.hidden[0].delta, strict=True)):
+            sink.first_weight(target, batch.lit.transposed_times(delta), network)
 
     def forward_from_first_product(self, batch: Activations) -> None:
         """The same where the first layer's u W is already in place."""
@@ -137,50 +168,52 @@ class Stack:
         The padding's logits are -inf: classes of probability 0, which change nothing.
         """
         log_p = torch.log_softmax(batch.padded_logits, dim=2)
-        log_p_label = log_p.gather(2, batch.label_of_each)
-        batch.scores[0].copy_(log_p_label.squeeze(2))
-        torch.ge(batch.scores[0], log_p.amax(2), out=batch.scores[1])
+        log_p_label, is_right = batch.scores.unsqueeze(3)
+        torch.gather(log_p, 2, batch.label_of_each, out=log_p_label)
+        torch.ge(log_p_label, log_p.amax(2, keepdim=True), out=is_right)
         torch.mean(batch.scores, dim=2, out=batch.report)
         batch.loss.neg_()
-        torch.index_select(batch.classes, 0, batch.labels, out=batch.one_hot)
-        torch.sub(log_p.exp_(), batch.one_hot, out=batch.padded_delta).mul_(1 / batch.batch)
+        torch.softmax(batch.padded_logits, dim=2, out=batch.padded_delta)  # exp(log_p) takes three times as long
+        batch.padded_delta.scatter_add_(2, batch.label_of_each, batch.minus_one).mul_(1 / batch.batch)
 
     # --- backward -----------------------------------------------------------------------------------------------------
 
     def backward(self, batch: Activations, sink: Sink) -> None:
         """dl/dlogits back to every parameter; each gradient goes to the sink once nothing needs the old value."""
         weights, into = self._parts.weights, sink.parts
-        for layer in range(len(batch.hidden), -1, -1):
+        for layer in range(len(batch.hidden), 0, -1):
             u, delta = batch.inputs[layer], batch.deltas[layer]
-            if layer > 0:
-                torch.bmm(delta, weights[layer].transpose(1, 2), out=batch.deltas[layer - 1])
+            torch.bmm(delta, weights[layer].transpose(1, 2), out=batch.deltas[layer - 1])
             sink.weight(into.weights[layer], u.transpose(1, 2), delta)
-            if layer > 0:
-                self._backward_hidden(layer - 1, batch, sink)
+            self._backward_hidden(layer - 1, batch, sink)
+        self._first_gradient(batch, sink)
         sink.bias(into.output_bias, batch.ones, batch.padded_delta)
+        for group, scales in zip(self.groups, into.scales, strict=True):
+            if group.normalization.has_parameters:
+                sink.scales(scales, batch.mean_d_scales[group.networks], batch.batch)
 
     def _backward_hidden(self, layer: int, batch: Activations, sink: Sink) -> None:
         """dl/du of one hidden layer to dl/d(u W), in place."""
         hidden = batch.hidden[layer]
         if self._is_bn_before:
             self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
-            self._backward_normalization(layer, batch, sink)
+            self._backward_normalization(layer, batch)
         else:
-            self._backward_normalization(layer, batch, sink)
+            self._backward_normalization(layer, batch)
             self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
         for part, bias in zip(hidden.parts, sink.parts.biases[layer], strict=True):
             if part.pre_activation is not None:
                 sink.bias(bias, batch.ones[: len(bias)], part.delta)
 
-    def _backward_normalization(self, layer: int, batch: Activations, sink: Sink) -> None:
-        into = sink.parts
-        for part, gamma, d_gamma, d_beta in zip(
-            batch.hidden[layer].parts, self._parts.gammas[layer], into.gammas[layer], into.betas[layer], strict=True
-        ):
+    def _backward_normalization(self, layer: int, batch: Activations) -> None:
+        for part, gamma in zip(batch.hidden[layer].parts, self._parts.gammas[layer], strict=True):
             part.normalization.backward(part.delta, gamma, part.memory)
-            if part.normalization.has_parameters:
-                sink.vector(d_gamma, part.memory.mean_d_gamma, batch.batch)
-                sink.vector(d_beta, part.memory.mean_d_beta, batch.batch)
+
+    def weight_gradients(self, batch: Activations, sink: Sink) -> None:
+        """Send the gradients of the weight matrices alone, once more, from what the last backward pass left."""
+        for layer in range(len(batch.hidden), 0, -1):
+            sink.weight(sink.parts.weights[layer], batch.inputs[layer].transpose(1, 2), batch.deltas[layer])
+        self._first_gradient(batch, sink)
 
     # --- running statistics and inference -----------------------------------------------------------------------------
 
@@ -190,9 +223,11 @@ class Stack:
         Once a batch, after forward: it turns the batch's biased variance into the unbiased one in place.
         """
         batch.statistics[:, 1].mul_(batch.batch / (batch.batch - 1))
-        for group in self.groups:
+        for group, running, statistics in zip(
+            self.groups, self._running_of_groups, batch.statistics_of_groups, strict=True
+        ):
             if group.normalization.has_parameters:
-                self.running[:, :, group.networks].lerp_(batch.statistics[:, :, group.networks], momentum)
+                running.lerp_(statistics, momentum)
 
     def folded(self) -> Parameters:
         """The networks for inference: BN with running statistics is an affine map, folded into a neighbour's weights.
@@ -225,7 +260,9 @@ class Stack:
 
     def only(self, networks: Sequence[int]) -> "Stack":
         """A copy of some of the networks. Each goes on as if the others were still beside it, bit for bit."""
-        chosen = Stack(self.model, [self.normalizations[k] for k in networks], self.dtype, self.device)
+        normalizations = [self.normalizations[k] for k in networks]
+        rates = [self.learning_rates[k] for k in networks]
+        chosen = Stack(self.model, normalizations, self.dtype, self.device, rates)
         chosen.parameters.flat.copy_(self.parameters.only(networks).flat)
         chosen.running.copy_(self.running[:, :, list(networks)])
         return chosen

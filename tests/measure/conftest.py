@@ -29,8 +29,7 @@ def trained(test_set):
         rule, batch = make_optimizer(stack), stack.activations(hyper.batch_size)
         for number in range(steps):
             rows = slice(number * hyper.batch_size, (number + 1) * hyper.batch_size)
-            batch.images.copy_(images[rows])
-            batch.labels.copy_(labels[rows])
+            batch.fill(images[rows], labels[rows])
             stack.forward(batch)
             stack.loss(batch)
             rule.step(stack, batch, hyper)

@@ -69,8 +69,7 @@ def after_a_step(trained, test_set):
     stack = trained(ModelConfig(nonlinearity=Nonlinearity.RELU), steps=1)
     rule, last, batch = make_optimizer(stack), stack.activations(60), stack.activations(60)
     for each in (last, batch):
-        each.images.copy_(test_set[0][:60])
-        each.labels.copy_(test_set[1][:60])
+        each.fill(test_set[0][:60], test_set[1][:60])
     stack.forward(last)
     stack.loss(last)
     rule.step(stack, last, HyperParams(learning_rate=0.1))

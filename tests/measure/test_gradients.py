@@ -73,8 +73,7 @@ def test_one_that_has_stopped_has_no_counts_and_one_without_gradient_has_no_shap
 def test_the_update_ratio_is_the_norm_of_the_change_over_the_norm_before(trained, test_set):
     stack = trained(ModelConfig(), steps=2)
     rule, batch = make_optimizer(stack), stack.activations(60)
-    batch.images.copy_(test_set[0][:60])
-    batch.labels.copy_(test_set[1][:60])
+    batch.fill(test_set[0][:60], test_set[1][:60])
     stack.forward(batch)
     stack.loss(batch)
     before = stack.parameters.clone()

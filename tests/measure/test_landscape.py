@@ -89,8 +89,7 @@ def test_the_surface_is_the_loss_at_the_moved_weights(walk, test_set, directions
     for row, column in ((0, 0), (2, 3), (4, 1)):
         moved = moved_stack(stack, plane, alpha[column], beta[row])
         batch = moved.activations(512)
-        batch.images.copy_(images)
-        batch.labels.copy_(labels)
+        batch.fill(images, labels)
         moved.forward(batch)
         moved.loss(batch)
         assert surface[:, row, column] == pytest.approx(batch.loss.numpy(), rel=1e-3)

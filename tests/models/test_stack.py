@@ -50,8 +50,7 @@ def images_and_labels(batch: int, seed: int, dtype=torch.float64) -> tuple[Tenso
 
 
 def fill(activations: Activations, images: Tensor, labels: Tensor) -> Activations:
-    activations.images.copy_(images)
-    activations.labels.copy_(labels)
+    activations.fill(images, labels)
     return activations
 
 
@@ -126,8 +125,8 @@ def test_given_the_same_gradients_the_rules_are_torch_optims(model, batch, hyper
     """Adam divides by |g|, so two networks whose gradients differ by rounding soon part; the rule itself must not."""
     stack = make_stack(model)
     rule, collect = make_optimizer(stack), Collect(stack.parameters.empty_like(), stack.groups)
-    end = len(stack.parameters.flat_weights)
-    theirs = [nn.Parameter(part.clone()) for part in (stack.parameters.flat[:end], stack.parameters.flat[end:])]
+    end = stack.parameters.flat_weights.shape[1]
+    theirs = [nn.Parameter(part.clone()) for part in (stack.parameters.flat[:, :end], stack.parameters.flat[:, end:])]
     groups = [{"params": [part]} for part in theirs]
     kind = torch.optim.Adam if model.optimizer is Optimizer.ADAM else torch.optim.SGD
     torch_rule = kind(groups, lr=0.1, **({"eps": 1e-8} if kind is torch.optim.Adam else {}))
@@ -136,13 +135,13 @@ def test_given_the_same_gradients_the_rules_are_torch_optims(model, batch, hyper
         stack.forward(activations)
         stack.loss(activations)
         stack.backward(activations, collect)
-        theirs[0].grad, theirs[1].grad = collect.gradient.flat[:end].clone(), collect.gradient.flat[end:].clone()
+        theirs[0].grad, theirs[1].grad = collect.gradient.flat[:, :end].clone(), collect.gradient.flat[:, end:].clone()
         change_settings(torch_rule, hyper)
         torch_rule.step()
         stack.forward(activations)
         stack.loss(activations)
         rule.step(stack, activations, hyper)
-        for mine, part in zip((stack.parameters.flat[:end], stack.parameters.flat[end:]), theirs, strict=True):
+        for mine, part in zip((stack.parameters.flat[:, :end], stack.parameters.flat[:, end:]), theirs, strict=True):
             assert torch.allclose(mine, part, rtol=1e-9, atol=1e-12)
 
 
