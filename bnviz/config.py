@@ -80,11 +80,32 @@ class Directions(StrEnum):
 
 @dataclass(frozen=True)
 class Competitor:
-    """One of the networks that train in lock-step on the same mini-batches."""
+    """One of the networks that train in lock-step on the same mini-batches.
+
+    All of them share shape, nonlinearity and the order of the images; what a competitor does not have of its own (None)
+    is the run's.
+    """
 
     name: str  # "plain", "bn": also the role of its colour
     label: str
     normalization: Normalization
+    learning_rate: float | None = None
+    initialization: Initialization | None = None
+    init_scale: float | None = None
+    seed: int | None = None  # of its initial weights
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", *_OWN_START):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, BY_NAME[name].check(getattr(self, name)))
+
+    def starts_from(self, model: "ModelConfig") -> "ModelConfig":
+        """The model of the run with what is this competitor's own: what its initial weights are drawn from."""
+        own = {name: getattr(self, name) for name in _OWN_START if getattr(self, name) is not None}
+        return replace(model, **own)
+
+
+_OWN_START: Final = ("initialization", "init_scale", "seed")
 
 
 PLAIN: Final = Competitor("plain", "without BN", Normalization.NONE)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bnviz import data
-from bnviz.config import TWINS, Competitor, Device, Directions, HyperParams, Settings
+from bnviz.config import TWINS, Competitor, Device, Directions, HyperParams, ModelConfig, Settings
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure import landscape
@@ -19,6 +20,7 @@ from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, healt
 from bnviz.measure.gradients import gradient_record, update_ratios
 from bnviz.measure.instruments import Instruments
 from bnviz.models import Activations, Stack, initial_weights, make_optimizer, optimizers
+from bnviz.models.captured import captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
     Condition,
@@ -57,6 +59,18 @@ def device_of(device: Device) -> torch.device:
     return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
 
 
+def _untrained(model: ModelConfig, competitors: Sequence[Competitor], device: torch.device) -> Stack:
+    """The competitors at step 0; those that start from the same settings start from the same weights."""
+    rates = [one.learning_rate for one in competitors]
+    stack = Stack(model, [one.normalization for one in competitors], device=device, learning_rates=rates)
+    starts: dict[ModelConfig, list[int]] = {}
+    for k, competitor in enumerate(competitors):
+        starts.setdefault(competitor.starts_from(model), []).append(k)
+    for start, networks in starts.items():
+        stack.set_weights(initial_weights(start), networks)
+    return stack
+
+
 class Trainer:
     """K competitors trained in lock-step on the same mini-batches: mathematics only, no clock and no thread.
 
@@ -89,10 +103,10 @@ class Trainer:
         self._labels, test_labels = mnist.labels(self._device)
         self._lit = lit_data_set(self._images)
         self._batches = Batches(model.seed, len(self._images))
-        self._stack = Stack(model, [one.normalization for one in competitors], device=self._device)
-        self._stack.set_weights(initial_weights(model))
+        self._stack = _untrained(model, self.competitors, self._device)
         self._optimizer = make_optimizer(self._stack)
         self._instruments = Instruments(self._stack, test_images, test_labels, self.units)
+        self._captured_forward, self._captured_update = captured_on(self._device), captured_on(self._device)
         self._batch: Activations | None = None  # buffers of the present batch size
         self._last: Activations | None = None  # as the last step left them
         count = len(self.competitors)
@@ -135,7 +149,7 @@ class Trainer:
             return
         if hyper != self.settings.hyper:
             self.settings = Settings(self.settings.model, hyper)
-        index = self._batches.take(hyper.batch_size).to(self._device)
+        index = self._batches.take(hyper.batch_size)
         batch, losses, accuracies = self._forward(index)
         while not all(map(math.isfinite, losses)):
             self._stop([place for place, loss in enumerate(losses) if not math.isfinite(loss)], batch)
@@ -147,8 +161,7 @@ class Trainer:
         self._loss_steps += 1
         if not self._training:
             return
-        self._optimizer.step(self._stack, batch, hyper)
-        self._stack.update_running(batch, hyper.bn_momentum)
+        self._update(batch, hyper)
         self._last = batch
         for k, loss, accuracy in zip(self._training, losses, accuracies, strict=True):
             self._loss_sum[k] += loss
@@ -163,11 +176,24 @@ class Trainer:
         batch = self._batch
         if batch is None or batch.batch != len(index):
             batch = self._batch = self._stack.activations(len(index))
-        batch.select(self._images, self._labels, index, self._lit)
-        self._stack.forward(batch)
-        self._stack.loss(batch)
+        batch.index.copy_(index, non_blocking=True)
+        self._captured_forward(lambda: self._forward_work(batch), key=batch)
         losses, accuracies = batch.report.tolist()
         return batch, losses, accuracies
+
+    def _forward_work(self, batch: Activations) -> None:
+        batch.select(self._images, self._labels, self._lit)
+        self._stack.forward(batch)
+        self._stack.loss(batch)
+
+    def _update(self, batch: Activations, hyper: HyperParams) -> None:
+        self._optimizer.prepare(self._stack, hyper)
+        key = (batch, replace(hyper, learning_rate=1.0))  # which a recording reads from a tensor
+        self._captured_update(lambda: self._update_work(batch, hyper), key)
+
+    def _update_work(self, batch: Activations, hyper: HyperParams) -> None:
+        self._optimizer.apply(self._stack, batch, hyper)
+        self._stack.update_running(batch, hyper.bn_momentum)
 
     def _watch(self, k: int, hits: float, images: int) -> None:
         """Note a competitor's step; it stalls or recovers."""

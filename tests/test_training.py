@@ -9,6 +9,7 @@ import torch
 
 from bnviz import data
 from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, ModelConfig, Settings
+from bnviz.data import Batches
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
 from bnviz.records import MEASURES, Badge, Condition, Phase, Point, measure_shapes
@@ -106,6 +107,37 @@ def test_a_device_that_is_not_there_is_refused_with_a_remedy(mnist):
     with pytest.raises(ConfigError, match="choose cpu or auto"):
         Trainer(SMALL.replace(device="cuda"), mnist)
     assert Trainer(SMALL.replace(device="cpu"), mnist).device_name == "CPU"
+
+
+OWN = (  # what a competitor may have of its own, as the settings of a run
+    {"learning_rate": 2.0},
+    {"learning_rate": 0.003, "init_scale": 0.5},
+    {"initialization": "he", "init_scale": 1.0, "learning_rate": 0.1},
+    {"seed": 7},
+)
+
+
+@pytest.mark.parametrize("hyper", [{}, {"momentum": 0.9, "weight_decay": 1e-3}, {"optimizer": "adam"}])
+def test_a_competitor_with_settings_of_its_own_trains_as_in_a_run_with_these_bit_for_bit(mnist, hyper):
+    settings = SMALL.replace(learning_rate=0.01, **hyper)
+    cells = [replace(twin, name=f"{twin.name} {i}", **own) for i, own in enumerate(OWN) for twin in TWINS]
+    together = run(Trainer(settings, mnist, cells), 5).checkpoint()
+    for i, own in enumerate(OWN):
+        in_a_run = Trainer(settings.replace(**own), mnist)
+        if "seed" in own:  # there the seed orders the images as well
+            in_a_run._batches = Batches(settings.model.seed)
+        expected = run(in_a_run, 5).checkpoint()
+        for twin in TWINS:
+            for layer in (1, 2, 3):
+                mine = together[f"{twin.name} {i}/weight.{layer}"]
+                assert torch.equal(mine, expected[f"{twin.name}/weight.{layer}"]), (own, layer)
+
+
+def test_a_competitors_own_settings_have_the_bounds_of_the_runs(mnist):
+    with pytest.raises(ConfigError, match="Learning rate = 31"):
+        replace(PLAIN, learning_rate=31)
+    with pytest.raises(ConfigError, match="Initialization = 'zeros'"):
+        replace(PLAIN, initialization="zeros")
 
 
 # --- reproducible -----------------------------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ class Activations:
     """Everything that forward and backward write for one batch of b images.
 
     Attributes:
-        images: [b, n_0]; labels: [b] int64. `fill` or `select` them, then call `Stack.forward`.
+        images: [b, n_0]; labels: [b] int64. `fill` them, or write `index`, [b] int64, and `select` them; then call
+            `Stack.forward`.
         lit: the images as lists of lit pixels, which stand in for `images` then; None where plain products are as fast.
         hidden: one `HiddenLayer` each.
         logits, delta: [K, b, 10], the output layer's u W + b and dl/dlogits.
@@ -96,9 +97,9 @@ class Activations:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
 
-        p = padded(width)
+        p, self._width = padded(width), width
         self.images = zeros(batch, sizes[0])
-        self.labels = torch.zeros(batch, dtype=torch.int64, device=device)
+        self.labels, self.index = torch.zeros(2, batch, dtype=torch.int64, device=device)
         self.ones = zeros(1, 1, batch).add_(1).expand(networks, 1, batch)
         self.report = zeros(2, networks)
         self.loss, self.accuracy = self.report
@@ -128,12 +129,12 @@ class Activations:
         self.labels.copy_(labels)
         self.lit = lit
 
-    def select(self, images: Tensor, labels: Tensor, index: Tensor, lit: LitDataSet | None = None) -> None:
-        """Take in a mini-batch out of a data set: [N, n_0], [N], [b]; `lit`, if given, is all of its images."""
+    def select(self, images: Tensor, labels: Tensor, lit: LitDataSet | None = None) -> None:
+        """Take in the mini-batch that `index` names out of a data set, [N, n_0] and [N]; `lit` is all of its images."""
         if lit is None:
-            torch.index_select(images, 0, index, out=self.images)
-        torch.index_select(labels, 0, index, out=self.labels)
-        self.lit = None if lit is None else lit.take(index)
+            torch.index_select(images, 0, self.index, out=self.images)
+        torch.index_select(labels, 0, self.index, out=self.labels)
+        self.lit = None if lit is None else lit.take(self.index)
 
     def _hidden_layer(
         self, layer: int, buffers: Tensor, groups: Sequence[Group], placement: BnPlacement
@@ -161,6 +162,7 @@ class Activations:
             inverse_std=torch.zeros_like(mean),
             batch_mean=self._batch_mean.expand(len(mean), 1, self.batch),
             scratch=self._scratch[k],
+            units=self._width,
             mean_d_gamma=mean_d_gamma,
             mean_d_beta=mean_d_beta,
         )

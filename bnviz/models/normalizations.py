@@ -29,6 +29,7 @@ class Memory:
         inverse_std: [k, 1, p], 1 / sqrt(variance + eps).
         batch_mean: [k, 1, b] of 1/m: the product with it is the mean over the batch, far faster than `var_mean`.
         scratch: [k, b, p].
+        units: n, the columns without the padding.
         mean_d_gamma, mean_d_beta: [k, 1, p], dl/dgamma and dl/dbeta divided by m.
     """
 
@@ -38,6 +39,7 @@ class Memory:
     inverse_std: Tensor
     batch_mean: Tensor
     scratch: Tensor
+    units: int
     mean_d_gamma: Tensor
     mean_d_beta: Tensor
 

@@ -1,7 +1,7 @@
 """How the gradient becomes a step: SGD and Adam with PyTorch's semantics."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from bnviz.models.parameters import Parameters
 from bnviz.models.stack import Collect, ParameterParts, Stack
 
 
-class Optimizer(Protocol):
+class Optimizer(ABC):
     """Turns one backward pass into one step of all K networks, in place.
 
     Attributes:
@@ -26,12 +26,25 @@ class Optimizer(Protocol):
 
     def step(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
         """Backward through `batch`, on which forward and loss have run, and the update."""
+        self.prepare(stack, hyper)
+        self.apply(stack, batch, hyper)
 
+    @abstractmethod
+    def prepare(self, stack: Stack, hyper: HyperParams) -> None:
+        """Put what differs from step to step, such as the learning rates, where `apply` reads it: always into the same
+        tensors, so that `apply` may be recorded and replayed."""
+
+    @abstractmethod
+    def apply(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
+        """The step itself."""
+
+    @abstractmethod
     def weight_change(self, stack: Stack, batch: Activations) -> Parameters:
         """What the last step added to the weight matrices (only those), from what it left behind."""
 
     def restore(self, state: dict[str, Parameters], count: int) -> None:
         """Take over the state of another optimizer of this kind."""
+        self.state, self.count = state, count
 
 
 class Descend:
@@ -64,7 +77,7 @@ class Descend:
         target.add_(gradient, alpha=-factor)
 
 
-class Sgd:
+class Sgd(Optimizer):
     """torch.optim.SGD: v <- momentum v + (gradient + decay W);  W <- W - lr v. Decay applies to weight matrices only.
 
     Without momentum the learning rate enters at the top: backward is linear in dl/dlogits, so from lr dl/dlogits every
@@ -76,30 +89,32 @@ class Sgd:
         self.count = 0
         self._descend = Descend(ParameterParts(stack.parameters, stack.groups))
         self._collect: Collect | None = None
-        self._rates: Tensor | None = None  # of the last step
+        self._rates = stack.rates(HyperParams.learning_rate)
 
-    def step(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
-        self._rates = rates = stack.rates(hyper.learning_rate)
+    def prepare(self, stack: Stack, hyper: HyperParams) -> None:
+        self._rates = stack.rates(hyper.learning_rate)
+        if hyper.momentum == 0:
+            self.state = {}
+        elif "velocity" not in self.state:
+            self.state["velocity"] = stack.parameters.empty_like()
+
+    def apply(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
         if hyper.momentum > 0:
-            self._step_with_momentum(stack, batch, hyper, rates)
+            self._step_with_momentum(stack, batch, hyper)
             return
-        self.state = {}
-        batch.padded_delta.mul_(rates[:, :, None])
-        self._descend.keep = (1 - hyper.weight_decay * rates)[:, :, None] if hyper.weight_decay > 0 else None
+        batch.padded_delta.mul_(self._rates[:, :, None])
+        self._descend.keep = (1 - hyper.weight_decay * self._rates)[:, :, None] if hyper.weight_decay > 0 else None
         stack.backward(batch, self._descend)
 
-    def _step_with_momentum(self, stack: Stack, batch: Activations, hyper: HyperParams, rates: Tensor) -> None:
+    def _step_with_momentum(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
         if self._collect is None:
             self._collect = Collect(stack.parameters.empty_like(), stack.groups)
         gradient = gradient_with_decay(stack, batch, self._collect, hyper.weight_decay)
-        if "velocity" not in self.state:
-            self.state["velocity"] = stack.parameters.empty_like()
         velocity = self.state["velocity"].flat
         velocity.mul_(hyper.momentum).add_(gradient.flat)
-        stack.parameters.flat.addcmul_(velocity, rates, value=-1)
+        stack.parameters.flat.addcmul_(velocity, self._rates, value=-1)
 
     def weight_change(self, stack: Stack, batch: Activations) -> Parameters:
-        assert self._rates is not None
         change = stack.parameters.empty_like()
         if "velocity" in self.state:
             torch.mul(self.state["velocity"].flat, -self._rates, out=change.flat)
@@ -113,11 +128,8 @@ class Sgd:
             torch.sub(now, (now + step) / self._descend.keep[:, :, 0], out=step)
         return change
 
-    def restore(self, state: dict[str, Parameters], count: int) -> None:
-        self.state, self.count = state, count
 
-
-class Adam:
+class Adam(Optimizer):
     """torch.optim.Adam, Kingma & Ba 2015: beta1 is the setting momentum, beta2 = 0.999, eps = 1e-8.
 
     With g = gradient + decay W (weight matrices only) and t counting from 1:
@@ -132,32 +144,30 @@ class Adam:
         self.count = 0
         self.state = {name: stack.parameters.empty_like() for name in ("first_moment", "second_moment")}
         self._collect = Collect(stack.parameters.empty_like(), stack.groups)
-        self._last: tuple[HyperParams, Tensor] | None = None
+        self._rates = stack.rates(HyperParams.learning_rate).clone()  # lr / (1 - beta1^t), [K, 1]
+        self._correction = torch.ones_like(self._rates)  # sqrt(1 - beta2^t), [K, 1]
 
-    def step(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
+    def prepare(self, stack: Stack, hyper: HyperParams) -> None:
         self.count += 1
+        torch.div(stack.rates(hyper.learning_rate), 1 - hyper.momentum**self.count, out=self._rates)
+        self._correction.fill_((1 - self.BETA2**self.count) ** 0.5)
+
+    def apply(self, stack: Stack, batch: Activations, hyper: HyperParams) -> None:
         gradient = gradient_with_decay(stack, batch, self._collect, hyper.weight_decay).flat
         first, second = self.state["first_moment"].flat, self.state["second_moment"].flat
         first.lerp_(gradient, 1 - hyper.momentum)
         second.mul_(self.BETA2).addcmul_(gradient, gradient, value=1 - self.BETA2)
-        self._last = (hyper, stack.rates(hyper.learning_rate))
         stack.parameters.flat.sub_(self._direction())
 
     def _direction(self) -> Tensor:
         """lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) of the last step, [K, P]."""
-        assert self._last is not None
-        hyper, rates = self._last
-        spread = self.state["second_moment"].flat.sqrt().div_((1 - self.BETA2**self.count) ** 0.5).add_(self.EPS)
-        scaled = rates / (1 - hyper.momentum**self.count)
-        return torch.div(self.state["first_moment"].flat, spread, out=spread).mul_(scaled)
+        spread = self.state["second_moment"].flat.sqrt().div_(self._correction).add_(self.EPS)
+        return torch.div(self.state["first_moment"].flat, spread, out=spread).mul_(self._rates)
 
     def weight_change(self, stack: Stack, batch: Activations) -> Parameters:
         change = stack.parameters.empty_like()
         torch.neg(self._direction(), out=change.flat)
         return change
-
-    def restore(self, state: dict[str, Parameters], count: int) -> None:
-        self.state, self.count = state, count
 
 
 def gradient_with_decay(stack: Stack, batch: Activations, collect: Collect, decay: float) -> Parameters:

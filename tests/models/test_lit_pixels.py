@@ -66,7 +66,8 @@ def test_a_networks_gradients_are_the_same_from_lit_pixels(mnist, form):
     stack, gradients = stack_of(ModelConfig(width=33), torch.float64), []
     for lit in (None, lit_data_set(images)):
         batch = stack.activations(17)
-        batch.select(images.double(), labels, some(17), lit)
+        batch.index.copy_(some(17))
+        batch.select(images.double(), labels, lit)
         collect = Collect(stack.parameters.empty_like(), stack.groups)
         stack.forward(batch)
         stack.loss(batch)
@@ -86,7 +87,8 @@ def test_from_lit_pixels_a_network_trains_the_same_alone_as_beside_others_bit_fo
     for stack in (together, alone):
         rule, activations = make_optimizer(stack), stack.activations(batch)
         for begin, end in pairwise(range(0, 4 * batch, batch)):
-            activations.select(images, labels, torch.arange(begin, end), lit_data_set(images))
+            activations.index.copy_(torch.arange(begin, end))
+            activations.select(images, labels, lit_data_set(images))
             stack.forward(activations)
             stack.loss(activations)
             rule.step(stack, activations, HyperParams(learning_rate=0.1, weight_decay=1e-4))
