@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -147,7 +146,7 @@ class Trainer:
         """One mini-batch for all competitors that still train. One whose loss is not finite stops before the update."""
         if not self._training:
             return
-        if hyper != self.settings.hyper:
+        if hyper is not self.settings.hyper and hyper != self.settings.hyper:
             self.settings = Settings(self.settings.model, hyper)
         index = self._batches.take(hyper.batch_size)
         batch, losses, accuracies = self._forward(index)
@@ -188,7 +187,7 @@ class Trainer:
 
     def _update(self, batch: Activations, hyper: HyperParams) -> None:
         self._optimizer.prepare(self._stack, hyper)
-        key = (batch, replace(hyper, learning_rate=1.0))  # which a recording reads from a tensor
+        key = (batch, hyper.momentum, hyper.weight_decay, hyper.bn_momentum)  # the learning rates stand in a tensor
         self._captured_update(lambda: self._update_work(batch, hyper), key)
 
     def _update_work(self, batch: Activations, hyper: HyperParams) -> None:

@@ -101,7 +101,8 @@ class WatchedEngine:
 
     def __init__(self, settings: Settings, mnist: Mnist) -> None:
         self.trainer = Trainer(settings, mnist, clock=time.process_time)
-        self.points, self.watched_seconds, self._gradients_at = 0, 0.0, 0.0
+        self.points = self.scheduled_points = self.gradients = 0
+        self.watched_seconds = self._gradients_at = 0.0
         self._measure(is_scheduled=True)
 
     def __call__(self) -> None:
@@ -113,6 +114,7 @@ class WatchedEngine:
             self._measure(is_scheduled=False)
         if self.watched_seconds - self._gradients_at > GRADIENT_SECONDS:
             self.trainer.gradients()
+            self.gradients += 1
             self._gradients_at = self.watched_seconds
         self.watched_seconds += time.process_time() - start
 
@@ -120,6 +122,7 @@ class WatchedEngine:
         self._measured_at = self.watched_seconds
         self.trainer.measure(is_scheduled)
         self.points += 1
+        self.scheduled_points += is_scheduled
 
 
 def seconds_of(step: Step, steps: int) -> float:
@@ -153,6 +156,8 @@ def compare(settings: Settings, mnist: Mnist, steps: int, is_watched: bool = Tru
     if watched is not None:
         found["with probes / bare"] = rates["engine with probes"] / rates["bare loop"]
         found["points measured"] = watched.points
+        found["scheduled points"] = watched.scheduled_points
+        found["gradient histograms"] = watched.gradients
     return found
 
 
@@ -191,6 +196,17 @@ def cost_of_probes(mnist: Mnist) -> dict[str, float]:
         "contour, whole": lambda: list(trainer.contour(Directions.PATHS)),
     }
     return {name: 1000 * statistics.median(seconds_of(step, 1) for _ in range(15)) for name, step in ways.items()}
+
+
+def shares(probes: dict[str, float], twins: dict[str, float], steps: int) -> dict[str, float]:
+    """Each probe's share of the time that the same steps take without probes."""
+    training_ms = 1000 * steps / twins["engine, steps/s"]
+    times = {"own compute time": "scheduled points", "gradient histograms": "gradient histograms"}
+    return {
+        name: milliseconds * twins[times.get(name, "points measured")] / training_ms
+        for name, milliseconds in probes.items()
+        if name not in ("one step, for comparison", "contour, whole")
+    }
 
 
 def cost_of_shapes(mnist: Mnist) -> dict[str, dict[str, float]]:
@@ -233,6 +249,8 @@ def main() -> None:
     if arguments.probes:
         result["probes, ms"] = probes = cost_of_probes(mnist)
         show("each probe, ms", probes)
+        result["probes, shares"] = parts = shares(probes, twins, arguments.steps)
+        show("each probe, share of the training time", parts)
     if arguments.shapes:
         result["shapes"] = shapes = cost_of_shapes(mnist)
         for name, found in shapes.items():
