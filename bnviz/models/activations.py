@@ -73,11 +73,13 @@ class Activations:
             `Stack.forward`.
         lit: the images as lists of lit pixels, which stand in for `images` then; None where plain products are as fast.
         hidden: one `HiddenLayer` each.
-        logits, delta: [K, b, 10], the output layer's u W + b and dl/dlogits.
+        logits: [K, b, 10], the output layer's u W + b.
+        padded_delta: [K, b, p], dl/dlogits, 0 in the padding.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
         statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
         mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN.
-        inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding. [K, b, n]
+        inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding, [K, b, n]; the last
+            of `deltas` is `padded_delta`.
     """
 
     @torch.inference_mode(False)  # buffers made within a step may be written outside of it
@@ -113,14 +115,13 @@ class Activations:
             for layer in range(len(sizes) - 2)
         ]
         self.padded_logits, self.padded_delta = zeros(2, networks, batch, padded(classes))
-        self.padded_logits[:, :, classes:] = -torch.inf
         self.label_of_each = self.labels.view(1, batch, 1).expand(networks, batch, 1)
         self.scores = zeros(2, networks, batch)  # log p of the right class, and whether it is the largest
         self.minus_one = zeros(1, 1, 1).sub_(1).expand(networks, batch, 1)
-        self.logits, self.delta = self.padded_logits[:, :, :classes], self.padded_delta[:, :, :classes]
+        self.logits, self.no_classes = self.padded_logits[:, :, :classes], self.padded_logits[:, :, classes:]
         self.inputs = [self.images.expand(networks, batch, sizes[0]), *(h.u[:, :, :width] for h in self.hidden)]
         self.products = [*(h.z[:, :, :width] for h in self.hidden), self.logits]
-        self.deltas = [*(h.delta[:, :, :width] for h in self.hidden), self.delta]
+        self.deltas = [*(h.delta[:, :, :width] for h in self.hidden), self.padded_delta]
 
     def fill(self, images: Tensor, labels: Tensor, lit: LitPixels | None = None) -> None:
         """Take in a mini-batch, [b, n_0] and [b]; `lit`, if given, are the same images and all that is read of them."""

@@ -121,5 +121,5 @@ def first_product(images: Tensor, lit: LitPixels | None, parameters: Parameters,
     if lit is None:
         torch.bmm(images, parameters.weights[0], out=out[:, :, : parameters.sizes[1]])
         return
-    for product, weight in zip(out.unbind(), parameters.first_weight.unbind(), strict=True):
+    for product, weight in zip(out.unbind(), parameters.padded_weights[0].unbind(), strict=True):
         product.copy_(lit.times(weight))

@@ -21,13 +21,13 @@ class Parameters:
     """Weights, biases, gammas and betas of K networks as views of one buffer; also their gradients and momenta.
 
     A network is a row, so that what differs between networks, a learning rate say, is one column beside it. The padding
-    is never part of a product, so its weights and gradients stay what they were made: 0 (gamma: as filled).
+    has no part in any result: its weights and gradients stay what they were made, 0 (gamma: as filled).
 
     Attributes:
         flat: [K, P], weight matrices first.
         weights: for each of the w weight layers [K, n_in, n_out], so that a layer is u W (the transpose of the paper's
             W, which multiplies from the left).
-        first_weight: [K, n_0, p], the first layer's with its padding.
+        padded_weights: the same with their padding, [K, n_in, p].
         biases: for each weight layer [K, 1, p].
         gammas, betas: for each hidden layer [K, 1, p].
         scales: [K, 2, l, p], gammas and betas of all layers.
@@ -46,7 +46,7 @@ class Parameters:
         w = len(matrices)
         self._weight_end = sum(lengths[:w])
         self._first_end = lengths[0]
-        self.first_weight = blocks[0]
+        self.padded_weights = blocks[:w]
         self.weights = [block[:, :, :n] for block, n in zip(blocks[:w], sizes[1:], strict=True)]
         self.biases = blocks[w : 2 * w]
         self.gammas = blocks[2 * w : 3 * w - 1]

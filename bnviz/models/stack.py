@@ -16,10 +16,14 @@ from bnviz.models.parameters import Parameters
 
 
 class ParameterParts:
-    """Parameters as the layers use them: weights whole, vectors split by group of networks. [layer][group]"""
+    """Parameters as the layers use them: weights whole, vectors split by group of networks. [layer][group]
+
+    The output layer's weights come with their padding: a product with 32 columns takes half as long as one with ten.
+    """
 
     def __init__(self, parameters: Parameters, groups: Sequence[Group]) -> None:
-        self.weights, self.first_weight = parameters.weights, parameters.first_weight
+        self.weights = [*parameters.weights[:-1], parameters.padded_weights[-1]]
+        self.first_weight = parameters.padded_weights[0]
         self.output_bias = parameters.biases[-1]
         self.biases = [[bias[group.networks] for group in groups] for bias in parameters.biases[:-1]]
         self.gammas = [[gamma[group.networks] for group in groups] for gamma in parameters.gammas]
@@ -142,8 +146,9 @@ class Stack:
             if layer > 0:
                 torch.bmm(batch.inputs[layer], self._parts.weights[layer], out=batch.products[layer])
             self._forward_hidden(layer, batch)
-        torch.bmm(batch.inputs[-1], self._parts.weights[-1], out=batch.logits)
+        torch.bmm(batch.inputs[-1], self._parts.weights[-1], out=batch.padded_logits)
         batch.padded_logits.add_(self._parts.output_bias)
+        batch.no_classes.fill_(-torch.inf)
 
     def _forward_hidden(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]

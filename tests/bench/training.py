@@ -75,14 +75,15 @@ def products_alone(settings: Settings) -> Step:
     stack = Stack(settings.model, [Normalization.NONE, Normalization.BATCH])
     batch = stack.activations(settings.hyper.batch_size)
     weights = stack.parameters.weights
+    deltas = [delta[:, :, : weight.shape[2]] for delta, weight in zip(batch.deltas, weights, strict=True)]
 
     def step() -> None:
         for u, weight, product in zip(batch.inputs, weights, batch.products, strict=True):
             torch.bmm(u, weight, out=product)
         for layer, (u, weight) in reversed(list(enumerate(zip(batch.inputs, weights, strict=True)))):
             if layer > 0:
-                torch.bmm(batch.deltas[layer], weight.transpose(1, 2), out=batch.deltas[layer - 1])
-            weight.baddbmm_(u.transpose(1, 2), batch.deltas[layer], alpha=-0.1)
+                torch.bmm(deltas[layer], weight.transpose(1, 2), out=deltas[layer - 1])
+            weight.baddbmm_(u.transpose(1, 2), deltas[layer], alpha=-0.1)
 
     return step
 
