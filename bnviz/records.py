@@ -96,7 +96,7 @@ class Point:
     is_scheduled: bool  # on the fixed schedule of steps; only these lengthen the drift path
     compute_seconds: Floats  # [k] each competitor's own forward, backward and update, so far
     loss: Floats  # [k] training loss in nats, mean over the mini-batches since the point before
-    accuracy: Floats  # [k] on the 10,000 test images, running statistics, in [0, 1]
+    accuracy: Floats  # [k] on the 10,000 test images, running statistics, in [0, 1]; all NaN where not measured
     bands: Floats  # [k, l, u, 3] BAND_LEVELS over the probe, of each unit kept
     quantiles: Floats  # [k, l, q] QUANTILE_LEVELS over the probe and all units
     net_displacement: Floats  # [k, l] W1(0, t), mean over units
@@ -137,6 +137,16 @@ class History:
     def layers(self) -> int:
         return int(self.units.shape[0])
 
+    @property
+    def has_accuracy(self) -> NDArray[np.bool_]:
+        """At which points test accuracy was measured. [m]"""
+        return has_any(self.accuracy)
+
+
+def has_any(values: Floats) -> NDArray[np.bool_]:
+    """Which rows hold a finite value. [m, k] to [m]"""
+    return np.asarray(np.isfinite(values).any(axis=1))
+
 
 MEASURES: Final = tuple(one.name for one in fields(Point))  # the fields that a History stacks
 _FLOAT64: Final = frozenset({"step", "images", "compute_seconds"})  # float32 is exact only to 2^24
@@ -165,8 +175,9 @@ def measure_shapes(competitors: int, layers: int, units: int) -> dict[str, tuple
 class HistoryBuilder:
     """A growing history that thins itself: at most `most` points, the early ones never lost.
 
-    When full it drops the inner point that leaves the smallest hole on a linear and a logarithmic step axis together:
-    the same points in the same order leave the same history, in a worker and in the server alike.
+    When full it drops the inner point that leaves the smallest hole on a linear and a logarithmic step axis together,
+    those without a test accuracy first: the same points in the same order leave the same history, in a worker and in
+    the server alike.
     """
 
     def __init__(self, competitors: Sequence[Competitor], units: Ints, most: int = MOST_POINTS) -> None:
@@ -196,7 +207,8 @@ class HistoryBuilder:
     def _least_missed(self) -> int:
         step = self._arrays["step"][: self._length]
         hole = (step[2:] - step[:-2]) / step[-1] + np.log((step[2:] + 1) / (step[:-2] + 1)) / np.log(step[-1] + 1)
-        return 1 + int(np.argmin(hole))
+        is_light = np.isnan(self._arrays["accuracy"][1 : self._length - 1]).all(axis=1)
+        return 1 + int(np.argmin(np.where(is_light, hole, np.inf) if is_light.any() else hole))
 
     def _drop(self, index: int) -> None:
         for array in self._arrays.values():

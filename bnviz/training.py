@@ -117,6 +117,7 @@ class Trainer:
         self._mean_loss: Floats = np.full(count, np.nan)
         self._update_ratio: Floats = np.full((count, model.hidden_layers + 1), np.nan)  # as resumed from
         self._point: Point | None = None
+        self._has_accuracy = False  # the newest point
         self._compute_time = ComputeTime(count, clock)
 
     # --- training -----------------------------------------------------------------------------------------------------
@@ -225,11 +226,13 @@ class Trainer:
 
     # --- measuring ----------------------------------------------------------------------------------------------------
 
-    def measure(self, is_scheduled: bool) -> Point:
-        """Everything measured at this step. Only a scheduled measurement lengthens the drift's path."""
-        earlier = self._point
-        if earlier is not None and earlier.step == self.step_count and (earlier.is_scheduled or not is_scheduled):
-            return earlier
+    def measure(self, is_scheduled: bool, with_accuracy: bool = True) -> Point:
+        """Everything measured at this step. Only a scheduled measurement lengthens the drift's path.
+
+        Test accuracy takes two thirds of the time: without it a point is light enough for several a second.
+        """
+        if self._point is not None and self._is_enough(self._point, is_scheduled, with_accuracy):
+            return self._point
         if self._loss_steps:
             self._mean_loss = self._spread((self._loss_sum / self._loss_steps)[self._training], "loss")
             self._loss_sum, self._loss_steps = np.zeros(len(self.competitors)), 0
@@ -240,7 +243,7 @@ class Trainer:
         readings: dict[str, Floats] = {}
         if not self.is_finished:
             with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
-                readings = vars(self._instruments.read(self._stack, self.step_count, is_scheduled))
+                readings = vars(self._instruments.read(self._stack, self.step_count, is_scheduled, with_accuracy))
         names = set(measure_shapes(1, 1, 1)) - {"step", "images", "is_scheduled", "compute_seconds", "loss"}
         measures = {name: self._spread(readings.get(name), name) for name in names - {"update_ratio"}}
         self._point = Point(
@@ -254,7 +257,13 @@ class Trainer:
             update_ratio=self._latest_update_ratio(),
             **measures,
         )
+        self._has_accuracy = with_accuracy
         return self._point
+
+    def _is_enough(self, point: Point, is_scheduled: bool, with_accuracy: bool) -> bool:
+        """Whether the newest point is what is asked for."""
+        is_whole = self._has_accuracy or not with_accuracy
+        return point.step == self.step_count and is_whole and (point.is_scheduled or not is_scheduled)
 
     def gradients(self) -> Gradients:
         """Histograms of the gradient of every weight matrix on the first 128 probe images, at this step."""

@@ -63,6 +63,16 @@ def test_early_steps_survive_a_long_run_and_late_ones_stay_dense() -> None:
     assert np.max(np.diff(kept)) <= 200_000 / 500 * 3
 
 
+def test_points_without_a_test_accuracy_go_first() -> None:
+    growing = builder(most=30)
+    for step in range(0, 200, 4):
+        growing.append(point(step))
+        growing.append(dataclasses.replace(point(step + 2), accuracy=np.full(2, np.nan)))
+    history = growing.history()
+    assert history.has_accuracy[:-1].all()
+    assert (len(history), history.step[-1]) == (30, 198)
+
+
 def test_the_same_points_leave_the_same_history_also_after_a_resume() -> None:
     whole, first = builder(most=30), builder(most=30)
     for step in range(0, 400, 3):

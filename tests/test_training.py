@@ -262,6 +262,15 @@ def test_measuring_twice_at_a_step_gives_the_same_point_and_stays_scheduled(trai
     assert trainer.measure(is_scheduled=True) is point
 
 
+def test_a_light_point_lacks_the_test_accuracy_alone_and_is_made_whole_when_asked(trainer):
+    run(trainer, 3)
+    light, whole = trainer.measure(is_scheduled=False, with_accuracy=False), trainer.measure(is_scheduled=False)
+    assert np.isnan(light.accuracy).all()
+    assert np.isfinite(whole.accuracy).all()
+    assert trainer.measure(is_scheduled=False, with_accuracy=False) is whole
+    assert_same_point(light, replace(whole, accuracy=light.accuracy))
+
+
 def test_compute_seconds_are_each_competitors_own_steps_at_the_clocks_pace(mnist):
     ticks = count()  # one second a look: a step alone takes exactly 1
     trainer = Trainer(SMALL, mnist, clock=lambda: float(next(ticks)))

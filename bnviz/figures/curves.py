@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bnviz.config import Axis, View
 from bnviz.figures.chart import Words, chart, line, measured_part, value_axis
@@ -24,7 +25,7 @@ from bnviz.figures.timeline import (
     unit_label,
 )
 from bnviz.figures.words import first_finite, has_data, health_of, last_finite, names_in_turn, within_sight
-from bnviz.records import Condition, Floats, Run
+from bnviz.records import Condition, Floats, Run, has_any
 
 ACCURACY_MARKS: Final = (0.98, 0.97, 0.95, 0.9, 0.8, 0.5)
 LOSS_MARKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -35,12 +36,14 @@ class _Measure:
     """One measure over time, and how its values read.
 
     Attributes:
+        measured: at which points of the history it was.
         scale: factor from the record to the axis.
         format: d3 format of a value on hovering.
         suffix: its unit there.
     """
 
     values: Floats  # [m, k]
+    measured: NDArray[np.bool_]  # [m]
     ghost: Floats | None  # [m', k]
     low: float
     high: float
@@ -64,7 +67,8 @@ def accuracy(run: Run, view: View) -> Spec:
     """Test accuracy of every competitor over time."""
     history = run.history
     measure = _Measure(
-        history.accuracy, run.ghost.accuracy if run.ghost else None, 0, 100, False, 100, ".2f", " %", percent
+        history.accuracy, history.has_accuracy, run.ghost.accuracy if run.ghost else None,
+        0, 100, False, 100, ".2f", " %", percent,
     )  # fmt: skip
     words = Words(
         "Test accuracy",
@@ -81,7 +85,7 @@ def loss(run: Run, view: View) -> Spec:
     history = run.history
     ghost = run.ghost.loss if run.ghost else None
     low, high = _loss_ends(within_sight(run, history.loss), ghost)
-    measure = _Measure(history.loss, ghost, low, high, True, 1, ".4~g", " nats", number)
+    measure = _Measure(history.loss, np.isfinite(history.step), ghost, low, high, True, 1, ".4~g", " nats", number)
     words = Words(
         "Training loss, log scale",
         _first_reached(run, view, history.loss, LOSS_MARKS, _is_at_most, lambda mark: f"{mark:g}"),
@@ -99,10 +103,12 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
     run_curves: list[Curve] = []
     for k in range(len(run.competitors)):
         if time.ghost_x and measure.ghost is not None:
-            x, y = _shown(time.ghost_x[k], measure.ghost[:, k] * measure.scale, time.end)
+            measured = has_any(measure.ghost)
+            x, y = _shown(time.ghost_x[k][measured], measure.ghost[measured, k] * measure.scale, time.end)
             ghosts.append(_ghost_line(run, k, x, y, measure))
             ghost_curves.append((f"@{run.competitors[k].name}", Curve(x / (time.end or 1), measure.place(y))))
-        x, y = measured_part(time.x[k], measure.values[:, k] * np.float32(measure.scale))
+        values = measure.values[measure.measured, k] * np.float32(measure.scale)
+        x, y = measured_part(time.x[k][measure.measured], values)
         if not len(x):
             continue
         one = run.competitors[k]

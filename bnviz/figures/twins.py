@@ -30,5 +30,5 @@ def stop_labels(run: Run, time: Timeline, k: int) -> list[dict[str, Any]]:
     """Where a diverged competitor's panel ends."""
     if not is_diverged(run, k):
         return []
-    known = np.flatnonzero(np.isfinite(run.history.accuracy[:, k]))
+    known = np.flatnonzero(np.isfinite(run.history.net_displacement[:, k]).any(axis=1))
     return [stop_label(run, k, float(time.x[k][known[-1]]) if known.size else None)]

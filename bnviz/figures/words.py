@@ -35,7 +35,7 @@ def _standing(run: Run) -> str:
     going.reverse()
     if not going:
         return ""
-    step = int(run.history.step[-1])
+    step = int(run.history.step[run.history.has_accuracy][-1])
     when = f"after {whole(step)} {'step' if step == 1 else 'steps'}" if step else "at step 0, from the same weights"
     opening = f"Recorded run, {when}" if run.badge is Badge.RECORDED else when.capitalize()
     names = names_in_turn([run.competitors[k] for k in going])

@@ -21,7 +21,7 @@ from bnviz.records import Floats, Ints
 class Readings:
     """What the probes say of K networks; the fields of `records.Point` by the same names, K leading."""
 
-    accuracy: Floats
+    accuracy: Floats | None
     bands: Floats
     quantiles: Floats
     net_displacement: Floats
@@ -46,8 +46,11 @@ class Instruments:
         self.drift = Drift(self._probe.sorted_inputs(stack))
         self.path = landscape.WeightPath(landscape.weight_vectors(stack.parameters))
 
-    def read(self, stack: Stack, step: int, is_scheduled: bool) -> Readings:
-        """All readings; a scheduled one also lengthens the drift's path and the path of the weights."""
+    def read(self, stack: Stack, step: int, is_scheduled: bool, with_accuracy: bool) -> Readings:
+        """All readings, test accuracy where it is asked for.
+
+        A scheduled reading also lengthens the drift's path and the path of the weights.
+        """
         inputs = self._probe.sorted_inputs(stack)
         pooled = activations.pooled(inputs)
         if is_scheduled:
@@ -56,7 +59,7 @@ class Instruments:
         net, standardised_net = self.drift.net(inputs)
         path, standardised_path = self.drift.path
         return Readings(
-            accuracy=self._accuracy.measure(stack),
+            accuracy=self._accuracy.measure(stack) if with_accuracy else None,
             bands=activations.bands(inputs, self._units),
             quantiles=activations.quantiles(pooled),
             net_displacement=net,

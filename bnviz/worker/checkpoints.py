@@ -22,7 +22,7 @@ class Progress:
 
     settings: Settings  # the hyper-parameters are those in force
     interventions: tuple[Intervention, ...]
-    measured_step: int  # of the newest point; -1 before the first
+    measured_step: int  # of the newest point with a test accuracy; -1 before the first
 
 
 def encode(tensors: "Mapping[str, Tensor]", progress: Progress) -> bytes:

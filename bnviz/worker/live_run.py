@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from bnviz.training import Trainer
 
-MEASURE_SECONDS: Final = 0.47  # fresh points while playing: at least twice a second
+POINT_SECONDS: Final = 0.24  # fresh points while playing: one for each frame that is drawn
+ACCURACY_SECONDS: Final = 0.47  # test accuracy is with at least two of them a second
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
@@ -64,7 +65,8 @@ class LiveRun:
         self._has_failed = False
         self._measured_step = -1
         self._gradient_step = -1
-        self._points_due = Cadence(MEASURE_SECONDS)
+        self._points_due = Cadence(POINT_SECONDS)
+        self._accuracy_due = Cadence(ACCURACY_SECONDS)
         self._gradients_due = Cadence(GRADIENT_SECONDS)
         self._speedometer = Speedometer()
         self._contour: Iterator[Contour] | None = None
@@ -213,17 +215,20 @@ class LiveRun:
         if trainer.is_due:
             self._measure(trainer, crowd, is_scheduled=True)
         elif self._points_due.is_due(now):
-            self._measure(trainer, crowd, is_scheduled=False)
+            self._measure(trainer, crowd, is_scheduled=False, with_accuracy=self._accuracy_due.is_due(now))
         elif self._gradients_due.is_due(now):
             self._measure_gradients(trainer, crowd)
         elif self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
             self._begin_contour()
 
-    def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool) -> None:
+    def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool, with_accuracy: bool = True) -> None:
         begun = self._clock()
-        self.outbox.add(trainer.measure(is_scheduled))
-        self._measured_step = trainer.step_count
-        self._points_due.measured(begun, self._clock(), crowd)
+        self.outbox.add(trainer.measure(is_scheduled, with_accuracy))
+        ended = self._clock()
+        self._points_due.measured(begun, ended, crowd)
+        if with_accuracy:
+            self._measured_step = trainer.step_count
+            self._accuracy_due.measured(begun, ended, crowd)
         self._report()
 
     def _measure_gradients(self, trainer: "Trainer", crowd: int) -> None:

@@ -75,12 +75,26 @@ def test_a_resting_run_wants_no_time() -> None:
     assert worker.run.due_at() == float("inf")
 
 
-def test_a_playing_run_is_measured_at_least_twice_a_second() -> None:
+def test_a_playing_run_is_measured_four_times_a_second_and_twice_with_its_test_accuracy() -> None:
     worker = Worker(is_playing=True)
     worker.work(0.5)
-    begun = len(worker.bench.newest.measured)
+    worker.updates.clear()
     worker.work(10)
-    assert len(worker.bench.newest.measured) - begun >= 20
+    points = [point for update in worker.updates for point in update.points]
+    assert len(points) >= 40
+    assert 20 <= sum(np.isfinite(point.accuracy).any() for point in points) <= 30
+
+
+def test_a_run_that_comes_to_rest_ends_with_its_test_accuracy() -> None:
+    worker = Worker(is_playing=True)
+    for _ in range(8):  # wherever in its rhythm it is
+        worker.work(0.31)
+        worker.order(is_playing=False)
+        worker.work(0.1)
+        last = [point for update in worker.updates for point in update.points][-1]
+        assert last.step == worker.bench.newest.step_count
+        assert np.isfinite(last.accuracy).all()
+        worker.order(is_playing=True)
 
 
 def test_scheduled_steps_are_measured_as_scheduled() -> None:
@@ -91,7 +105,7 @@ def test_scheduled_steps_are_measured_as_scheduled() -> None:
 
 
 def test_measuring_in_a_crowd_leaves_four_fifths_of_the_time_for_training() -> None:
-    worker = Worker(Costs(step=0.01, measure=0.2, gradients=0), is_playing=True)
+    worker = Worker(Costs(step=0.01, measure=0.2, light_measure=0.2, gradients=0), is_playing=True)
     worker.work(5, crowd=10)
     begun = len(worker.bench.newest.measured)
     worker.work(30, crowd=10)
