@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bnviz.config import Axis, View
 from bnviz.figures.chart import Words, chart, line, measured_part, value_axis
 from bnviz.figures.labels import Curve, EndLabel, end_labels, end_marker, end_text, ghost_label
-from bnviz.figures.numbers import finite, nice_at_least, nice_at_most, number, percent, whole
+from bnviz.figures.numbers import finite, nice_at_least, nice_at_most, number, percent, quantiles, whole
 from bnviz.figures.theme import GHOST_OPACITY, THIN_WIDTH, Spec
 from bnviz.figures.timeline import (
     INSIDE,
@@ -163,7 +163,7 @@ def _loss_ends(values: Floats, ghost: Floats | None) -> tuple[float, float]:
     known = known[known > 0]
     if not known.size:
         return 0.1, 5.0
-    highest = min(float(known.max()), 100 * float(np.quantile(known, 0.9)))
+    highest = min(float(known.max()), 100 * quantiles(known, [0.9])[0])
     return min(nice_at_most(float(known.min())), 1.0), max(nice_at_least(highest), 2.0)
 
 

@@ -1,11 +1,14 @@
 """Density: the whole distribution of a layer's inputs over time, as a heat map for each competitor."""
 
+import threading
+from collections import OrderedDict
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnviz.config import View
+from bnviz.figures import numbers
 from bnviz.figures.chart import MARGIN, Words, chart, heading, number_of
 from bnviz.figures.numbers import finite, nice_range, number, whole
 from bnviz.figures.theme import TICK_SIZE, Spec, square_root_scale
@@ -15,6 +18,7 @@ from bnviz.figures.words import compare, within_sight
 from bnviz.records import QUANTILE_LEVELS, Floats, Run
 
 MOST_COLUMNS: Final = 100
+MOST_REMEMBERED: Final = 8000  # columns, 0.8 kB each with their keys
 ROWS: Final = 72
 DENSEST: Final = 1.0  # a density beyond this has the darkest colour
 COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
@@ -64,7 +68,7 @@ def _ends(quantiles: Floats) -> tuple[float, float]:
     for level, share in ((0.01, 0.1), (0.99, 0.9)):
         column = int(np.argmin(np.abs(QUANTILE_LEVELS - level)))
         series = [finite(quantiles[:, k, column]) for k in range(quantiles.shape[1])]
-        ends.append([float(np.quantile(one, share)) for one in series if one.size])
+        ends.append([numbers.quantiles(one, [share])[0] for one in series if one.size])
     return nice_range(min(ends[0]), max(ends[1])) if ends[0] and ends[1] else EMPTY_RANGE
 
 
@@ -78,10 +82,42 @@ def densities(quantiles: Floats, edges: Floats) -> Floats:
     Returns:
         [r x c] float32, mean density in each cell; a column integrates to the mass between the outer edges.
     """
+    return _REMEMBERED.columns(np.ascontiguousarray(quantiles), edges).T
+
+
+def _densities(quantiles: Floats, edges: Floats) -> Floats:
+    """The same anew, a row a column. [c x r]"""
     known = np.isfinite(quantiles).all(axis=1)
     below = np.full((len(quantiles), len(edges)), np.nan)
     below[known] = mass_below(quantiles[known].astype(np.float64), edges)
-    return (np.diff(below, axis=1) / np.diff(edges)).T.astype(np.float32)
+    return (np.diff(below, axis=1) / np.diff(edges)).astype(np.float32)
+
+
+class _Remembered:
+    """Columns by what they were made of: of a run that plays, all but the newest are those of the frame before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._columns: OrderedDict[tuple[bytes, bytes], Floats] = OrderedDict()
+
+    def columns(self, quantiles: Floats, edges: Floats) -> Floats:
+        """[c x q], [r + 1] to [c x r]"""
+        cells = edges.tobytes()
+        keys = [(row.tobytes(), cells) for row in quantiles]
+        with self._lock:
+            missing = [index for index, key in enumerate(keys) if key not in self._columns]
+            if missing:
+                made = _densities(quantiles[missing], edges)
+                self._columns.update((keys[index], column) for index, column in zip(missing, made, strict=True))
+            for key in keys:
+                self._columns.move_to_end(key)
+            shown = np.stack([self._columns[key] for key in keys])
+            while len(self._columns) > MOST_REMEMBERED:
+                self._columns.popitem(last=False)
+        return shown
+
+
+_REMEMBERED: Final = _Remembered()
 
 
 def mass_below(quantiles: Floats, edges: Floats) -> Floats:

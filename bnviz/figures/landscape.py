@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.config import Directions, View
 from bnviz.figures.chart import MARGIN, Words, chart, domains, heading, note, number_of
 from bnviz.figures.labels import stop_label
-from bnviz.figures.numbers import NO_BREAK, finite, log_ticks, number, percent, whole
+from bnviz.figures.numbers import NO_BREAK, finite, log_ticks, number, percent, quantiles, whole
 from bnviz.figures.theme import MARKER_SIZE, RUN_WIDTH, TICK_SIZE, Spec, symbol_of
 from bnviz.figures.words import compare, enumerate_texts, has_data, is_diverged
 from bnviz.records import Contour, Floats, Run
@@ -169,7 +169,7 @@ def _log_ends(loss: Floats) -> tuple[float, float]:
     known = known[known > 0]
     if not known.size:
         return -1.0, 1.0
-    low, high = float(np.log10(known.min())), float(np.log10(np.quantile(known, HIGHEST_SHARE)))
+    low, high = float(np.log10(known.min())), float(np.log10(quantiles(known, [HIGHEST_SHARE])[0]))
     low, high = float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)
     return low, max(high, low + 0.1)
 

@@ -121,8 +121,20 @@ def nice_range(low: float, high: float, steps: int = 5) -> tuple[float, float]:
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
+def quantiles(values: Floats, levels: Sequence[float]) -> list[float]:
+    """`numpy.quantile` in a fifth of its time, which for a few hundred values is its own checks. values: [n], n > 0"""
+    ordered = np.sort(values, axis=None)
+    places = [level * (len(ordered) - 1) for level in levels]
+    return [_between(ordered, int(place), place % 1) for place in places]
+
+
+def _between(ordered: Floats, index: int, share: float) -> float:
+    below = float(ordered[index])
+    return below + share * (float(ordered[index + 1]) - below) if share else below
+
+
 def robust_ends(values: Floats) -> tuple[float, float]:
     """The ends of finite values, at most three spans of their middle 96 % beyond it: one spike flattens no chart."""
-    low, first, last, high = (float(v) for v in np.quantile(values, [0, 0.02, 0.98, 1]))
+    low, first, last, high = quantiles(values, (0, 0.02, 0.98, 1))
     span = last - first
     return (low, high) if span == 0 else (max(low, first - 3 * span), min(high, last + 3 * span))

@@ -16,9 +16,9 @@ from bnviz.records import Update
 from bnviz.runs.awake import Awake, HostLostError, Place
 from bnviz.runs.hub import Hub
 
-POLL_SECONDS: Final = 0.12
-EAGER_POLL_SECONDS: Final = 0.02  # while a run's first point is awaited
-IDLE_POLL_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 0.25  # a host with nothing measured answers all the same: the step count goes on
+BREATH_SECONDS: Final = 0.05  # between two polls, however much there is to tell
+IDLE_SECONDS: Final = 1.0
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
 ANSWER_SECONDS: Final = 30.0
 
@@ -72,22 +72,25 @@ class Exchange:
             while not place.is_lost:
                 asked = {awake.run_id: awake.since for awake in self.on(place) if not awake.lock.locked()}
                 if asked:
+                    patience = PATIENCE_SECONDS if self._is_watched(place) else 0.0
                     with contextlib.suppress(BnvizError):
-                        self._take(place, asked, await self.ask(place, place.host.poll(asked)))
+                        self._take(place, asked, await self.ask(place, place.host.poll(asked, patience)))
                 await self._rest(place)
         finally:
             self._lose(place)  # a host without its poller would train unheard
 
     async def _rest(self, place: Place) -> None:
         """Wait until the next poll: shortly if somebody watches something change."""
-        if any(self._is_awaited(awake) for awake in self.on(place)):
-            await asyncio.sleep(EAGER_POLL_SECONDS)
-        elif any(self._is_active(awake) for awake in self.on(place)):
-            await asyncio.sleep(POLL_SECONDS)
+        if self._is_watched(place):
+            await asyncio.sleep(BREATH_SECONDS)
         else:
             place.nudge.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(place.nudge.wait(), IDLE_POLL_SECONDS)
+                await asyncio.wait_for(place.nudge.wait(), IDLE_SECONDS)
+
+    def _is_watched(self, place: Place) -> bool:
+        """Whether somebody waits for something from this host."""
+        return any(self._is_active(awake) or self._is_awaited(awake) for awake in self.on(place))
 
     def _take(self, place: Place, asked: dict[str, int], updates: dict[str, Update]) -> None:
         """Pass on what a poll brought, unless a command has brought it meanwhile."""

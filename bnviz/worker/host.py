@@ -5,6 +5,7 @@ control method is a coroutine: it runs on the worker's event loop, hands the wor
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import weakref
@@ -85,6 +86,11 @@ def _slices_of_this_worker() -> "Slices":
     return Slices(build, functools.partial(warm, name if isinstance(name, int) else 0))
 
 
+def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        loop.call_soon_threadsafe(bell.set)
+
+
 def _end(slices: "Slices") -> None:
     slices.close()
     slices.join(END_SECONDS)
@@ -95,6 +101,8 @@ class Host:
 
     def __init__(self, slices: "Slices | None" = None) -> None:
         self._slices = slices or _slices_of_this_worker()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
         self._slices.start()
         # The scheduler drops the actor when its client is gone; and a process must not end under a training thread.
         weakref.finalize(self, _end, self._slices)
@@ -107,17 +115,17 @@ class Host:
     @_answers_plainly
     async def place(self, run_id: str, orders: Orders, blob: bytes | None = None) -> tuple[Update, ...]:
         """Take in a run, from its settings or from a checkpoint of the same generation."""
-        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.place(run_id, orders, blob)))
+        return await self._carried_out(lambda: self._slices.place(run_id, orders, blob))
 
     @_answers_plainly
     async def obey(self, run_id: str, orders: Orders, since: int) -> tuple[Update, ...]:
         """Change what a run does; the updates since a version, a generation that ended first."""
-        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.obey(run_id, orders, since)))
+        return await self._carried_out(lambda: self._slices.obey(run_id, orders, since))
 
     @_answers_plainly
     async def step(self, run_id: str, count: int, since: int) -> tuple[Update, ...]:
         """Pause a run after `count` more steps, taken as fast as it goes."""
-        return await asyncio.wrap_future(self._slices.call(lambda: self._slices.step(run_id, count, since)))
+        return await self._carried_out(lambda: self._slices.step(run_id, count, since))
 
     @_answers_plainly
     async def checkpoint(self, run_id: str, since: int) -> tuple[Checkpoint | None, tuple[Update, ...]]:
@@ -130,9 +138,30 @@ class Host:
         await asyncio.wrap_future(self._slices.call(lambda: self._slices.drop(run_id)))
 
     @_answers_plainly
-    async def poll(self, since_versions: Mapping[str, int]) -> dict[str, Update]:
-        """What is new of many runs, each since a version; a run without news, or unknown here, is left out."""
+    async def poll(self, since_versions: Mapping[str, int], patience_seconds: float = 0.0) -> dict[str, Update]:
+        """What is new of many runs, each since a version; a run without news, or unknown here, is left out.
+
+        With patience the answer waits for a measurement, and for no longer than that. A command ends the wait, since
+        what is asked for may have changed with it.
+        """
+        self._listen()
+        self._news.clear()
+        if patience_seconds > 0 and not self._slices.has_news(since_versions):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), patience_seconds)
         return self._slices.poll(since_versions)
+
+    def _listen(self) -> None:
+        """Have the training thread ring here, on the event loop that asks."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._news = loop, asyncio.Event()
+            self._slices.on_news = functools.partial(_ring, loop, self._news)
+
+    async def _carried_out(self, order: Callable[[], T]) -> T:
+        """The training thread's answer to an order."""
+        self._news.set()
+        return await asyncio.wrap_future(self._slices.call(order))
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bnviz.training import Trainer
 
-POINT_SECONDS: Final = 0.24  # fresh points while playing: one for each frame that is drawn
+POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each frame that is drawn
 ACCURACY_SECONDS: Final = 0.47  # test accuracy is with at least two of them a second
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
@@ -45,7 +45,14 @@ class LiveRun:
         used_seconds: time it has had on the training thread, by which the thread is shared out.
     """
 
-    def __init__(self, orders: Orders, build: Build, blob: bytes | None = None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        build: Build,
+        blob: bytes | None = None,
+        clock: Clock = time.monotonic,
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
         self.orders = orders
         self.used_seconds = 0.0
         self._build = build
@@ -55,7 +62,7 @@ class LiveRun:
         self._interventions: tuple[Intervention, ...] = ()
         self._forget_measurements()
         self._is_playing = orders.is_playing
-        self.outbox = Outbox(self._status())
+        self.outbox = Outbox(self._status(), on_news)
 
     def _forget_measurements(self) -> None:
         self._steps_to_take = 0

@@ -49,6 +49,7 @@ class Slices:
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._has_news = threading.Condition()
         self._is_closing = False
+        self.on_news: Callable[[], None] = lambda: None  # called on the thread when a run has something to tell
         self._turn = 0.0  # the least time that a run may claim to have used
         self._drawing_credit = 0.0
         self._polled_at = clock()
@@ -91,13 +92,18 @@ class Slices:
                 updates[run_id] = update
         return updates
 
+    def has_news(self, since_versions: Mapping[str, int]) -> bool:
+        """Whether any of these runs has more to tell than how far it is."""
+        runs = ((self._runs.get(run_id), version) for run_id, version in since_versions.items())
+        return any(run is not None and run.outbox.has_news_since(version) for run, version in runs)
+
     def run_ids(self) -> list[str]:
         return list(self._runs)
 
     # --- orders, on the thread ----------------------------------------------------------------------------------------
 
     def place(self, run_id: str, orders: Orders, blob: bytes | None = None) -> tuple[Update, ...]:
-        run = LiveRun(orders, self._build, blob, self._clock)
+        run = LiveRun(orders, self._build, blob, self._clock, lambda: self.on_news())
         run.used_seconds = self._turn
         self._runs[run_id] = run
         self._polled_at = self._clock()

@@ -294,6 +294,22 @@ def test_frames_of_a_run_that_plays_keep_their_distance() -> None:
     assert pace.rest(run, False) == pytest.approx(0)
 
 
+def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_after_a_long_wait() -> None:
+    clock = Clock()
+    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
+    for _ in range(COMMAND_FRAMES):
+        pace.rest(run, False)
+        pace.sent(run)
+    begun = clock.now
+    for _ in range(40):
+        clock.now += pace.rest(run, False) + 0.01  # of building and sending
+        pace.sent(run)
+    assert clock.now - begun == pytest.approx(40 * FRAME_SECONDS, abs=0.02)
+    clock.now += 10
+    pace.sent(run)
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+
+
 def test_a_command_is_seen_at_once() -> None:
     clock = Clock()
     pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)

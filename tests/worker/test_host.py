@@ -44,6 +44,37 @@ def test_a_host_trains_what_is_placed_and_tells_of_it(host: Host) -> None:
     asyncio.run(asyncio.wait_for(watch(), 10))
 
 
+async def heard(host: Host, version: int) -> tuple[int, list[int]]:
+    """What a patient poll brings of run "a": the version to ask from next, the steps that were measured."""
+    update = (await host.poll({"a": version}, 5.0)).get("a")
+    return (version, []) if update is None else (update.version, [point.step for point in update.points])
+
+
+def test_a_patient_poll_answers_as_soon_as_there_is_a_measurement_and_before_its_patience_ends(host: Host) -> None:
+    async def watch() -> None:
+        await host.place("a", Orders(0, SMALL))
+        version, steps = 0, []
+        while 0 not in steps:
+            version, steps = await heard(host, version)
+        while (rest := await host.poll({"a": version}, 0.1)).get("a") is not None:
+            version = rest["a"].version
+        asked = asyncio.ensure_future(host.poll({"a": version}, 30.0))
+        await asyncio.sleep(0.05)
+        assert not asked.done()  # the run rests: there is nothing to tell
+        updates = await host.step("a", 3, version)  # a command ends the wait
+        version = updates[-1].version if updates else version
+        await asyncio.wait_for(asked, 5)
+        steps = []
+        while 3 not in steps:
+            version, more = await heard(host, version)
+            steps += more
+        begun = asyncio.get_running_loop().time()
+        await host.poll({"a": version}, 0.2)
+        assert asyncio.get_running_loop().time() - begun < 2
+
+    asyncio.run(asyncio.wait_for(watch(), 20))
+
+
 def test_a_bnviz_error_arrives_as_it_was_raised(host: Host) -> None:
     with pytest.raises(RunError, match="not on its worker") as caught:
         asyncio.run(host.obey("nobody", Orders(0, SMALL), 0))

@@ -73,3 +73,18 @@ def test_a_new_generation_forgets_what_the_old_one_had_to_tell(outbox: Outbox) -
     assert update is not None
     assert (update.status.generation, update.points, update.settings) == (1, (), None)
     assert update.interventions == ()
+
+
+def test_a_measurement_and_another_phase_ring_and_a_step_further_does_not() -> None:
+    rung: list[int] = []
+    outbox = Outbox(STATUS, lambda: rung.append(1))
+    version = outbox.since(0).version  # type: ignore[union-attr]
+    outbox.report(replace(STATUS, step=1, steps_per_second=800.0))
+    assert (rung, outbox.has_news_since(version)) == ([], False)
+    outbox.add(point(1))
+    outbox.tell(settings=SMALL)
+    outbox.report(replace(STATUS, phase=Phase.PLAYING))
+    assert (len(rung), outbox.has_news_since(version)) == (3, True)
+    newest = outbox.since(version).version  # type: ignore[union-attr]
+    outbox.report(replace(STATUS, phase=Phase.PLAYING, step=2))
+    assert not outbox.has_news_since(newest)
