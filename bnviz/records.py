@@ -184,6 +184,7 @@ class HistoryBuilder:
         self.competitors, self.units, self.most = tuple(competitors), units, most
         layers, kept = units.shape
         self._length = 0
+        self._is_shared = False  # with a history that was given out: what it holds must not change any more
         self._arrays: dict[str, NDArray[Any]] = {
             name: np.empty((most + 1, *shape), _dtype(name))
             for name, shape in measure_shapes(len(self.competitors), layers, kept).items()
@@ -197,6 +198,7 @@ class HistoryBuilder:
         if self._length and point.step < self._arrays["step"][self._length - 1]:
             raise ValueError(f"step {point.step} follows {self._arrays['step'][self._length - 1]:.0f}")
         if self._length and point.step == self._arrays["step"][self._length - 1]:
+            self._own()
             self._length -= 1
         for name, array in self._arrays.items():
             array[self._length] = getattr(point, name)
@@ -210,14 +212,22 @@ class HistoryBuilder:
         is_light = np.isnan(self._arrays["accuracy"][1 : self._length - 1]).all(axis=1)
         return 1 + int(np.argmin(np.where(is_light, hole, np.inf) if is_light.any() else hole))
 
+    def _own(self) -> None:
+        """Make sure that what has been given out stays as it is."""
+        if self._is_shared:
+            self._arrays = {name: array.copy() for name, array in self._arrays.items()}
+            self._is_shared = False
+
     def _drop(self, index: int) -> None:
+        self._own()
         for array in self._arrays.values():
             array[index : self._length - 1] = array[index + 1 : self._length]
         self._length -= 1
 
     def history(self) -> History:
-        """A frozen copy of what is kept so far."""
-        arrays = {name: array[: self._length].copy() for name, array in self._arrays.items()}
+        """What is kept so far, frozen: it does not change when the run goes on."""
+        self._is_shared = True
+        arrays = {name: array[: self._length] for name, array in self._arrays.items()}
         for array in arrays.values():
             array.flags.writeable = False
         return History(self.competitors, self.units, **arrays)

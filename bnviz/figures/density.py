@@ -1,5 +1,6 @@
 """Density: the whole distribution of a layer's inputs over time, as a heat map for each competitor."""
 
+import math
 import threading
 from collections import OrderedDict
 from typing import Any, Final
@@ -17,8 +18,8 @@ from bnviz.figures.twins import EMPTY_RANGE, HOW, stop_labels, twin_axes
 from bnviz.figures.words import compare, within_sight
 from bnviz.records import QUANTILE_LEVELS, Floats, Run
 
-MOST_COLUMNS: Final = 100
-MOST_REMEMBERED: Final = 8000  # columns, 0.8 kB each with their keys
+MOST_COLUMNS: Final = 128
+MOST_REMEMBERED: Final = 64  # networks and layers, 64 kB each
 ROWS: Final = 72
 DENSEST: Final = 1.0  # a density beyond this has the darkest colour
 COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
@@ -94,27 +95,30 @@ def _densities(quantiles: Floats, edges: Floats) -> Floats:
 
 
 class _Remembered:
-    """Columns by what they were made of: of a run that plays, all but the newest are those of the frame before."""
+    """The newest columns of networks and layers: while a run plays, all but the last are those of the frame before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._columns: OrderedDict[tuple[bytes, bytes], Floats] = OrderedDict()
+        self._newest: OrderedDict[tuple[bytes, bytes], tuple[Floats, Floats]] = OrderedDict()
 
     def columns(self, quantiles: Floats, edges: Floats) -> Floats:
         """[c x q], [r + 1] to [c x r]"""
-        cells = edges.tobytes()
-        keys = [(row.tobytes(), cells) for row in quantiles]
+        if not len(quantiles):
+            return _densities(quantiles, edges)
+        key = edges.tobytes(), quantiles[0].tobytes()  # a network and layer is known by how it began
         with self._lock:
-            missing = [index for index, key in enumerate(keys) if key not in self._columns]
-            if missing:
-                made = _densities(quantiles[missing], edges)
-                self._columns.update((keys[index], column) for index, column in zip(missing, made, strict=True))
-            for key in keys:
-                self._columns.move_to_end(key)
-            shown = np.stack([self._columns[key] for key in keys])
-            while len(self._columns) > MOST_REMEMBERED:
-                self._columns.popitem(last=False)
-        return shown
+            before, made = self._newest.pop(key, (quantiles[:0], np.empty((0, len(edges) - 1), np.float32)))
+        columns, both = np.empty((len(quantiles), len(edges) - 1), np.float32), min(len(quantiles), len(before))
+        is_new = np.ones(len(quantiles), np.bool_)
+        is_new[:both] = (before[:both] != quantiles[:both]).any(axis=1)
+        columns[:both] = made[:both]
+        if is_new.any():
+            columns[is_new] = _densities(quantiles[is_new], edges)
+        with self._lock:
+            self._newest[key] = quantiles, columns
+            while len(self._newest) > MOST_REMEMBERED:
+                self._newest.popitem(last=False)
+        return columns
 
 
 _REMEMBERED: Final = _Remembered()
@@ -146,8 +150,13 @@ def mass_below(quantiles: Floats, edges: Floats) -> Floats:
 
 
 def _shown_points(points: int) -> NDArray[np.int64]:
-    """Evenly sampled points of a history; which those are, its thinning has already decided in linear and log steps."""
-    return np.unique(np.linspace(0, points - 1, min(points, MOST_COLUMNS)).round().astype(np.int64))
+    """Evenly sampled points of a history; which those are, its thinning has already decided in linear and log steps.
+
+    Every second, fourth, eighth … and the newest: as a run grows the same ones stay, and their columns with them.
+    """
+    every = 1 << max(0, math.ceil(math.log2(max(points - 1, 1) / (MOST_COLUMNS - 1))))
+    shown = np.arange(0, points, every)
+    return shown if points == 0 or shown[-1] == points - 1 else np.append(shown, points - 1)
 
 
 def _columns(run: Run, view: View) -> Floats:

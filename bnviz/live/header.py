@@ -1,6 +1,7 @@
 """The header of a frame: what a run is doing, in the words and numbers that the page shows around its charts."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,6 +46,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
     }
 
 
+@lru_cache(maxsize=256)  # every frame of a run says the same again
 def settings_text(settings: Settings) -> str:
     """All settings in one line: what a page compares to see that somebody else has changed one."""
     return urlencode(to_query(settings))
@@ -64,6 +66,7 @@ def _in_words(intervention: Intervention) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)
 def summary(settings: Settings) -> str:
     """What this run compares and how its networks differ, in two or three short sentences."""
     model, hyper = settings.model, settings.hyper

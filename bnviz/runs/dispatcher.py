@@ -23,7 +23,8 @@ from bnviz.runs.hub import Hub
 from bnviz.runs.store import Saved, Store
 from bnviz.worker.host import Host, Orders
 
-TEND_SECONDS: Final = 0.5
+TEND_SECONDS: Final = 1.0
+START_SECONDS: Final = 0.1  # between two looks for the first worker
 SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
@@ -62,7 +63,7 @@ class Dispatcher:
                 while True:
                     self._know(await self._cluster.hosts())
                     self._tend()
-                    await asyncio.sleep(TEND_SECONDS)
+                    await asyncio.sleep(TEND_SECONDS if self._places else START_SECONDS)
             except EngineError as error:
                 logger.error("%s", error.text)
                 self._trouble = error.text

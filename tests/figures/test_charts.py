@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnviz.config import Axis, View
-from bnviz.figures import FIGURES
+from bnviz.figures import FIGURES, density
 from bnviz.figures.bands import shown_unit
 from bnviz.figures.density import densities, mass_below
 from bnviz.figures.numbers import nice_range
-from bnviz.records import QUANTILE_LEVELS, Condition, Floats, Health, Intervention, Run, ghost_of
+from bnviz.records import (
+    MEASURES,
+    QUANTILE_LEVELS,
+    Condition,
+    Floats,
+    Health,
+    History,
+    Intervention,
+    Run,
+    ghost_of,
+)
 from tests.figures import made_up_runs as made_up
 
 LEARNING_RATE = Intervention(600, "learning_rate", 0.5, 2.0)
@@ -33,6 +43,18 @@ def ends(axis: dict[str, Any]) -> tuple[float, float]:
 
 
 # --- accuracy and loss ------------------------------------------------------------------------------------------------
+
+
+def test_the_accuracy_passes_over_points_that_were_measured_without_it() -> None:
+    run = made_up.a_run(60, has_ghost=True)
+    accuracy = run.history.accuracy.copy()
+    accuracy[1::2] = np.nan
+    light = run.replace(history=replace(run.history, accuracy=accuracy))
+    lines = [one for one in traces(FIGURES["accuracy"](light, View()), mode="lines") if "earlier" not in one["name"]]
+    for k, one in enumerate(lines):
+        assert one["x"].tolist() == run.history.step[::2].tolist()
+        assert one["y"] == pytest.approx(100 * run.history.accuracy[::2, k])
+    assert len(lines) == 2
 
 
 def test_lines_are_the_record() -> None:
@@ -248,10 +270,28 @@ def test_a_constant_input_has_all_its_mass_in_one_cell() -> None:
     assert column[13] * 0.1 == pytest.approx(1)
 
 
-def test_heat_maps_hold_true_densities_at_most_100_columns_and_stop_with_their_network() -> None:
+def test_a_growing_run_has_the_heat_map_that_it_would_have_if_it_were_drawn_for_the_first_time(monkeypatch) -> None:
+    remembering = density._REMEMBERED
+    whole = [made_up.a_run(500, seed=seed) for seed in (0, 1)]
+    for points in (1, 2, 60, 61, 100, 129, 130, 300, 499, 500, 100):
+        for run in whole:  # in turn
+            run = run.replace(history=first_points(run.history, points))
+            monkeypatch.setattr(density, "_REMEMBERED", remembering)
+            drawn = traces(FIGURES["density"](run, View()), type="heatmap")
+            monkeypatch.setattr(density, "_REMEMBERED", density._Remembered())
+            for one, fresh in zip(drawn, traces(FIGURES["density"](run, View()), type="heatmap"), strict=True):
+                assert np.array_equal(one["z"], fresh["z"], equal_nan=True)
+                assert np.array_equal(one["x"], fresh["x"])
+
+
+def first_points(history: History, count: int) -> History:
+    return replace(history, **{name: getattr(history, name)[:count] for name in MEASURES})
+
+
+def test_heat_maps_hold_true_densities_at_most_128_columns_and_stop_with_their_network() -> None:
     run = made_up.a_run(500, stopped_at=250, health=(made_up.diverged(700), Health()))
     plain, bn = traces(FIGURES["density"](run, View()), type="heatmap")
-    assert bn["z"].shape == (len(bn["y"]), len(bn["x"])) == (72, 100)
+    assert bn["z"].shape == (len(bn["y"]), len(bn["x"])) == (72, 126)
     assert plain["x"][-1] <= run.history.step[249]
     assert bn["x"][-1] == 1500
     height = float(bn["y"][1] - bn["y"][0])
