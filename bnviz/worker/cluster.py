@@ -19,6 +19,7 @@ from distributed import LocalCluster, Security
 from distributed.system import MEMORY_LIMIT
 
 CLOSE_SECONDS: Final = 3.0
+ALONE_SECONDS: Final = 4.0  # about as long as a worker takes to import torch and to load MNIST
 WORKER_BYTES: Final = 3 * 2**29  # torch, and MNIST in its three forms
 # In place of Dask's own, of which MALLOC_TRIM_THRESHOLD_=65536 costs a training loop a third of its speed. Workers of
 # an external cluster (BNVIZ_SCHEDULER) want the same setting.
@@ -51,7 +52,7 @@ async def serve(workers: int, announcement: TextIO) -> None:
         }
     )
     async with LocalCluster(
-        n_workers=workers,
+        n_workers=1,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # None would open port 8787
@@ -61,8 +62,17 @@ async def serve(workers: int, announcement: TextIO) -> None:
     ) as cluster:
         announcement.write(json.dumps(_introduction(cluster)) + "\n")
         announcement.close()
+        growing = asyncio.create_task(_grow(cluster, workers))
         await asyncio.to_thread(sys.stdin.buffer.read)
+        growing.cancel()
         _end_soon()
+
+
+async def _grow(cluster: LocalCluster, workers: int) -> None:
+    """Start the other workers once the first has had the machine to itself: a visitor's first run needs but one."""
+    if workers > 1:
+        await asyncio.sleep(ALONE_SECONDS)
+        cluster.scale(workers)
 
 
 def _introduction(cluster: LocalCluster) -> dict[str, object]:
