@@ -1,9 +1,9 @@
 """Images as lists of their lit pixels: most of a digit's 784 pixels are 0, and 0 adds nothing to a product.
 
 X W adds up, for each image, the rows of W of its lit pixels; X^T D adds up, for each pixel, the rows of D of the images
-in which it is lit. On one CPU core that takes a quarter of the time of the products with the zeros in them, and half
-with the lists' own making counted in. A GPU multiplies zeros faster than it adds up rows, and standardised images have
-none: there the products stay.
+in which it is lit. On one CPU core that takes a third of the time of the products with the zeros in them, and little
+more than half with the making of the lists. A GPU multiplies zeros faster than it adds up rows, and standardised images
+have none: there the products stay.
 
 Shapes: N = images, n_0 = pixels, p = columns of the other factor, c = lit pixels of all images.
 """

@@ -133,8 +133,8 @@ def _cost(lab: Lab) -> str:
 
 def _presets(lab: Lab) -> None:
     options = [preset.label for preset in PRESETS]
-    present = next((preset.label for preset in PRESETS if preset.settings == lab.settings), None)
-    show_value("preset", present)
+    present = next((preset for preset in PRESETS if preset.settings == lab.settings), None)
+    show_value("preset", present.label if present else None)
     st.selectbox(
         "Presets",
         options,
@@ -145,6 +145,8 @@ def _presets(lab: Lab) -> None:
         disabled=not lab.is_mine,
         filter_mode=None,
     )
+    if present is not None:
+        st.caption(present.sentence)
 
 
 def _preset_chosen(lab: Lab) -> None:

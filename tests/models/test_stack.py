@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -15,17 +15,23 @@ from tests.models import reference
 
 TWINS = (Normalization.NONE, Normalization.BATCH)
 
-models = st.builds(
-    ModelConfig,
-    nonlinearity=st.sampled_from(Nonlinearity),
-    bn_placement=st.sampled_from(BnPlacement),
-    hidden_layers=st.integers(1, 4),
-    width=st.integers(10, 40),
-    initialization=st.just(Initialization.HE),
-    init_scale=st.just(1.0),
-    seed=st.integers(0, 99),
-    optimizer=st.sampled_from(Optimizer),
-)
+
+def models_of(hidden_layers):
+    return st.builds(
+        ModelConfig,
+        nonlinearity=st.sampled_from(Nonlinearity),
+        bn_placement=st.sampled_from(BnPlacement),
+        hidden_layers=hidden_layers,
+        width=st.integers(10, 40),
+        initialization=st.just(Initialization.HE),
+        init_scale=st.just(1.0),
+        seed=st.integers(0, 99),
+        optimizer=st.sampled_from(Optimizer),
+    )
+
+
+models = models_of(st.sampled_from([1, 2, 3, 4, 7, 20]))
+shallow_models = models_of(st.integers(1, 4))
 hypers = st.builds(
     HyperParams,
     learning_rate=st.sampled_from([0.001, 0.01, 0.1]),
@@ -71,6 +77,9 @@ def largest_difference(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
 @settings(max_examples=80, deadline=None)
 @given(models, batches, competitors, st.integers(0, 99))
 def test_gradients_equal_autograds(model, batch, normalizations, seed):
+    # On two or three images BN divides by next to nothing now and then: through many of them that magnifies the last bit
+    # until autograd in another order of summation would not equal itself.
+    assume(batch > 3 or model.hidden_layers <= 4)
     stack, (images, labels) = make_stack(model, normalizations), images_and_labels(batch, seed)
     activations = fill(stack.activations(batch), images, labels)
     collect = Collect(stack.parameters.empty_like(), stack.groups)
@@ -89,7 +98,7 @@ def test_gradients_equal_autograds(model, batch, normalizations, seed):
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
-@given(models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
+@given(shallow_models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
 def test_sgd_trains_as_torch_optim_does_also_when_settings_change_between_steps(model, batch, hyper_of_step, seed):
     stack = make_stack(replace(model, optimizer=Optimizer.SGD))
     rule = make_optimizer(stack)
@@ -120,7 +129,7 @@ def change_settings(rule: torch.optim.Optimizer, hyper: HyperParams) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
+@given(shallow_models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
 def test_given_the_same_gradients_the_rules_are_torch_optims(model, batch, hyper_of_step, seed):
     """Adam divides by |g|, so two networks whose gradients differ by rounding soon part; the rule itself must not."""
     stack = make_stack(model)

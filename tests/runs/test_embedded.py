@@ -86,7 +86,7 @@ def test_every_process_listens_on_this_machine_alone(engine: Engine) -> None:
 
 
 def test_one_worker_a_core_with_one_thread_and_its_memory_left_alone(engine: Engine) -> None:
-    assert len(workers()) == WORKERS
+    eventually(lambda: len(workers()) == WORKERS)  # the first has the machine to itself for a while
     for worker in workers():
         environment = worker.environ()
         assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"

@@ -305,7 +305,7 @@ def test_runs_spread_over_the_workers(make: Make) -> None:
 
 
 def test_a_run_that_nobody_watches_pauses_and_later_leaves_its_worker(make: Make) -> None:
-    engine = make(pause_seconds=0.3, sleep_seconds=1.0)
+    engine = make(pause_seconds=0.3, sleep_seconds=3.0)
     run_id = play(engine)
     with engine.hub.watching(run_id):
         time.sleep(0.9)

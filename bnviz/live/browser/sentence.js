@@ -30,6 +30,7 @@ export function setFitting(target, text, isWhole) {
   if (target.dataset.fitted === state && target.hasChildNodes()) return;
   target.dataset.fitted = state;
   target.title = "";
+  target.classList.remove("bnviz-clamped"); // while it is measured
   setMarked(target, text);
   const style = getComputedStyle(target);
   const room = parseFloat(style.lineHeight) * (parseInt(style.getPropertyValue("--bnviz-lines")) || 1);
@@ -39,6 +40,9 @@ export function setFitting(target, text, isWhole) {
     setMarked(target, parts.join(" "));
     target.title = spoken(text);
   }
+  if (isWhole || target.scrollHeight <= room * 1.2) return;
+  target.classList.add("bnviz-clamped"); // one part alone that is too long, as in a wide typeface
+  target.title = spoken(text);
 }
 
 /** The same text for ears: without marks. */
