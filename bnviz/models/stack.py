@@ -175,7 +175,7 @@ class Stack:
         log_p = torch.log_softmax(batch.padded_logits, dim=2)
         log_p_label, is_right = batch.scores.unsqueeze(3)
         torch.gather(log_p, 2, batch.label_of_each, out=log_p_label)
-        torch.ge(log_p_label, log_p.amax(2, keepdim=True), out=is_right)
+        torch.eq(log_p.argmax(2, keepdim=True), batch.label_of_each, out=is_right)
         torch.mean(batch.scores, dim=2, out=batch.report)
         batch.loss.neg_()
         torch.softmax(batch.padded_logits, dim=2, out=batch.padded_delta)  # exp(log_p) takes three times as long

@@ -77,8 +77,8 @@ def largest_difference(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
 @settings(max_examples=80, deadline=None)
 @given(models, batches, competitors, st.integers(0, 99))
 def test_gradients_equal_autograds(model, batch, normalizations, seed):
-    # On two or three images BN divides by next to nothing now and then: through many of them that magnifies the last bit
-    # until autograd in another order of summation would not equal itself.
+    # On two or three images BN divides by next to nothing now and then: through many layers that magnifies the last
+    # bit until autograd in another order of summation would not equal itself.
     assume(batch > 3 or model.hidden_layers <= 4)
     stack, (images, labels) = make_stack(model, normalizations), images_and_labels(batch, seed)
     activations = fill(stack.activations(batch), images, labels)
