@@ -6,9 +6,10 @@ import streamlit as st
 
 from bnviz import config
 from bnviz.config import BY_NAME, Choice, Device, Initialization, Number, Setting
+from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
 from bnviz.ui.lab import Lab, show_value
-from bnviz.ui.presets import PRESETS
+from bnviz.ui.presets import PRESETS, Preset
 
 CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
@@ -132,16 +133,20 @@ def _cost(lab: Lab) -> str:
 
 
 def _presets(lab: Lab) -> None:
-    options = [preset.label for preset in PRESETS]
+    """The list of presets, and what the one in force shows."""
     present = next((preset for preset in PRESETS if preset.settings == lab.settings), None)
-    show_value("preset", present.label if present else None)
+    # With other settings it is another widget: what a browser still says of the one before, while the visitor moves a
+    # slider faster than the page answers, must not look like a choice, which would restart the run.
+    key = f"preset-{settings_text(lab.settings)}"
     st.selectbox(
         "Presets",
-        options,
-        key="preset",
+        PRESETS,
+        index=None if present is None else PRESETS.index(present),
+        format_func=_preset_label,
+        key=key,
         placeholder="your own settings",
         on_change=_preset_chosen,
-        args=(lab,),
+        args=(lab, key),
         disabled=not lab.is_mine,
         filter_mode=None,
     )
@@ -149,8 +154,12 @@ def _presets(lab: Lab) -> None:
         st.caption(present.sentence)
 
 
-def _preset_chosen(lab: Lab) -> None:
-    chosen = next((preset for preset in PRESETS if preset.label == st.session_state.preset), None)
+def _preset_label(preset: Preset) -> str:
+    return preset.label
+
+
+def _preset_chosen(lab: Lab, key: str) -> None:
+    chosen: Preset | None = st.session_state[key]
     if chosen is not None:
         commands.command(commands.apply, lab, chosen.settings)
 

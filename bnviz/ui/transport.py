@@ -21,14 +21,13 @@ def transport(lab: Lab) -> None:
     """The bar that stays in reach: what drives the run at the left, what tells and shares at the right."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="bar"):
         with st.container(horizontal=True, wrap=False, width="content", key="transport", gap=8):
-            if not lab.is_mine:
+            if lab.is_mine:
+                _play_or_pause(lab)
+                _steps(lab)
+                _restarts(lab)
+            else:
                 _start_own(lab)
-            _play_or_pause(lab)
-            _steps(lab)
-            _button(
-                lab, "Reset", "reset", commands.reset, ":material/replay:", "Back to step 0, the same weights. Key: R"
-            )
-            _button(lab, "New seed", "seed-new", commands.new_seed, ":material/casino:", "New weights and batch order.")
+                _play_or_pause(lab)
         with st.container(
             horizontal=True, wrap=False, width="content", key="status-bar", gap=8, vertical_alignment="center"
         ):
@@ -69,7 +68,6 @@ def _start_own(lab: Lab) -> None:
 
 
 def _steps(lab: Lab) -> None:
-    is_idle = lab.is_mine and not lab.is_playing
     for count in (1, 10, 100):
         st.button(
             f"+{count}",
@@ -77,8 +75,13 @@ def _steps(lab: Lab) -> None:
             help=f"Step {count}" + (". Key: →" if count == 1 else ""),
             on_click=commands.command,
             args=(commands.step, lab, count),
-            disabled=not is_idle or lab.is_over,
+            disabled=lab.is_playing or lab.is_over,
         )
+
+
+def _restarts(lab: Lab) -> None:
+    _button(lab, "Reset", "reset", commands.reset, ":material/replay:", "Back to step 0, the same weights. Key: R")
+    _button(lab, "New seed", "seed-new", commands.new_seed, ":material/casino:", "New weights and batch order.")
 
 
 def _button(lab: Lab, label: str, key: str, action: object, icon: str, help_: str) -> None:
@@ -89,7 +92,6 @@ def _button(lab: Lab, label: str, key: str, action: object, icon: str, help_: st
         help=help_,
         on_click=commands.command,
         args=(action, lab),
-        disabled=not lab.is_mine,
     )
 
 
