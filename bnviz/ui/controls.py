@@ -135,8 +135,8 @@ def _cost(lab: Lab) -> str:
 def _presets(lab: Lab) -> None:
     """The list of presets, and what the one in force shows."""
     present = next((preset for preset in PRESETS if preset.settings == lab.settings), None)
-    # With other settings it is another widget: what a browser still says of the one before, while the visitor moves a
-    # slider faster than the page answers, must not look like a choice, which would restart the run.
+    # With other settings it is another widget, so that what a browser still says of the one before, while the visitor
+    # moves a slider faster than the page answers, can be told from a choice, which restarts the run.
     key = f"preset-{settings_text(lab.settings)}"
     st.selectbox(
         "Presets",
@@ -146,7 +146,7 @@ def _presets(lab: Lab) -> None:
         key=key,
         placeholder="your own settings",
         on_change=_preset_chosen,
-        args=(lab, key),
+        args=(lab, key, present),
         disabled=not lab.is_mine,
         filter_mode=None,
     )
@@ -158,9 +158,9 @@ def _preset_label(preset: Preset) -> str:
     return preset.label
 
 
-def _preset_chosen(lab: Lab, key: str) -> None:
+def _preset_chosen(lab: Lab, key: str, present: Preset | None) -> None:
     chosen: Preset | None = st.session_state[key]
-    if chosen is not None:
+    if chosen not in (None, present):
         commands.command(commands.apply, lab, chosen.settings)
 
 

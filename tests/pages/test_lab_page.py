@@ -11,6 +11,7 @@ from bnviz.config import BY_NAME, SETTINGS, Nonlinearity, Settings
 from bnviz.records import Run
 from bnviz.runs import engine as engines
 from bnviz.runs.engine import Engine
+from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = {"device"}  # shown only where there is a choice
@@ -150,3 +151,18 @@ def test_a_dialog_opens_without_an_error(lab: AppTest, label: str) -> None:
     control(lab, label).click().run()
     assert not lab.exception
     assert not lab.error
+
+
+def test_a_preset_is_applied_and_says_what_it_shows_until_a_setting_leaves_it(lab: AppTest) -> None:
+    def says(text: str) -> bool:
+        return any(text in caption.value for caption in lab.caption)
+
+    assert control(lab, "Presets").value.label == "The paper's experiment"
+    assert says("section 4.1")
+    control(lab, "Presets").select(PRESETS[3]).run()
+    assert lab.session_state.settings == PRESETS[3].settings
+    assert says("BN hardly matters")
+    control(lab, "Learning rate").set_value(0.2).run()
+    assert control(lab, "Presets").value is None
+    assert not says("BN hardly matters")
+    assert not lab.exception
