@@ -77,9 +77,12 @@ class Activations:
         padded_delta: [K, b, p], dl/dlogits, 0 in the padding.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
         statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
-        mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN.
+        mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN; and by
+            group.
+        log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where no other is larger; together `scores`.
         inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding, [K, b, n]; the last
             of `deltas` is `padded_delta`.
+        first_products, first_deltas: the first of the latter two, network by network and with the padding, [b, p].
     """
 
     @torch.inference_mode(False)  # buffers made within a step may be written outside of it
@@ -108,6 +111,7 @@ class Activations:
         self.statistics = zeros(len(sizes) - 2, 2, networks, 1, p)
         self.statistics_of_groups = [self.statistics[:, :, group.networks] for group in groups]
         self.mean_d_scales = zeros(networks, 2, len(sizes) - 2, p)
+        self.mean_d_scales_of_groups = [self.mean_d_scales[group.networks] for group in groups]
         self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
         self._scratch = zeros(networks, batch, p)
         self.hidden = [
@@ -116,11 +120,14 @@ class Activations:
         ]
         self.padded_logits, self.padded_delta = zeros(2, networks, batch, padded(classes))
         self.label_of_each = self.labels.view(1, batch, 1).expand(networks, batch, 1)
-        self.scores = zeros(2, networks, batch)  # log p of the right class, and whether it is the largest
+        self.scores = zeros(2, networks, batch)
+        self.log_p_label, self.is_right = self.scores.unsqueeze(3)
         self.minus_one = zeros(1, 1, 1).sub_(1).expand(networks, batch, 1)
         self.logits, self.no_classes = self.padded_logits[:, :, :classes], self.padded_logits[:, :, classes:]
         self.inputs = [self.images.expand(networks, batch, sizes[0]), *(h.u[:, :, :width] for h in self.hidden)]
         self.products = [*(h.z[:, :, :width] for h in self.hidden), self.logits]
+        self.transposed_inputs = [u.transpose(1, 2) for u in self.inputs]
+        self.first_products, self.first_deltas = self.hidden[0].z.unbind(), self.hidden[0].delta.unbind()
         self.deltas = [*(h.delta[:, :, :width] for h in self.hidden), self.padded_delta]
 
     def fill(self, images: Tensor, labels: Tensor, lit: LitPixels | None = None) -> None:

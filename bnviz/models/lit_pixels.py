@@ -17,8 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bnviz.models.parameters import Parameters
-
 _SUM: Final = 0  # embedding_bag's number for this mode
 MOST_LIT: Final = 0.25  # of all pixels; MNIST binarised has 0.13, in grey levels 0.19
 
@@ -115,12 +113,3 @@ def lit_data_set(images: Tensor) -> LitDataSet | None:
     if images.device.type != "cpu" or float(images.count_nonzero()) > MOST_LIT * images.numel():
         return None
     return LitDataSet(images)
-
-
-def first_product(images: Tensor, lit: LitPixels | None, parameters: Parameters, out: Tensor) -> None:
-    """out <- u W of the first layer of all networks, the padding included. [K, b, n_0] to [K, b, p]"""
-    if lit is None:
-        torch.bmm(images, parameters.weights[0], out=out[:, :, : parameters.sizes[1]])
-        return
-    for product, weight in zip(out.unbind(), parameters.padded_weights[0].unbind(), strict=True):
-        product.copy_(lit.times(weight))

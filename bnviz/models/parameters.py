@@ -28,6 +28,7 @@ class Parameters:
         weights: for each of the w weight layers [K, n_in, n_out], so that a layer is u W (the transpose of the paper's
             W, which multiplies from the left).
         padded_weights: the same with their padding, [K, n_in, p].
+        first_weights: the first of these, network by network, [n_0, p].
         biases: for each weight layer [K, 1, p].
         gammas, betas: for each hidden layer [K, 1, p].
         scales: [K, 2, l, p], gammas and betas of all layers.
@@ -47,6 +48,7 @@ class Parameters:
         self._weight_end = sum(lengths[:w])
         self._first_end = lengths[0]
         self.padded_weights = blocks[:w]
+        self.first_weights = blocks[0].unbind()
         self.weights = [block[:, :, :n] for block, n in zip(blocks[:w], sizes[1:], strict=True)]
         self.biases = blocks[w : 2 * w]
         self.gammas = blocks[2 * w : 3 * w - 1]

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from bnviz.config import BnPlacement, ModelConfig, Normalization
 from bnviz.models.activations import Activations, Group, groups_of
-from bnviz.models.lit_pixels import first_product
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.models.normalizations import EPS
 from bnviz.models.parameters import Parameters
@@ -23,7 +22,8 @@ class ParameterParts:
 
     def __init__(self, parameters: Parameters, groups: Sequence[Group]) -> None:
         self.weights = [*parameters.weights[:-1], parameters.padded_weights[-1]]
-        self.first_weight = parameters.padded_weights[0]
+        self.transposed_weights = [weight.transpose(1, 2) for weight in self.weights]
+        self.first_weights = parameters.first_weights
         self.output_bias = parameters.biases[-1]
         self.biases = [[bias[group.networks] for group in groups] for bias in parameters.biases[:-1]]
         self.gammas = [[gamma[group.networks] for group in groups] for gamma in parameters.gammas]
@@ -129,15 +129,19 @@ class Stack:
 
     def forward(self, batch: Activations) -> None:
         """Images to logits, BN with this batch's statistics (the paper's N_BN^tr); running statistics untouched."""
-        first_product(batch.inputs[0], batch.lit, self.parameters, out=batch.hidden[0].z)
+        if batch.lit is None:
+            torch.bmm(batch.inputs[0], self._parts.weights[0], out=batch.products[0])
+        else:
+            for product, weight in zip(batch.first_products, self._parts.first_weights, strict=True):
+                product.copy_(batch.lit.times(weight))
         self.forward_from_first_product(batch)
 
     def _first_gradient(self, batch: Activations, sink: Sink) -> None:
         """u^T delta of the first layer."""
         if batch.lit is None:
-            sink.weight(sink.parts.weights[0], batch.inputs[0].transpose(1, 2), batch.deltas[0])
+            sink.weight(sink.parts.weights[0], batch.transposed_inputs[0], batch.deltas[0])
             return
-        for network, (target, delta) in enumerate(zip(sink.parts.first_weight, batch.hidden[0].delta, strict=True)):
+        for network, (target, delta) in enumerate(zip(sink.parts.first_weights, batch.first_deltas, strict=True)):
             sink.first_weight(target, batch.lit.transposed_times(delta), network)
 
     def forward_from_first_product(self, batch: Activations) -> None:
@@ -173,9 +177,8 @@ class Stack:
         The padding's logits are -inf: classes of probability 0, which change nothing.
         """
         log_p = torch.log_softmax(batch.padded_logits, dim=2)
-        log_p_label, is_right = batch.scores.unsqueeze(3)
-        torch.gather(log_p, 2, batch.label_of_each, out=log_p_label)
-        torch.eq(log_p.argmax(2, keepdim=True), batch.label_of_each, out=is_right)
+        torch.gather(log_p, 2, batch.label_of_each, out=batch.log_p_label)
+        torch.eq(log_p.argmax(2, keepdim=True), batch.label_of_each, out=batch.is_right)
         torch.mean(batch.scores, dim=2, out=batch.report)
         batch.loss.neg_()
         torch.softmax(batch.padded_logits, dim=2, out=batch.padded_delta)  # exp(log_p) takes three times as long
@@ -185,17 +188,17 @@ class Stack:
 
     def backward(self, batch: Activations, sink: Sink) -> None:
         """dl/dlogits back to every parameter; each gradient goes to the sink once nothing needs the old value."""
-        weights, into = self._parts.weights, sink.parts
+        weights_t, into = self._parts.transposed_weights, sink.parts
         for layer in range(len(batch.hidden), 0, -1):
-            u, delta = batch.inputs[layer], batch.deltas[layer]
-            torch.bmm(delta, weights[layer].transpose(1, 2), out=batch.deltas[layer - 1])
-            sink.weight(into.weights[layer], u.transpose(1, 2), delta)
+            delta = batch.deltas[layer]
+            torch.bmm(delta, weights_t[layer], out=batch.deltas[layer - 1])
+            sink.weight(into.weights[layer], batch.transposed_inputs[layer], delta)
             self._backward_hidden(layer - 1, batch, sink)
         self._first_gradient(batch, sink)
         sink.bias(into.output_bias, batch.ones, batch.padded_delta)
-        for group, scales in zip(self.groups, into.scales, strict=True):
+        for group, scales, mean_d_scales in zip(self.groups, into.scales, batch.mean_d_scales_of_groups, strict=True):
             if group.normalization.has_parameters:
-                sink.scales(scales, batch.mean_d_scales[group.networks], batch.batch)
+                sink.scales(scales, mean_d_scales, batch.batch)
 
     def _backward_hidden(self, layer: int, batch: Activations, sink: Sink) -> None:
         """dl/du of one hidden layer to dl/d(u W), in place."""
@@ -217,7 +220,7 @@ class Stack:
     def weight_gradients(self, batch: Activations, sink: Sink) -> None:
         """Send the gradients of the weight matrices alone, once more, from what the last backward pass left."""
         for layer in range(len(batch.hidden), 0, -1):
-            sink.weight(sink.parts.weights[layer], batch.inputs[layer].transpose(1, 2), batch.deltas[layer])
+            sink.weight(sink.parts.weights[layer], batch.transposed_inputs[layer], batch.deltas[layer])
         self._first_gradient(batch, sink)
 
     # --- running statistics and inference -----------------------------------------------------------------------------
