@@ -202,7 +202,8 @@ class FrameSocket:
         while True:
             await _news(hub, run_id, sent_version, watcher, heard)
             while (rest := pace.rest(hub.get(run_id), watcher.is_view_new)) > 0:
-                await asyncio.sleep(min(rest, COMMAND_SECONDS))  # a command meanwhile shortens the rest
+                # What a command brings meanwhile shortens the rest, and so does another view.
+                await hub.wait(run_id, hub.version(run_id), min(rest, COMMAND_SECONDS))
             sent_version = hub.version(run_id)  # before the run: a frame may be newer than it says, never older
             run = hub.get(run_id)
             await socket.send_bytes(await self._frame(run, sent_version, watcher))

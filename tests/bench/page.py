@@ -47,6 +47,12 @@ WATCHER = """() => {
   requestAnimationFrame(check);
 }"""
 
+# Keeps when the visitor's last input came, by the browser's own stamp: what Playwright does before it does not count.
+STAMPS = """() => {
+  const keep = (event) => { window.benchInputAt = performance.timeOrigin + event.timeStamp; };
+  for (const kind of ['keydown', 'click']) document.addEventListener(kind, keep, true);
+}"""
+
 
 def run_step(page: Page) -> int:
     return int(page.locator("[data-run-step]").get_attribute("data-run-step") or 0)
@@ -192,14 +198,20 @@ class Listener:
         raise TimeoutError
 
 
+def input_at(page: Page) -> float:
+    """When the last key or click came, as `time.perf_counter` tells it."""
+    stamp: float = page.evaluate("() => window.benchInputAt")
+    return stamp / 1000 - (time.time() - time.perf_counter())
+
+
 def slider_latency(page: Page, listener: Listener) -> list[float]:
-    """Seconds from releasing the learning-rate slider to a frame that reports the new value in force."""
+    """Seconds from a key on the learning-rate slider to a frame that reports the new value in force."""
     slider = page.get_by_role("slider", name="Learning rate").first
     seconds = []
     for move in range(SLIDER_MOVES):
         count = len(listener.newest["interventions"])
-        begun = time.perf_counter()
         slider.press("ArrowLeft" if move % 2 else "ArrowRight")
+        begun = input_at(page)
         seconds.append(listener.seconds_until(begun, lambda header, _, n=count: len(header["interventions"]) > n))
         page.wait_for_timeout(500)
     return seconds
@@ -212,8 +224,8 @@ def restart_latency(page: Page, listener: Listener) -> list[float]:
         page.wait_for_timeout(1500)
         generation = listener.newest["generation"]
         button = page.get_by_role("button", name="New seed").first
-        begun = time.perf_counter()
         button.click()
+        begun = input_at(page)
         seconds.append(
             listener.seconds_until(begun, lambda header, lines, g=generation: header["generation"] > g and lines)
         )
@@ -235,6 +247,7 @@ def main() -> None:
         page.wait_for_timeout(3000)
         results |= watch(page, server)
         results["zoom_kept"] = zoom_survives(page)
+        page.evaluate(STAMPS)
         with Listener(server.url, run_id) as listener:
             slider, restart = slider_latency(page, listener), restart_latency(page, listener)
         results |= {"slider_p50_s": statistics.median(slider), "slider_p95_s": p95(slider)}
