@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from bnviz import data
-from bnviz.config import TWINS, Competitor, Settings
-from bnviz.data import Batches
+from bnviz.config import TWINS, Competitor, Normalization, Settings
 from bnviz.training import Trainer
-from tests.bench.training import bare_network
+from tests.bench.training import bare_network, bare_steps
 
 RESULTS = Path(__file__).parent / "results" / "many.json"
 TURNS = 5
@@ -50,24 +48,10 @@ def stacked(networks: list[Competitor], device: str) -> Callable[[], None]:
 
 def plain_loop(networks: list[Competitor], device: str) -> Callable[[], None]:
     """Each network with its own optimizer, in turn, on the same mini-batches."""
-    settings, mnist, where = Settings(), data.load(), torch.device(device)
-    images, labels = mnist.inputs(settings.model.input_form, where)[0], mnist.labels(where)[0]
-    nets = [bare_network(settings.model, one.normalization.value == "batch").to(where) for one in networks]
-    rules = [
-        torch.optim.SGD(net.parameters(), lr=float(one.learning_rate or settings.hyper.learning_rate))
-        for net, one in zip(nets, networks, strict=True)
-    ]
-    batches = Batches(settings.model.seed)
-
-    def step() -> None:
-        index = batches.take(settings.hyper.batch_size).to(where)
-        x, y = images[index], labels[index]
-        for net, rule in zip(nets, rules, strict=True):
-            rule.zero_grad()
-            nn.functional.cross_entropy(net(x), y).backward()
-            rule.step()
-
-    return step
+    settings, where = Settings(), torch.device(device)
+    nets = [bare_network(settings.model, one.normalization is Normalization.BATCH).to(where) for one in networks]
+    rates = [float(one.learning_rate or settings.hyper.learning_rate) for one in networks]
+    return bare_steps(settings, data.load(), nets, rates, where)
 
 
 WAYS = {"stacked": stacked, "plain loop": plain_loop}

@@ -46,14 +46,20 @@ Step = Callable[[], object]
 
 def bare_loop(settings: Settings, mnist: Mnist) -> Step:
     """One step of two `nn.Sequential` with `torch.optim.SGD` on one mini-batch: what one would write without bnviz."""
-    model, hyper = settings.model, settings.hyper
-    images, labels = mnist.inputs(model.input_form, CPU)[0], mnist.labels(CPU)[0]
-    nets = [bare_network(model, has_bn) for has_bn in (False, True)]
-    rules = [torch.optim.SGD(net.parameters(), lr=hyper.learning_rate) for net in nets]
-    batches = Batches(model.seed)
+    nets = [bare_network(settings.model, has_bn) for has_bn in (False, True)]
+    return bare_steps(settings, mnist, nets, [settings.hyper.learning_rate] * 2, CPU)
+
+
+def bare_steps(
+    settings: Settings, mnist: Mnist, nets: list[nn.Sequential], rates: list[float], device: torch.device
+) -> Step:
+    """One step of each of these networks in turn, on one mini-batch, each with its own optimizer."""
+    images, labels = mnist.inputs(settings.model.input_form, device)[0], mnist.labels(device)[0]
+    rules = [torch.optim.SGD(net.parameters(), lr=rate) for net, rate in zip(nets, rates, strict=True)]
+    batches = Batches(settings.model.seed)
 
     def step() -> None:
-        index = batches.take(hyper.batch_size)
+        index = batches.take(settings.hyper.batch_size).to(device)
         x, y = images[index], labels[index]
         for net, rule in zip(nets, rules, strict=True):
             rule.zero_grad()
