@@ -1,6 +1,7 @@
 """Each competitor's own compute time: what its training would have cost without the others beside it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -93,7 +94,10 @@ class Understudy:
         _wait_for(self._stack.device)
         return clock() - start
 
+    @torch.inference_mode()  # as the trainer steps
     def _step(self, hyper: HyperParams) -> None:
+        if self.batch.lit is not None:
+            self.batch.lit = replace(self.batch.lit)  # so that the lists it keeps are made again, as in every step
         self._stack.forward(self.batch)
         self._stack.loss(self.batch)
         self._optimizer.step(self._stack, self.batch, hyper)

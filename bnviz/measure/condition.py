@@ -70,7 +70,7 @@ def first_not_finite(stack: Stack, network: int, batch: Activations, last: Activ
     layers = range(len(stack.parameters.weights))
     broken = [layer for layer in layers if not _are_numbers_finite(stack, network, layer)]
     if broken:
-        for layer in reversed(layers):
+        for layer in reversed(layers[:-1]):  # the output layer's was finite, as the loss before it was
             if last is not None and not _is_finite(last.deltas[layer][network]):
                 return Cause(layer + 1, "gradient", was_step_before=True)
         return Cause(max(broken) + 1, "weights", was_step_before=True)

@@ -74,12 +74,13 @@ class Activations:
         lit: the images as lists of lit pixels, which stand in for `images` then; None where plain products are as fast.
         hidden: one `HiddenLayer` each.
         logits: [K, b, 10], the output layer's u W + b.
-        padded_delta: [K, b, p], dl/dlogits, 0 in the padding.
+        padded_delta: [K, b, p], dl/dlogits, 0 in the padding. After a step of SGD without momentum this, `deltas` and
+            `mean_d_scales` hold the learning rate times the gradient.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
         statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
         mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN; and by
             group.
-        log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where no other is larger; together `scores`.
+        log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where it is the answer; together `scores`.
         inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding, [K, b, n]; the last
             of `deltas` is `padded_delta`.
         first_products, first_deltas: the first of the latter two, network by network and with the padding, [b, p].

@@ -38,7 +38,11 @@ class NonlinearityByAutograd:
 
 
 class NormalizationByAutograd:
-    """y = N(x; gamma, beta), given as `value`; gamma and beta train, running statistics are the subclass's affair."""
+    """y = N(x; gamma, beta), given as `value`.
+
+    Gamma and beta train, and the running statistics are those of x; at inference it is folded as BN is, so its value
+    must be affine unit by unit once the statistics are given.
+    """
 
     has_parameters = True
     drops_bias_before_it = False
@@ -50,6 +54,9 @@ class NormalizationByAutograd:
     def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
         n = slice(0, memory.units)
         memory.normalized.copy_(x)  # what backward needs: x itself, which `out` may overwrite
+        variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
+        memory.mean.copy_(mean)
+        memory.variance.copy_(variance)
         out[:, :, n] = self.value(x[:, :, n], gamma[:, :, n], beta[:, :, n])
 
     def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:

@@ -140,6 +140,7 @@ class Adam(Optimizer):
     BETA2 = 0.999
     EPS = 1e-8
 
+    @torch.inference_mode(False)  # one that is made within a step may be written outside of it
     def __init__(self, stack: Stack) -> None:
         self.count = 0
         self.state = {name: stack.parameters.empty_like() for name in ("first_moment", "second_moment")}

@@ -80,6 +80,7 @@ class Stack:
         running: [l, 2, K, 1, p], BN's running mean and unbiased variance of every hidden layer.
     """
 
+    @torch.inference_mode(False)  # one that is made within a step may be written outside of it
     def __init__(
         self,
         model: ModelConfig,

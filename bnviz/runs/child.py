@@ -17,16 +17,26 @@ class Child:
     """`python -m bnviz.worker.cluster`, in a session of its own, where Ctrl-C does not reach it.
 
     It ends when its standard input does: by `end`, or whatever becomes of this process.
+
+    Args:
+        workers: how many; None is one a core, or one a GPU.
+        is_staggered: whether the first worker starts alone, before anybody has a run to place.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, is_staggered: bool = False) -> None:
         package_folder = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [package_folder, os.environ.get("PYTHONPATH")]))
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bnviz.worker.cluster", *([] if workers is None else [str(workers)])],
+            [
+                sys.executable,
+                "-m",
+                "bnviz.worker.cluster",
+                *([] if workers is None else [str(workers)]),
+                *(["--staggered"] if is_staggered else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

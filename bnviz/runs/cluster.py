@@ -41,6 +41,7 @@ class DaskCluster:
     def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
         self._scheduler, self._workers = scheduler, workers
         self._child: Child | None = None
+        self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
         self._futures: dict[str, Any] = {}  # a host lives as long as the future that made it
@@ -49,7 +50,8 @@ class DaskCluster:
         if self._scheduler is not None:
             self._client = await _connect(self._scheduler)
             return
-        self._child = Child(self._workers)
+        self._child = Child(self._workers, is_staggered=not self._has_started)
+        self._has_started = True  # later there are runs that want all workers at once
         _import_dask()  # while the child starts
         address, tls = await asyncio.to_thread(self._child.introduction)
         self._client = await _connect(address, tls)

@@ -162,6 +162,8 @@ def _preset_chosen(lab: Lab, key: str, present: Preset | None) -> None:
     chosen: Preset | None = st.session_state[key]
     if chosen not in (None, present):
         commands.command(commands.apply, lab, chosen.settings)
+        if commands.notices():  # refused: the list shows what is in force
+            st.session_state[key] = present
 
 
 def try_this(lab: Lab) -> None:

@@ -1,7 +1,7 @@
 """The embedded cluster's own process: Dask on this machine's loopback, for as long as its standard input is open.
 
-Run as `python -m bnviz.worker.cluster [WORKERS]`. It writes one line of JSON, its address and TLS material, and closes
-when its input ends, which happens whatever becomes of the process that holds the other end.
+Run as `python -m bnviz.worker.cluster [WORKERS] [--staggered]`. It writes one line of JSON, its address and TLS
+material, and closes when its input ends, which happens whatever becomes of the process that holds the other end.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ def worker_count() -> int:
     return gpu_count() or max(1, min(CPU_COUNT, MEMORY_LIMIT // WORKER_BYTES))
 
 
-async def serve(workers: int, announcement: TextIO) -> None:
+async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
     """Hold the cluster open until standard input ends."""
     dask.config.set(
         {
@@ -52,7 +52,7 @@ async def serve(workers: int, announcement: TextIO) -> None:
         }
     )
     async with LocalCluster(
-        n_workers=1,
+        n_workers=1 if is_staggered else workers,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # None would open port 8787
@@ -62,7 +62,7 @@ async def serve(workers: int, announcement: TextIO) -> None:
     ) as cluster:
         announcement.write(json.dumps(_introduction(cluster)) + "\n")
         announcement.close()
-        growing = asyncio.create_task(_grow(cluster, workers))
+        growing = asyncio.create_task(_grow(cluster, workers if is_staggered else 0))
         await asyncio.to_thread(sys.stdin.buffer.read)
         growing.cancel()
         _end_soon()
@@ -92,8 +92,8 @@ def main() -> None:
     # What a worker prints belongs in the log: from here on, standard output is standard error.
     announcement = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    workers = int(sys.argv[1]) if len(sys.argv) > 1 else worker_count()
-    asyncio.run(serve(workers, announcement))
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    asyncio.run(serve(numbers[0] if numbers else worker_count(), "--staggered" in sys.argv, announcement))
 
 
 if __name__ == "__main__":

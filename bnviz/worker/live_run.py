@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bnviz.training import Trainer
 
 POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each frame that is drawn
-ACCURACY_SECONDS: Final = 0.47  # test accuracy is with at least two of them a second
+ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this

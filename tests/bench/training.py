@@ -25,8 +25,8 @@ from bnviz.models import Stack
 from bnviz.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-FRESH_POINT_SECONDS = 0.25  # the lab's cadence while somebody watches
-ACCURACY_SECONDS = 0.5  # test accuracy is with every other of them
+FRESH_POINT_SECONDS = 0.22  # the lab's cadence while somebody watches
+ACCURACY_SECONDS = 0.43  # test accuracy is with every other of them
 GRADIENT_SECONDS = 0.9
 TURN_STEPS = 250
 SHAPES = (
@@ -104,8 +104,8 @@ def engine(settings: Settings, mnist: Mnist) -> Step:
 class WatchedEngine:
     """The same with every default probe at the lab's cadence.
 
-    That is the schedule, a fresh point every quarter of a second, every other with its test accuracy, and the gradient
-    histograms every second.
+    That is the schedule, a fresh point every 0.22 s, every other with its test accuracy, and the gradient histograms
+    every second.
     """
 
     def __init__(self, settings: Settings, mnist: Mnist) -> None:

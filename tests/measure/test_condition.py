@@ -96,6 +96,12 @@ def test_finite_logits_with_a_loss_that_is_not_are_the_loss(after_a_step):
     assert cause(stack, batch, last) == Cause(4, "loss", was_step_before=False)
 
 
+def test_broken_weights_are_the_weights_also_where_one_batch_serves_every_step(after_a_step):
+    stack, last, _ = after_a_step
+    stack.parameters.weights[1][0, 3, 3] = torch.nan
+    assert cause(stack, last, last) == Cause(2, "weights", was_step_before=True)
+
+
 def test_broken_weights_are_the_last_step_and_the_gradient_if_it_was_broken_too(after_a_step):
     stack, last, batch = after_a_step
     stack.parameters.weights[0][0, 3, 3] = torch.inf

@@ -67,6 +67,7 @@ def test_real_networks_learn_from_real_images(engine: Engine) -> None:
         eventually(lambda: engine.hub.status(run_id).step >= 60, START_SECONDS)
     engine.pause(run_id, ME)
     eventually(lambda: engine.hub.get(run_id).history.step[-1] == engine.hub.status(run_id).step, START_SECONDS)
+    eventually(lambda: bool(engine.hub.get(run_id).history.has_accuracy[-1]), START_SECONDS)
     accuracy = engine.hub.get(run_id).history.accuracy
     assert accuracy[0].max() < 0.25
     assert accuracy[-1, 1] > 0.5  # with BN
