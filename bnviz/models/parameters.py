@@ -70,7 +70,9 @@ class Parameters:
         return Parameters(self.sizes, self.networks, self.flat.dtype, self.flat.device)
 
     def clone(self) -> "Parameters":
-        return self.only(range(self.networks))
+        copy = self.empty_like()
+        copy.flat.copy_(self.flat)
+        return copy
 
     def only(self, networks: Sequence[int]) -> "Parameters":
         """A copy of some of the networks, in this order."""

@@ -294,12 +294,18 @@ def test_frames_of_a_run_that_plays_keep_their_distance() -> None:
     assert pace.rest(run, False) == pytest.approx(0)
 
 
-def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_after_a_long_wait() -> None:
-    clock = Clock()
+def pace_after_the_quick_frames(clock: Clock) -> tuple[Pace, Run]:
+    """The pace of a run that plays, once the first frames after its start have been sent."""
     pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
     for _ in range(COMMAND_FRAMES):
         pace.rest(run, False)
         pace.sent(run)
+    return pace, run
+
+
+def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_after_a_long_wait() -> None:
+    clock = Clock()
+    pace, run = pace_after_the_quick_frames(clock)
     begun = clock.now
     for _ in range(40):
         clock.now += pace.rest(run, False) + 0.01  # of building and sending
@@ -311,11 +317,7 @@ def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_aft
 
 
 def test_a_command_is_seen_at_once() -> None:
-    clock = Clock()
-    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
-    for _ in range(COMMAND_FRAMES):
-        pace.rest(run, False)
-        pace.sent(run)
+    pace, run = pace_after_the_quick_frames(Clock())
     assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
     changed = fakes.run(phase=Phase.PLAYING, interventions=(fakes.INTERVENTION,))
     assert pace.rest(changed, False) == pytest.approx(COMMAND_SECONDS)
