@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bnviz import data
-from bnviz.config import TWINS, Competitor, Device, Directions, HyperParams, ModelConfig, Settings
+from bnviz.config import Competitor, Device, Directions, HyperParams, ModelConfig, Settings, lineup
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure import landscape
@@ -33,6 +33,7 @@ from bnviz.records import (
     Point,
     Run,
     Status,
+    appended,
     kept_units,
     measure_shapes,
 )
@@ -76,6 +77,7 @@ class Trainer:
     Pausing is not calling `step`. Measuring never changes training, bit for bit.
 
     Args:
+        competitors: those of the settings unless given.
         clock: seconds, as `time.perf_counter` gives them. With one, each competitor's own step is timed alone at
             scheduled points (a rehearsal on copies) and summed up as its compute time; without one that stays 0.
 
@@ -90,11 +92,11 @@ class Trainer:
         self,
         settings: Settings,
         mnist: Mnist,
-        competitors: Sequence[Competitor] = TWINS,
+        competitors: Sequence[Competitor] | None = None,
         clock: Clock | None = None,
     ) -> None:
         model = settings.model
-        self.settings, self.competitors = settings, tuple(competitors)
+        self.settings, self.competitors = settings, tuple(competitors or lineup(model))
         self.step_count = self.images_seen = 0
         self.units: Ints = kept_units(model.hidden_layers, model.width)
         self._device = device_of(model.device)
@@ -113,8 +115,8 @@ class Trainer:
         self._stopped: dict[int, dict[str, Tensor]] = {}  # weights of the diverged, as they were
         self._health = [Health() for _ in range(count)]
         self._watches = [ChanceWatch() for _ in range(count)]
-        self._loss_sum, self._loss_steps = np.zeros(count), 0
-        self._mean_loss: Floats = np.full(count, np.nan)
+        self._sums, self._sum_steps = np.zeros((2, count)), 0  # of loss and of accuracy, since the point before
+        self._means: Floats = np.full((2, count), np.nan)
         self._update_ratio: Floats = np.full((count, model.hidden_layers + 1), np.nan)  # as resumed from
         self._point: Point | None = None
         self._has_accuracy = False  # the newest point
@@ -158,13 +160,13 @@ class Trainer:
             batch, losses, accuracies = self._forward(index)
         self.step_count += 1
         self.images_seen += hyper.batch_size
-        self._loss_steps += 1
+        self._sum_steps += 1
         if not self._training:
             return
         self._update(batch, hyper)
         self._last = batch
         for k, loss, accuracy in zip(self._training, losses, accuracies, strict=True):
-            self._loss_sum[k] += loss
+            self._sums[:, k] += loss, accuracy
             self._watch(k, accuracy * hyper.batch_size, hyper.batch_size)
 
     def _forward(self, index: Tensor) -> tuple[Activations, list[float], list[float]]:
@@ -233,9 +235,10 @@ class Trainer:
         """
         if self._point is not None and self._is_enough(self._point, is_scheduled, with_accuracy):
             return self._point
-        if self._loss_steps:
-            self._mean_loss = self._spread((self._loss_sum / self._loss_steps)[self._training], "loss")
-            self._loss_sum, self._loss_steps = np.zeros(len(self.competitors)), 0
+        if self._sum_steps:
+            self._means = np.full_like(self._means, np.nan)
+            self._means[:, self._training] = (self._sums / self._sum_steps)[:, self._training]
+            self._sums, self._sum_steps = np.zeros_like(self._sums), 0
         if is_scheduled:
             self._compute_time.rehearse(
                 self.step_count, self._training, self._stack, self._optimizer, self._last, self.settings.hyper
@@ -244,7 +247,14 @@ class Trainer:
         if not self.is_finished:
             with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
                 readings = vars(self._instruments.read(self._stack, self.step_count, is_scheduled, with_accuracy))
-        names = set(measure_shapes(1, 1, 1)) - {"step", "images", "is_scheduled", "compute_seconds", "loss"}
+        names = set(measure_shapes(1, 1, 1)) - {
+            "step",
+            "images",
+            "is_scheduled",
+            "compute_seconds",
+            "loss",
+            "train_accuracy",
+        }
         measures = {name: self._spread(readings.get(name), name) for name in names - {"update_ratio"}}
         self._point = Point(
             step=self.step_count,
@@ -253,7 +263,8 @@ class Trainer:
             compute_seconds=self._spread(
                 self._compute_time.seconds(self.step_count)[self._training], "compute_seconds"
             ),
-            loss=self._mean_loss,
+            loss=self._means[0],
+            train_accuracy=self._means[1],
             update_ratio=self._latest_update_ratio(),
             **measures,
         )
@@ -335,12 +346,12 @@ class Trainer:
             "epoch": self._batches.epoch,
             "position": self._batches.position,
             "optimizer_count": self._optimizer.count,
-            "loss_steps": self._loss_steps,
+            "sum_steps": self._sum_steps,
         }
         tensors = {name: torch.tensor(float(number), dtype=torch.float64) for name, number in numbers.items()}
         arrays = {
-            "loss_sum": self._loss_sum,
-            "mean_loss": self._mean_loss,
+            "sums": self._sums,
+            "means": self._means,
             "compute_time": self._compute_time.state(),
             "update_ratio": self._latest_update_ratio(),
         }
@@ -368,7 +379,7 @@ class Trainer:
         settings: Settings,
         mnist: Mnist,
         tensors: dict[str, Tensor],
-        competitors: Sequence[Competitor] = TWINS,
+        competitors: Sequence[Competitor] | None = None,
         clock: Clock | None = None,
     ) -> "Trainer":
         """A trainer that goes on from a checkpoint, bit for bit; `DataError` if the tensors do not fit the settings."""
@@ -383,8 +394,8 @@ class Trainer:
         self.step_count, self.images_seen = int(tensors["step"]), int(tensors["images_seen"])
         epoch, position = int(tensors["epoch"]), int(tensors["position"])
         self._batches = Batches(self.settings.model.seed, len(self._images), epoch, position)
-        self._loss_sum, self._loss_steps = tensors["loss_sum"].numpy().copy(), int(tensors["loss_steps"])
-        self._mean_loss, self._update_ratio = tensors["mean_loss"].numpy(), tensors["update_ratio"].numpy()
+        self._sums, self._sum_steps = tensors["sums"].numpy().copy(), int(tensors["sum_steps"])
+        self._means, self._update_ratio = tensors["means"].numpy(), tensors["update_ratio"].numpy()
         self._compute_time.restore(tensors["compute_time"].numpy())
         for k, competitor in enumerate(self.competitors):
             self._health[k] = health_from_tensor(tensors[f"{competitor.name}/health"])
@@ -417,7 +428,7 @@ class Trainer:
 def train(
     settings: Settings,
     steps: int,
-    competitors: Sequence[Competitor] = TWINS,
+    competitors: Sequence[Competitor] | None = None,
     mnist: Mnist | None = None,
     on_point: Callable[[Point], None] | None = None,
 ) -> Run:
@@ -428,7 +439,7 @@ def train(
     """
     trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
     history = HistoryBuilder(trainer.competitors, trainer.units)
-    gradients_at_start = trainer.gradients()
+    gradients = appended((), trainer.gradients())
 
     def note(is_scheduled: bool) -> None:
         point = trainer.measure(is_scheduled)
@@ -448,7 +459,6 @@ def train(
         settings=settings,
         status=Status(phase, 0, trainer.step_count, 0.0, trainer.device_name, trainer.health),
         history=history.history(),
-        gradients_at_start=gradients_at_start,
-        gradients_now=trainer.gradients(),
+        gradients=appended(gradients, trainer.gradients()),
         contour=contour,
     )

@@ -119,6 +119,9 @@ class FakeTrainer:
             std=np.ones((k, w)),
             excess_kurtosis=np.zeros((k, w)),
             tail_ratio=np.ones((k, w)),
+            norm=np.ones((k, w)),
+            weight_norm=np.ones((k, w)),
+            radial=np.ones((k, w)),
         )
 
     def contour(self, directions: Directions, side: int = 3) -> Iterator[Contour]:

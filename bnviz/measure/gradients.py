@@ -6,10 +6,12 @@ Shapes: k = competitors, w = weight matrices, b = bins.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bnviz.measure.activations import Probe
 from bnviz.models import Collect, Parameters, Stack
@@ -18,15 +20,41 @@ from bnviz.records import GRADIENT_BINS, STANDARDISED_EDGES, Floats, Gradients
 GRADIENT_IMAGES: Final = 128
 _NOTHING: Final = np.zeros(0, np.float32)
 
-# The gradient of each weight matrix of one network, flattened. [w][...]
-Flattened = list[Floats]
+
+@dataclass(frozen=True)
+class NetworkGradient:
+    """The gradient of every weight matrix of one network.
+
+    Attributes:
+        values: all entries of each. [w][...]
+        norm, weight_norm: Frobenius norms of the gradient and of the weights. [w]
+        radial: sum_j |<W_j, g_j>| / sum_j ||W_j|| ||g_j|| over the units j. [w]
+    """
+
+    values: list[Floats]
+    norm: Floats
+    weight_norm: Floats
+    radial: Floats
 
 
-def probe_gradients(stack: Stack, probe: Probe) -> list[Flattened]:
+def probe_gradients(stack: Stack, probe: Probe) -> list[NetworkGradient]:
     """The gradient of the loss on the probe, BN with the probe's statistics, of every network."""
     gradient = stack.parameters.empty_like()
     stack.backward(probe.run(stack), Collect(gradient, stack.groups))
-    return [[weight[k].flatten().cpu().numpy() for weight in gradient.weights] for k in range(len(stack))]
+    along = [_norms(g, w) for g, w in zip(gradient.weights, stack.parameters.weights, strict=True)]
+    norms = torch.stack(along, dim=1).cpu().numpy()  # [3, w, K]
+    return [
+        NetworkGradient([weight[k].flatten().cpu().numpy() for weight in gradient.weights], *norms[:, :, k])
+        for k in range(len(stack))
+    ]
+
+
+def _norms(gradient: Tensor, weights: Tensor) -> Tensor:
+    """Norm of the gradient, norm of the weights, and the share along the weights: [3, K] of [K, n_in, n_out] each."""
+    gradient_norms, weight_norms = gradient.norm(dim=1), weights.norm(dim=1)  # of each unit, [K, n_out]
+    along = (gradient * weights).sum(dim=1).abs().sum(dim=1)
+    radial = along / (gradient_norms * weight_norms).sum(dim=1)
+    return torch.stack([gradient_norms.norm(dim=1), weight_norms.norm(dim=1), radial])
 
 
 def update_ratios(stack: Stack, change: Parameters) -> Floats:
@@ -39,12 +67,12 @@ def update_ratios(stack: Stack, change: Parameters) -> Floats:
     return result
 
 
-def gradient_record(step: int, gradients: Sequence[Flattened | None], matrices: int) -> Gradients:
+def gradient_record(step: int, gradients: Sequence[NetworkGradient | None], matrices: int) -> Gradients:
     """Histograms and moments of k competitors' gradients.
 
     One that has stopped (None) has counts of 0 and moments of NaN; entries that are not finite are left out.
     """
-    layers = [[_sorted_finite(one[w]) if one else _NOTHING for one in gradients] for w in range(matrices)]
+    layers = [[_sorted_finite(one.values[w]) if one else _NOTHING for one in gradients] for w in range(matrices)]
     edges = np.stack([_shared_edges(values) for values in layers])
     moments = np.array([[_moments(values) for values in layer] for layer in layers])  # [w, k, 3]
     std, excess_kurtosis, tail_ratio = moments.transpose(2, 1, 0)
@@ -60,7 +88,15 @@ def gradient_record(step: int, gradients: Sequence[Flattened | None], matrices: 
         std=std,
         excess_kurtosis=excess_kurtosis,
         tail_ratio=tail_ratio,
+        norm=_of_each(gradients, "norm", matrices),
+        weight_norm=_of_each(gradients, "weight_norm", matrices),
+        radial=_of_each(gradients, "radial", matrices),
     )
+
+
+def _of_each(gradients: Sequence[NetworkGradient | None], name: str, matrices: int) -> Floats:
+    """One number a weight matrix, NaN for those that have stopped. [k, w]"""
+    return np.array([getattr(one, name) if one else np.full(matrices, np.nan) for one in gradients])
 
 
 def _sorted_finite(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ from bnviz.measure import activations, landscape
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.activations import Probe
 from bnviz.measure.drift import Drift
-from bnviz.measure.gradients import GRADIENT_IMAGES, Flattened, probe_gradients
+from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_gradients
 from bnviz.models import Stack
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
@@ -22,6 +22,7 @@ class Readings:
     """What the probes say of K networks; the fields of `records.Point` by the same names, K leading."""
 
     accuracy: Floats | None
+    batch_accuracy: Floats | None
     bands: Floats
     quantiles: Floats
     net_displacement: Floats
@@ -60,6 +61,7 @@ class Instruments:
         path, standardised_path = self.drift.path
         return Readings(
             accuracy=self._accuracy.measure(stack) if with_accuracy else None,
+            batch_accuracy=None,
             bands=activations.bands(inputs, self._units),
             quantiles=activations.quantiles(pooled),
             net_displacement=net,
@@ -70,7 +72,7 @@ class Instruments:
             dead=activations.dead(inputs, stack.model),
         )
 
-    def gradients(self, stack: Stack) -> list[Flattened]:
+    def gradients(self, stack: Stack) -> list[NetworkGradient]:
         """The gradient of every weight matrix of every network on the 128 images."""
         return probe_gradients(stack, self._gradient_probe)
 

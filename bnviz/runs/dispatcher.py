@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from bnviz.config import TWINS, Settings
+from bnviz.config import Settings, lineup
 from bnviz.errors import BnvizError, EngineError, RunError
 from bnviz.records import Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
@@ -90,7 +90,7 @@ class Dispatcher:
             raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
         run_id = secrets.token_urlsafe(16)
         awake = Awake(run_id, owner, Orders(0, settings, is_playing))
-        status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in TWINS), self._trouble)
+        status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in lineup(settings.model)), self._trouble)
         self._hub.open(run_id, settings, status)
         self._owners[run_id] = owner
         self._take_in(awake)
@@ -347,7 +347,9 @@ class Dispatcher:
         old, orders = self._hub.status(awake.run_id), awake.orders
         new = replace(old, phase=phase, steps_per_second=0.0, notice=notice, place_in_queue=number)
         if orders.generation != old.generation:
-            new = replace(new, generation=orders.generation, step=0, health=tuple(Health() for _ in old.health))
+            new = replace(
+                new, generation=orders.generation, step=0, health=tuple(Health() for _ in lineup(orders.settings.model))
+            )
         self._hub.set_status(awake.run_id, new, orders.settings)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from bnviz.config import SETTINGS, TWINS, Settings
+from bnviz.config import SETTINGS, Settings, lineup
 from bnviz.errors import RunError
 from bnviz.records import (
     MEASURES,
+    SERIES,
     History,
     HistoryBuilder,
     Phase,
     Run,
     Status,
     Update,
+    appended,
     ghost_of,
     kept_units,
 )
@@ -141,14 +143,16 @@ class Hub:
             for point in update.points:
                 entry.builder.append(point)
                 entry.is_history_new = True
-            self._change(entry, status=update.status, **_news(update))
+            self._change(entry, status=update.status, **_news(update), **_longer(entry.run, update))
 
     def rewind(self, run_id: str, step: int) -> None:
         """Forget what was measured after a step: the run goes on from there. -1 forgets all of it."""
         with self._locked(run_id) as entry:
             entry.builder = HistoryBuilder.resume(_until(entry.builder.history(), step))
             entry.is_history_new = True
-            self._change(entry, interventions=tuple(i for i in entry.run.interventions if i.step <= step))
+            series = {name: tuple(one for one in getattr(entry.run, name) if one.step <= step) for name in SERIES}
+            kept = tuple(one for one in entry.run.interventions if one.step <= step)
+            self._change(entry, interventions=kept, **series)
 
     def status(self, run_id: str) -> Status:
         with self._locked(run_id) as entry:
@@ -211,8 +215,9 @@ class Hub:
         entry.run = run.replace(
             settings=settings,
             interventions=(),
-            gradients_at_start=None,
-            gradients_now=None,
+            gradients=(),
+            shift=(),
+            smoothness=(),
             contour=None,
             ghost=ghost,
         )
@@ -235,13 +240,24 @@ def _wake(future: "asyncio.Future[None]") -> None:
 
 def _news(update: Update) -> dict[str, Any]:
     """The fields of a `Run` that an update replaces."""
-    names = ("settings", "interventions", "gradients_at_start", "gradients_now", "contour", "ghost")
+    names = ("settings", "interventions", "contour", "untrained", "ghost")
     news = {name: value for name in names if (value := getattr(update, name)) is not None}
     return news | ({"ghost": None} if update.is_ghost_dismissed else {})
 
 
+def _longer(run: Run, update: Update) -> dict[str, Any]:
+    """The series of a `Run` that an update adds to."""
+    series: dict[str, Any] = {}
+    for name, most in SERIES.items():
+        for record in getattr(update, name):
+            series[name] = appended(series.get(name, getattr(run, name)), record, most)
+    return series
+
+
 def _no_history(settings: Settings) -> History:
-    return HistoryBuilder(TWINS, kept_units(settings.model.hidden_layers, settings.model.width)).history()
+    return HistoryBuilder(
+        lineup(settings.model), kept_units(settings.model.hidden_layers, settings.model.width)
+    ).history()
 
 
 def _until(history: History, step: int) -> History:

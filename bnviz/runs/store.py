@@ -25,6 +25,7 @@ from bnviz.errors import ConfigError, RunError
 from bnviz.records import (
     GHOST_MEASURES,
     MEASURES,
+    SERIES,
     Badge,
     Condition,
     Contour,
@@ -35,6 +36,8 @@ from bnviz.records import (
     Intervention,
     Phase,
     Run,
+    Shift,
+    Smoothness,
     Status,
     measure_shapes,
 )
@@ -43,6 +46,7 @@ from bnviz.worker.host import Checkpoint
 HOME_VARIABLE: Final = "BNVIZ_HOME"
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "settings.json"
+YOUNGER: Final = ("train_accuracy", "batch_accuracy")  # measures that a run saved by an earlier version lacks
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")  # also: never a path
 
 T = TypeVar("T")
@@ -162,15 +166,15 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _arrays(run: Run) -> dict[str, Any]:
     """Every array of a run by a name such as "contour.loss"; numbers and names become arrays without dimensions."""
-    parts: dict[str, Any] = {
-        "gradients_at_start": run.gradients_at_start,
-        "gradients_now": run.gradients_now,
-        "contour": run.contour,
-    }
     arrays = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
-    for part, record in parts.items():
-        if record is not None:
-            arrays |= {f"{part}.{one.name}": np.asarray(getattr(record, one.name)) for one in fields(record)}
+    if run.contour is not None:
+        arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
+    for name in SERIES:
+        if records := getattr(run, name):
+            arrays |= {
+                f"{name}.{one.name}": np.stack([getattr(record, one.name) for record in records])
+                for one in fields(records[0])
+            }
     if run.ghost is not None:
         arrays |= {f"ghost.{name}": getattr(run.ghost, name) for name in GHOST_MEASURES}
     return arrays
@@ -233,15 +237,19 @@ def _empty_history(competitors: tuple[Competitor, ...]) -> History:
 
 def _with_arrays(run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str | None) -> Run:
     units, competitors = arrays["history.units"], run.competitors
-    history = History(competitors, units, **{name: arrays[f"history.{name}"] for name in MEASURES})
+    measures = {name: arrays[f"history.{name}"] for name in MEASURES if f"history.{name}" in arrays}
+    nothing = np.full_like(measures["loss"], np.nan)
+    measures |= {name: nothing for name in YOUNGER if name not in measures}
+    history = History(competitors, units, **measures)
     _check_shapes(history)
     ghost = None
     if ghost_label is not None:
         ghost = Ghost(str(ghost_label), **{name: arrays[f"ghost.{name}"] for name in GHOST_MEASURES})
     return run.replace(
         history=history,
-        gradients_at_start=_record(Gradients, "gradients_at_start", arrays),
-        gradients_now=_record(Gradients, "gradients_now", arrays),
+        gradients=_series(Gradients, "gradients", arrays),
+        shift=_series(Shift, "shift", arrays),
+        smoothness=_series(Smoothness, "smoothness", arrays),
         contour=_record(Contour, "contour", arrays),
         ghost=ghost,
     )
@@ -265,6 +273,16 @@ def _record(kind: type[T], part: str, arrays: Mapping[str, NDArray[Any]]) -> T |
     if "directions" in values:
         values["directions"] = Directions(values["directions"])
     return kind(**values)
+
+
+def _series(kind: type[T], name: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[T, ...]:
+    """The records of one series, each a row of every array."""
+    names = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    columns = [arrays[f"{name}.{one}"] for one in names if f"{name}.{one}" in arrays]
+    if len(columns) < len(names):  # not measured, or by an earlier version that measured less
+        return ()
+    rows = zip(*columns, strict=True)
+    return tuple(kind(**dict(zip(names, row, strict=True)) | {"step": int(row[names.index("step")])}) for row in rows)
 
 
 def _checkpoint(folder: Path, manifest: Mapping[str, Any]) -> Checkpoint | None:

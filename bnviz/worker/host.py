@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
-from bnviz.config import Directions, Settings
+from bnviz.config import Directions, Measure, Settings, UntrainedConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
 
@@ -38,6 +38,8 @@ class Orders:
         steps_per_second: the pace of slow motion; None is as fast as it goes.
         directions: what the loss contour's plane is spanned by.
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
+        measures: what is measured besides what every run measures.
+        untrained: two untrained networks to measure, whatever the run trains.
     """
 
     generation: int
@@ -46,6 +48,8 @@ class Orders:
     steps_per_second: float | None = None
     directions: Directions = Directions.PATHS
     contour_seconds: float | None = 10.0
+    measures: frozenset[Measure] = frozenset()
+    untrained: UntrainedConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bnviz.config import TWINS, HyperParams, Settings
+from bnviz.config import HyperParams, Settings, lineup
 from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status
 from bnviz.worker import checkpoints
 from bnviz.worker.cadence import Cadence, Speedometer
@@ -230,7 +230,7 @@ class LiveRun:
 
     def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool, with_accuracy: bool = True) -> None:
         begun = self._clock()
-        self.outbox.add(trainer.measure(is_scheduled, with_accuracy))
+        self.outbox.add(points=trainer.measure(is_scheduled, with_accuracy))
         ended = self._clock()
         self._points_due.measured(begun, ended, crowd)
         if with_accuracy:
@@ -240,11 +240,7 @@ class LiveRun:
 
     def _measure_gradients(self, trainer: "Trainer", crowd: int) -> None:
         begun = self._clock()
-        gradients = trainer.gradients()
-        if trainer.step_count == 0:
-            self.outbox.tell(gradients_at_start=gradients, gradients_now=gradients)
-        else:
-            self.outbox.tell(gradients_now=gradients)
+        self.outbox.add(gradients=trainer.gradients())
         self._gradient_step = trainer.step_count
         self._gradients_due.measured(begun, self._clock(), crowd)
 
@@ -329,7 +325,7 @@ class LiveRun:
             step=self.step_count,
             steps_per_second=speed,
             device=trainer.device_name if trainer is not None else "",
-            health=trainer.health if trainer is not None else (Health(),) * len(TWINS),
+            health=trainer.health if trainer is not None else (Health(),) * len(lineup(self.orders.settings.model)),
             notice=self._notice,
         )
 

@@ -3,9 +3,11 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from bnviz.records import Point, Status, Update
+from bnviz.records import SERIES, Status, Update
+
+SERIAL: Final = ("points", *SERIES)  # fields of Update that tell all that was measured, not only the newest
 
 
 def _nobody() -> None:
@@ -24,8 +26,8 @@ class Outbox:
         self._on_news = on_news
         self._version = self._news_version = 1
         self._status = status
-        self._points: deque[tuple[int, Point]] = deque()
-        self._newest: dict[str, tuple[int, Any]] = {}  # fields of Update other than the points, by name
+        self._series: dict[str, deque[tuple[int, Any]]] = {name: deque() for name in SERIAL}
+        self._newest: dict[str, tuple[int, Any]] = {}  # the other fields of Update, by name
 
     @property
     def status(self) -> Status:
@@ -50,17 +52,20 @@ class Outbox:
             self._newest.update({name: (self._version, value) for name, value in news.items()})
         self._on_news()
 
-    def add(self, point: Point) -> None:
+    def add(self, **measured: Any) -> None:
+        """Add a record to each series named, such as `points`."""
         with self._lock:
             self._news_version = self._version = self._version + 1
-            self._points.append((self._version, point))
+            for name, record in measured.items():
+                self._series[name].append((self._version, record))
         self._on_news()
 
     def begin(self, status: Status, **news: Any) -> None:
         """Start a new generation with its first news: what the one before had to tell is gone."""
         with self._lock:
             self._news_version = self._version = self._version + 1
-            self._points.clear()
+            for series in self._series.values():
+                series.clear()
             self._newest = {name: (self._version, value) for name, value in news.items()}
             self._status = status
         self._on_news()
@@ -74,8 +79,10 @@ class Outbox:
         with self._lock:
             if self._version <= version:
                 return None
-            while self._points and self._points[0][0] <= version:
-                self._points.popleft()
             fields = {name: value for name, (at, value) in self._newest.items() if at > version}
-            points = tuple(point for _, point in self._points)
-            return Update(version=self._version, status=self._status, points=points, **fields)
+            for name, series in self._series.items():
+                while series and series[0][0] <= version:
+                    series.popleft()
+                if series:
+                    fields[name] = tuple(record for _, record in series)
+            return Update(version=self._version, status=self._status, **fields)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.config import TWINS, Competitor, Directions, Settings
+from bnviz.config import TWINS, Competitor, Directions, Settings, UntrainedConfig
 from bnviz.records import (
     BAND_LEVELS,
     GRADIENT_BINS,
     QUANTILE_LEVELS,
+    RELATIVE_STEPS,
     STANDARDISED_EDGES,
+    STEP_SIZES,
     Badge,
     Condition,
     Contour,
@@ -21,7 +23,10 @@ from bnviz.records import (
     Intervention,
     Phase,
     Run,
+    Shift,
+    Smoothness,
     Status,
+    Untrained,
     ghost_of,
     kept_units,
     measure_shapes,
@@ -44,6 +49,8 @@ def a_run(
     has_gradients: bool = True,
     has_contour: bool = True,
     has_ghost: bool = False,
+    has_shift: bool = False,
+    has_untrained: bool = False,
     badge: Badge = Badge.MEASURED,
 ) -> Run:
     """A run of the twins; from point `stopped_at` on the first competitor has NaN, as after a divergence."""
@@ -57,8 +64,10 @@ def a_run(
         status=Status(Phase.PAUSED, 0, step, 0.0, "CPU", health),
         history=history,
         interventions=interventions,
-        gradients_at_start=gradients(0, layers, seed) if has_gradients else None,
-        gradients_now=gradients(step, layers, seed + 1) if has_gradients else None,
+        gradients=_gradients_over_steps(history, layers, seed) if has_gradients else (),
+        shift=tuple(shift(int(one), layers, seed, len(competitors)) for one in _every(history, 2) if has_shift),
+        smoothness=tuple(smoothness(int(one), seed, len(competitors)) for one in _every(history, 4) if has_shift),
+        untrained=untrained() if has_untrained else None,
         contour=contour(step) if has_contour else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
         badge=badge,
@@ -88,6 +97,8 @@ def a_history(
     noise = rng.normal(0, 0.008, done.shape) * np.sqrt(done)
     arrays["compute_seconds"] = step[:, None] * np.linspace(0.5e-3, 0.9e-3, k)
     arrays["accuracy"] = np.float32(np.clip(0.1 + 0.83 * done + noise, 0, 1))
+    arrays["train_accuracy"] = np.float32(np.clip(arrays["accuracy"] + 0.01, 0, 1))
+    arrays["batch_accuracy"] = arrays["accuracy"] + np.float32(0.005 if k > 2 else np.nan)
     arrays["loss"] = np.float32((2.3 * np.exp(-2.4 * done)) * np.exp(4 * noise))
     depth = np.linspace(1, 1.6, layers) if layers > 1 else np.ones(1)
     far = done[:, :, None] * depth * np.linspace(2.0, 0.5, k)[None, :, None]
@@ -107,7 +118,9 @@ def a_history(
         0.02 * np.exp(-done)[:, :, None] * np.linspace(1, 2.5, layers + 1) * np.linspace(1, 0.5, k)[None, :, None]
     )
     if len(step):
-        arrays["loss"][0] = arrays["update_ratio"][0] = np.nan  # nothing has been stepped yet
+        arrays["loss"][0] = arrays["train_accuracy"][0] = arrays["update_ratio"][0] = (
+            np.nan
+        )  # nothing has been stepped yet
     return History(tuple(competitors), units, **arrays)
 
 
@@ -141,9 +154,92 @@ def a_ghost(points: int, layers: int, steps: int, seed: int = 0, label: str = "e
     return ghost_of(a_history(max(points, 60), layers, steps=max(steps, 51), seed=seed + 9, rate=0.3), label)
 
 
+def _every(history: History, stride: int) -> Floats:
+    """Steps at which something else than the points was measured."""
+    return history.step[::stride]
+
+
+def _gradients_over_steps(history: History, layers: int, seed: int) -> tuple[Gradients, ...]:
+    steps = sorted(
+        {0, *(int(step) for step in history.step[:: max(1, len(history) // 6)]), *map(int, history.step[-1:])}
+    )
+    count = len(history.competitors)
+    return tuple(gradients(step, layers, seed + number, count) for number, step in enumerate(steps))
+
+
+def shift(step: int, layers: int, seed: int = 0, competitors: int = 2) -> Shift:
+    """Larger with BN at first, smaller later; layer 1 has nothing below it."""
+    rng = np.random.default_rng((seed, step))
+    shape = (competitors, layers + 1)
+    scatter = rng.lognormal(0, 0.3, shape)
+    first = np.linspace(0.2, 1.0, competitors)[:, None] * np.exp(-step / 400) + 0.05
+    relative = np.broadcast_to(first, shape) * scatter
+    relative[:, 0] = 0
+    change = relative * np.array([0.02, 0.1, 0.06, 0.04])[:competitors, None]
+    cosine = 1 / np.sqrt(1 + relative**2)
+    return Shift(step, change, relative, cosine)
+
+
+def smoothness(step: int, seed: int = 0, competitors: int = 2) -> Smoothness:
+    rng = np.random.default_rng((seed, step, 1))
+    steps = np.array(STEP_SIZES)
+    rate = np.full(competitors, 0.1)
+    roughness = np.array([1.0, 0.3, 0.4, 1.2])[:competitors, None] * rng.lognormal(0, 0.2, (competitors, 1))
+    loss = np.linspace(0.5, 0.3, competitors)
+    gradient_change = roughness * steps * 1.5
+    return Smoothness(
+        step=step,
+        learning_rate=rate,
+        loss=loss,
+        loss_along=loss[:, None] + roughness * (0.1 * steps**2 - 0.1 * steps),
+        gradient_change=gradient_change,
+        beta=gradient_change / (steps * rate[:, None] * 1.2),
+    )
+
+
+def untrained(
+    config: UntrainedConfig | None = None, *, done: float = 1.0, overflow_layer: int = 0, seed: int = 0
+) -> Untrained:
+    """Of two networks; with `overflow_layer` the one without BN is not finite from that layer on."""
+    config = config or UntrainedConfig()
+    rng = np.random.default_rng(seed)
+    l, w = config.depth, config.depth + 1  # noqa: E741
+    depth = np.arange(1, l + 1)
+    mean, std = np.zeros((2, l)), np.stack([0.8 * 1.02**depth, np.full(l, 0.58)])
+    share = np.stack([0.2 + 0.7 * depth / (l + 5), np.full(l, 0.3)])
+    norm = np.stack([0.3 + 0.01 * np.arange(w), 0.5 * 1.2 ** (l - np.arange(w))])
+    layers = np.unique(np.linspace(2, l, min(l - 1, 12)).round().astype(int)) if l > 1 else np.zeros(0, int)
+    levels = np.array([0.01, 0.1, 0.5, 1.0, 1.4, 1.8, 2.2])
+    singular = np.stack([np.tile(levels, (len(layers), 1)), np.tile(1.3 * levels, (len(layers), 1))])
+    singular *= rng.lognormal(0, 0.05, singular.shape)
+    relative = np.stack([1 + 0.1 * RELATIVE_STEPS**2.0, 1 + 0.3 * RELATIVE_STEPS**0.5])
+    grown = gradients(0, l, seed)
+    if overflow_layer:
+        mean[0, overflow_layer - 1 :] = std[0, overflow_layer - 1 :] = share[0, overflow_layer - 1 :] = np.nan
+        norm[0], singular[0], relative[0] = np.nan, np.nan, np.inf
+        nothing = np.full_like(grown.std[0], np.nan)
+        for name in ("std", "excess_kurtosis", "tail_ratio", "norm", "radial"):
+            getattr(grown, name)[0] = nothing
+        grown.counts[0] = grown.standardised_counts[0] = 0
+    return Untrained(
+        config=config,
+        done=done,
+        overflow_layer=np.array([overflow_layer, 0]),
+        activation_mean=mean + 0.3,
+        activation_std=std,
+        top_class_share=share,
+        gradient_norm=norm,
+        gradients=grown,
+        loss=np.array([np.nan if overflow_layer else 2.4, 2.5]),
+        jacobian_layers=layers,
+        singular_values=singular,
+        relative_loss=relative,
+    )
+
+
 def gradients(step: int, layers: int, seed: int = 0, competitors: int = 2) -> Gradients:
     rng = np.random.default_rng(seed)
-    weights, spread = layers + 1, np.array([0.004, 0.007, 0.005])[:competitors]
+    weights, spread = layers + 1, np.array([0.004, 0.007, 0.005, 0.006])[:competitors]
     samples = rng.standard_t(6, (competitors, weights, 10_000)) * spread[:, None, None]
     reach = np.abs(samples).max(axis=(0, 2))
     edges = np.stack([np.linspace(-r, r, GRADIENT_BINS + 1) for r in reach]).astype(np.float32)
@@ -157,6 +253,9 @@ def gradients(step: int, layers: int, seed: int = 0, competitors: int = 2) -> Gr
         std=std,
         excess_kurtosis=(samples**4).mean(2) / std**4 - 3,
         tail_ratio=np.quantile(np.abs(samples), 0.999, axis=2) / np.quantile(np.abs(samples), 0.5, axis=2),
+        norm=np.sqrt((samples**2).sum(axis=2)),
+        weight_norm=np.full((competitors, weights), 10.0) + step / 500,
+        radial=np.array([0.1, 1e-7, 0.01, 0.12])[:competitors, None] * np.ones(weights),
     )
 
 

@@ -76,7 +76,7 @@ def gradients(step: int, settings: Settings) -> Gradients:
     counts = np.round(5000 * np.exp(-0.5 * middle**2))
     every = np.broadcast_to(counts, (K, weights, GRADIENT_BINS)).copy()
     one = np.ones((K, weights))
-    return Gradients(step, edges, every, every, 0.003 * one, 0.5 * one, 6 * one)
+    return Gradients(step, edges, every, every, 0.003 * one, 0.5 * one, 6 * one, one, 9 * one, 0.1 * one)
 
 
 def contour(step: int, directions: Directions = Directions.PATHS) -> Contour:
@@ -103,8 +103,7 @@ def run(
     parts: dict[str, Any] = {}
     if steps:
         parts = {
-            "gradients_at_start": gradients(0, settings),
-            "gradients_now": gradients(last, settings),
+            "gradients": (gradients(0, settings), gradients(last, settings)) if last else (gradients(0, settings),),
             "contour": contour(last),
         }
     return Run(run_id, settings, status, history(steps, settings), **(parts | more))

@@ -29,7 +29,7 @@ def test_a_new_outbox_tells_its_status(outbox: Outbox) -> None:
 
 
 def test_news_is_told_until_it_has_arrived_and_then_no_more(outbox: Outbox) -> None:
-    outbox.add(point(1))
+    outbox.add(points=point(1))
     first, again = outbox.since(0), outbox.since(0)
     assert first is not None
     assert again is not None
@@ -38,11 +38,11 @@ def test_news_is_told_until_it_has_arrived_and_then_no_more(outbox: Outbox) -> N
 
 
 def test_only_what_came_after_a_version_is_told(outbox: Outbox) -> None:
-    outbox.add(point(1))
+    outbox.add(points=point(1))
     outbox.tell(interventions=())
     first = outbox.since(0)
     assert first is not None
-    outbox.add(point(2))
+    outbox.add(points=point(2))
     second = outbox.since(first.version)
     assert second is not None
     assert [p.step for p in second.points] == [2]
@@ -66,7 +66,7 @@ def test_an_unchanged_status_is_no_news(outbox: Outbox) -> None:
 
 
 def test_a_new_generation_forgets_what_the_old_one_had_to_tell(outbox: Outbox) -> None:
-    outbox.add(point(5))
+    outbox.add(points=point(5))
     outbox.tell(settings=SMALL)
     outbox.begin(replace(STATUS, generation=1), interventions=())
     update = outbox.since(0)
@@ -81,7 +81,7 @@ def test_a_measurement_and_another_phase_ring_and_a_step_further_does_not() -> N
     version = outbox.since(0).version  # type: ignore[union-attr]
     outbox.report(replace(STATUS, step=1, steps_per_second=800.0))
     assert (rung, outbox.has_news_since(version)) == ([], False)
-    outbox.add(point(1))
+    outbox.add(points=point(1))
     outbox.tell(settings=SMALL)
     outbox.report(replace(STATUS, phase=Phase.PLAYING))
     assert (len(rung), outbox.has_news_since(version)) == (3, True)

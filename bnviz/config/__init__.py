@@ -1,0 +1,50 @@
+"""Frozen, validated settings; their bounds, cost limits, URL form and back."""
+
+from bnviz.config.competitors import BN, LINEUPS, NOISE, NOISY, PLAIN, TWINS, Competitor, lineup
+from bnviz.config.links import SCHEMA_VERSION, from_json, from_query, to_json, to_query
+from bnviz.config.model import CLASSES, INPUT_PIXELS, PROBE_IMAGES, HyperParams, ModelConfig, default_init_scale
+from bnviz.config.names import (
+    Axis,
+    BnPlacement,
+    Connections,
+    Device,
+    Directions,
+    Initialization,
+    InputForm,
+    Lineup,
+    Measure,
+    Nonlinearity,
+    Normalization,
+    Optimizer,
+    ShiftMeasure,
+)
+from bnviz.config.settings import (
+    MOST_CHECKPOINT_BYTES,
+    MOST_STEP_MILLISECONDS,
+    Settings,
+    check_cost,
+    checkpoint_bytes,
+    step_milliseconds,
+    weight_count,
+)
+from bnviz.config.table import BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting
+from bnviz.config.untrained import (
+    MOST_UNTRAINED_SECONDS,
+    UNTRAINED_SETTINGS,
+    UntrainedConfig,
+    untrained_from_query,
+    untrained_seconds,
+    untrained_to_query,
+)
+from bnviz.config.view import VIEW_KEYS, View, view_from_query, view_to_query
+
+__all__ = [
+    "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_STEP_MILLISECONDS",
+    "MOST_UNTRAINED_SECONDS", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION",
+    "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor",
+    "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "Lineup", "Measure",
+    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",
+    "UntrainedConfig", "View", "check_cost", "checkpoint_bytes", "default_init_scale", "from_json", "from_query",
+    "lineup", "step_milliseconds", "to_json", "to_query", "untrained_from_query", "untrained_seconds",
+    "untrained_to_query", "view_from_query", "view_to_query", "weight_count",
+]  # fmt: skip

@@ -1,0 +1,64 @@
+"""What defines a run's networks, and what may change while they train."""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Lineup, Nonlinearity, Optimizer
+from bnviz.config.table import BY_NAME
+
+INPUT_PIXELS: Final = 28 * 28
+CLASSES: Final = 10
+PROBE_IMAGES: Final = 512  # on which every layer is measured
+
+
+def _check_fields(instance: "HyperParams | ModelConfig") -> None:
+    for one in fields(instance):
+        object.__setattr__(instance, one.name, BY_NAME[one.name].check(getattr(instance, one.name)))
+
+
+@dataclass(frozen=True)
+class HyperParams:
+    """What may change between two steps, by replacement, for all competitors at once."""
+
+    learning_rate: float = 0.5
+    batch_size: int = 60  # images per step, as in Ioffe & Szegedy 2015
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    bn_momentum: float = 0.1
+    noise_mean: float = 0.5  # the noise's constants are those of Santurkar et al. 2018, Appendix A
+    noise_scale: float = 1.25
+    noise_mean_spread: float = 0.1
+    noise_scale_spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What defines the networks and their data: changing it restarts the run from the seed."""
+
+    lineup: Lineup = Lineup.TWINS
+    nonlinearity: Nonlinearity = Nonlinearity.SIGMOID
+    initialization: Initialization = Initialization.GAUSSIAN
+    init_scale: float = 0.1
+    hidden_layers: int = 3
+    width: int = 100
+    bn_placement: BnPlacement = BnPlacement.BEFORE
+    optimizer: Optimizer = Optimizer.SGD
+    input_form: InputForm = InputForm.BINARY
+    seed: int = 0
+    device: Device = Device.AUTO
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, input and output included: [hidden_layers + 2]."""
+        return (INPUT_PIXELS, *[self.width] * self.hidden_layers, CLASSES)
+
+
+def default_init_scale(initialization: Initialization) -> float:
+    """0.1 for the Gaussian (SCIENCE: the paper names none), else the scheme's own scale."""
+    return 0.1 if initialization is Initialization.GAUSSIAN else 1.0

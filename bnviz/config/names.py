@@ -1,0 +1,93 @@
+"""The names that settings and views choose from."""
+
+from enum import StrEnum
+
+
+class Nonlinearity(StrEnum):
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+    RELU = "relu"
+    LEAKY_RELU = "leaky_relu"
+    GELU = "gelu"
+    IDENTITY = "identity"
+
+
+class Initialization(StrEnum):
+    GAUSSIAN = "gaussian"  # N(0, init_scale²)
+    GLOROT = "glorot"  # init_scale × N(0, 2/(fan_in + fan_out))
+    HE = "he"  # init_scale × N(0, 2/fan_in)
+    ORTHOGONAL = "orthogonal"  # init_scale × a (semi-)orthogonal matrix
+
+
+class Optimizer(StrEnum):
+    SGD = "sgd"
+    ADAM = "adam"
+
+
+class BnPlacement(StrEnum):
+    BEFORE = "before"  # z = g(BN(W u)), as Ioffe & Szegedy 2015, Sec. 3.2
+    AFTER = "after"  # z = BN(g(W u + b))
+
+
+class InputForm(StrEnum):
+    BINARY = "binary"  # pixel > 0.5, as Ioffe & Szegedy 2015, Sec. 4.1
+    RAW = "raw"  # pixel / 255, in [0, 1]
+    STANDARDISED = "standardised"  # (raw - mean) / std, both over the 60,000 training images' pixels
+
+
+class Device(StrEnum):
+    AUTO = "auto"  # CUDA where torch sees it, else CPU
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Normalization(StrEnum):
+    NONE = "none"
+    BATCH = "batch"
+    NOISY_BATCH = "noisy_batch"  # BN, and then noise: Santurkar et al. 2018, Appendix A, Algorithm 1
+    NOISE = "noise"  # the same noise without BN
+
+
+class Lineup(StrEnum):
+    """Which networks train in lock-step."""
+
+    TWINS = "twins"
+    NOISY = "noisy"  # the twins, BN with noise after it, and the noise without BN
+
+
+class Connections(StrEnum):
+    """How the layers of an untrained network are joined."""
+
+    PLAIN = "plain"  # u <- g(N(W u))
+    RESIDUAL = "residual"  # u <- u + g(N(W u)) from the second hidden layer on
+
+
+class Measure(StrEnum):
+    """What is measured only where somebody asks for it."""
+
+    GRADIENTS = "gradients"  # the gradients at every scheduled step, beside those now and then
+    SHIFT = "shift"  # internal covariate shift
+    SMOOTHNESS = "smoothness"  # of the loss along the gradient
+
+
+class ShiftMeasure(StrEnum):
+    """How two gradients are compared."""
+
+    CHANGE = "change"  # ||G - G'||
+    RELATIVE = "relative"  # ||G - G'|| / ||G||
+    COSINE = "cosine"  # of the angle between them
+
+
+class Axis(StrEnum):
+    """What a chart over time has on its x axis."""
+
+    STEPS = "steps"
+    IMAGES = "images"
+    COMPUTE = "compute"  # each network's own compute seconds
+
+
+class Directions(StrEnum):
+    """The two directions that span the plane of a loss contour."""
+
+    PATHS = "paths"  # the two leading principal components of both paths together
+    RANDOM = "random"  # filter-normalised Gaussian directions, Li et al. 2018

@@ -1,0 +1,149 @@
+"""The table of settings: every one has its bounds here and nowhere else.
+
+Widget, link, file loader and engine all read this table.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Lineup, Nonlinearity, Optimizer
+from bnviz.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Number:
+    """An interval of real numbers, or of integers; `grid` holds the values the slider stops at."""
+
+    low: float
+    high: float
+    grid: tuple[float, ...] = ()
+    is_integer: bool = False
+
+    def parse(self, text: str) -> float:
+        return int(text) if self.is_integer else float(text)
+
+    def check(self, value: Any) -> float | int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError("is not a number")
+        if self.is_integer and value != int(value):
+            raise ValueError("is not a whole number")
+        if not self.low <= value <= self.high:
+            raise ValueError("is out of bounds")
+        return int(value) if self.is_integer else float(value)
+
+    @property
+    def rule(self) -> str:
+        kind = "a whole number" if self.is_integer else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One member of an enumeration."""
+
+    kind: type[StrEnum]
+
+    def parse(self, text: str) -> str:
+        return text
+
+    def check(self, value: Any) -> StrEnum:
+        try:
+            return self.kind(value)
+        except ValueError:
+            raise ValueError("is not offered") from None
+
+    @property
+    def rule(self) -> str:
+        return "one of " + ", ".join(self.kind)
+
+
+def log_grid(low: float, high: float, mantissas: tuple[float, ...]) -> tuple[float, ...]:
+    decades = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    values = (float(f"{m:g}e{d}") for d in decades for m in mantissas)
+    return tuple(v for v in values if low <= v <= high)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table of settings.
+
+    Attributes:
+        name: the field in `HyperParams` or `ModelConfig`.
+        key: its name in a link.
+        label: its name on the page.
+        is_live: whether it may change between two steps; otherwise changing it restarts the run.
+        domain: what it may be.
+        help: one sentence for the visitor.
+    """
+
+    name: str
+    key: str
+    label: str
+    is_live: bool
+    domain: Number | Choice
+    help: str
+
+    def check(self, value: Any) -> Any:
+        """The value in its own type; `ConfigError` names value, rule and remedy."""
+        try:
+            return self.domain.check(value)
+        except ValueError as error:
+            raise ConfigError(f"{self.label} = {value!r} {error}: choose {self.domain.rule}.") from None
+
+
+MANTISSAS: Final = (1, 1.5, 2, 3, 5, 7)
+_COARSE: Final = (1, 2, 5)
+_BATCHES: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 60, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_MOMENTA: Final = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_NOISE: Final = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)
+WIDTHS: Final = (10, 16, 20, 32, 50, 64, 80, 100, 128, 150, 200, 256, 320, 400, 512)
+
+# fmt: off
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("learning_rate", "lr", "Learning rate", True, Number(0.001, 30, log_grid(0.001, 30, MANTISSAS)),
+            "The size of each step against the gradient, for both networks."),
+    Setting("batch_size", "batch", "Batch size", True, Number(2, 1024, _BATCHES, is_integer=True),
+            "Images in a mini-batch. BN takes its mean and variance over them, so it needs at least 2."),
+    Setting("momentum", "momentum", "Momentum", True, Number(0, 0.99, _MOMENTA),
+            "SGD's momentum, or Adam's decay of the first moment."),
+    Setting("weight_decay", "decay", "Weight decay", True, Number(0, 0.1, (0, *log_grid(1e-5, 0.1, _COARSE))),
+            "L2 penalty on the weight matrices; biases, gamma and beta are not decayed."),
+    Setting("bn_momentum", "bnmomentum", "BN momentum", True, Number(0.001, 1, log_grid(0.001, 1, _COARSE)),
+            "Share of each new batch in BN's running mean and variance (PyTorch's convention)."),
+    Setting("noise_mean", "nmu", "Noise mean n_mu", True, Number(0, 5, _NOISE),
+            "Each unit's noise has a mean drawn from [-n_mu, n_mu] at every step."),
+    Setting("noise_scale", "nsigma", "Noise scale n_sigma", True, Number(1, 5, tuple(1 + x for x in _NOISE if x <= 4)),
+            "Each unit's values are scaled by a factor drawn from [1, n_sigma] at every step."),
+    Setting("noise_mean_spread", "rmu", "Mean spread r_mu", True, Number(0, 5, _NOISE),
+            "Each value's own shift is drawn within r_mu of its unit's mean."),
+    Setting("noise_scale_spread", "rsigma", "Scale spread r_sigma", True, Number(0, 5, _NOISE),
+            "Each value's own factor is normal about its unit's, with standard deviation r_sigma."),
+    Setting("lineup", "lineup", "Networks", False, Choice(Lineup),
+            "twins: without BN and with it. noisy: also BN with noise after it, and the same noise without BN."),
+    Setting("nonlinearity", "g", "Nonlinearity", False, Choice(Nonlinearity),
+            "The function g after each hidden layer."),
+    Setting("optimizer", "optimizer", "Optimizer", False, Choice(Optimizer),
+            "How the gradient becomes a step."),
+    Setting("initialization", "init", "Initialization", False, Choice(Initialization),
+            "The distribution that the initial weights are drawn from; both networks start from the same weights."),
+    Setting("input_form", "input", "Input form", False, Choice(InputForm),
+            "binary: pixels above 0.5 are 1, the others 0, as in the paper."),
+    Setting("init_scale", "scale", "Initial scale", False, Number(0.01, 10, log_grid(0.01, 10, MANTISSAS)),
+            "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs."),
+    Setting("hidden_layers", "layers", "Hidden layers", False, Number(1, 20, tuple(range(1, 21)), is_integer=True),
+            "Hidden layers between the image and the ten outputs."),
+    Setting("width", "width", "Width", False, Number(10, 512, WIDTHS, is_integer=True),
+            "Units in each hidden layer."),
+    Setting("bn_placement", "bn", "BN placed", False, Choice(BnPlacement),
+            "before the nonlinearity, as in the paper, or after it."),
+    Setting("seed", "seed", "Seed", False, Number(0, 999_999, is_integer=True),
+            "Draws the initial weights and the order of the images."),
+    Setting("device", "device", "Device", False, Choice(Device),
+            "Where the networks train."),
+)
+# fmt: on
+BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}
+NOISE_SETTINGS: Final = tuple(setting.name for setting in SETTINGS if setting.name.startswith("noise_"))

@@ -1,0 +1,105 @@
+"""What defines a pair of untrained networks, as deep as the visitor likes: they are measured, never trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from bnviz.config.model import CLASSES, INPUT_PIXELS, default_init_scale
+from bnviz.config.names import Connections, Initialization, Nonlinearity
+from bnviz.config.table import MANTISSAS, WIDTHS, Choice, Number, Setting, log_grid
+from bnviz.errors import ConfigError
+
+MOST_UNTRAINED_SECONDS: Final = 20.0
+_DEPTHS: Final = (*range(1, 21), 25, 30, 40, 50, 60, 70, 80, 90, 100)
+
+# fmt: off
+UNTRAINED_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("connections", "connections", "Connections", False, Choice(Connections),
+            "plain: each layer sees the one before. residual: each layer adds to what the one before has passed on."),
+    Setting("depth", "depth", "Depth", False, Number(1, 100, _DEPTHS, is_integer=True),
+            "Hidden layers between the image and the ten outputs."),
+    Setting("width", "uwidth", "Width", False, Number(10, 512, WIDTHS, is_integer=True),
+            "Units in each hidden layer."),
+    Setting("nonlinearity", "ug", "Nonlinearity", False, Choice(Nonlinearity),
+            "The function g after each hidden layer."),
+    Setting("initialization", "uinit", "Initialization", False, Choice(Initialization),
+            "The distribution that the weights are drawn from, the same for both networks."),
+    Setting("init_scale", "uscale", "Initial scale", False, Number(0.01, 10, log_grid(0.01, 10, MANTISSAS)),
+            "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs."),
+    Setting("seed", "useed", "Seed", False, Number(0, 999_999, is_integer=True),
+            "Draws the weights."),
+)
+# fmt: on
+_BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in UNTRAINED_SETTINGS}
+
+
+@dataclass(frozen=True)
+class UntrainedConfig:
+    """One printable value that reproduces what is measured of two untrained networks.
+
+    Raises:
+        ConfigError: a value out of its bounds, or a product that takes too long; the text names the cost.
+    """
+
+    connections: Connections = Connections.PLAIN
+    depth: int = 20
+    width: int = 100
+    nonlinearity: Nonlinearity = Nonlinearity.RELU
+    initialization: Initialization = Initialization.HE
+    init_scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
+        seconds = untrained_seconds(self)
+        if seconds > MOST_UNTRAINED_SECONDS:
+            raise ConfigError(
+                f"{self.depth} layers of {self.width} would take about {seconds:.0f} s to measure, more than "
+                f"{MOST_UNTRAINED_SECONDS:.0f}: choose fewer layers or a smaller width."
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, input and output included: [depth + 2]."""
+        return (INPUT_PIXELS, *[self.width] * self.depth, CLASSES)
+
+
+def untrained_seconds(config: UntrainedConfig) -> float:
+    """Estimated time of everything that is measured, on one CPU thread that trains nothing else, in s."""
+    products = 0.5e-9 * config.depth * config.width**2 * 128
+    return 0.3 + products
+
+
+def untrained_to_query(config: UntrainedConfig) -> dict[str, str]:
+    """As part of a link: only what differs from the default."""
+    default = UntrainedConfig()
+    return {
+        setting.key: f"{value:.10g}" if isinstance(value, float) else str(value)
+        for setting in UNTRAINED_SETTINGS
+        if (value := getattr(config, setting.name)) != getattr(default, setting.name)
+    }
+
+
+def untrained_from_query(query: Mapping[str, str]) -> tuple[UntrainedConfig, list[str]]:
+    """From a link, and a notice for every value that fell back to its default."""
+    values: dict[str, Any] = {}
+    notices = []
+    for setting in UNTRAINED_SETTINGS:
+        if setting.key not in query:
+            continue
+        text = str(query[setting.key])
+        try:
+            values[setting.name] = setting.check(setting.domain.parse(text))
+        except (ValueError, ConfigError):
+            notices.append(
+                f"The link asks for {setting.key}={text[:40]}, which is not {setting.domain.rule}; "
+                "the default is shown instead."
+            )
+    if "initialization" in values and "init_scale" not in values:
+        values["init_scale"] = default_init_scale(values["initialization"])
+    try:
+        return UntrainedConfig(**values), notices
+    except ConfigError as error:
+        notices.append(f"{error.text} The link's sizes fell back to their defaults.")
+        return UntrainedConfig(**{n: v for n, v in values.items() if n not in ("depth", "width")}), notices

@@ -1,0 +1,79 @@
+"""What a visitor looks at in a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from bnviz.config.model import ModelConfig
+from bnviz.config.names import Axis, ShiftMeasure
+from bnviz.config.table import Choice, Number
+
+NEWEST: Final = -1
+
+
+@dataclass(frozen=True)
+class View:
+    """What a visitor looks at in a run; changing it never touches the training.
+
+    Attributes:
+        layer: hidden layer, counted from 1 as the paper does.
+        unit: unit of that layer, counted from 0; the nearest unit that is kept is shown.
+        axis: what is on the x axis of charts over time.
+        is_path: drift as path length instead of net displacement.
+        is_standardised: drift divided by the pooled standard deviation; gradients divided by theirs.
+        step: whose gradients are shown, the nearest of those kept; NEWEST follows the run.
+        is_offset: histograms over steps one behind the other, not one over the other.
+        shift_measure: how gradients before and after the update of the layers below are compared.
+        untrained_layer: weight layer of the untrained networks, counted from 1.
+    """
+
+    layer: int = 3
+    unit: int = 0
+    axis: Axis = Axis.STEPS
+    is_path: bool = False
+    is_standardised: bool = False
+    is_gradient_standardised: bool = False
+    step: int = NEWEST
+    is_offset: bool = True
+    shift_measure: ShiftMeasure = ShiftMeasure.CHANGE
+    untrained_layer: int = 10
+
+    def within(self, model: ModelConfig) -> "View":
+        """The nearest view that this model has."""
+        return replace(
+            self,
+            layer=min(max(self.layer, 1), model.hidden_layers),
+            unit=min(max(self.unit, 0), model.width - 1),
+        )
+
+
+VIEW_KEYS: Final = ("layer", "unit", "x")
+
+
+def view_to_query(view: View) -> dict[str, str]:
+    """The view as part of a link: only what differs from the default."""
+    query = {"layer": str(view.layer), "unit": str(view.unit), "x": str(view.axis)}
+    default = {"layer": str(View.layer), "unit": str(View.unit), "x": str(View.axis)}
+    return {key: value for key, value in query.items() if value != default[key]}
+
+
+def view_from_query(query: Mapping[str, str]) -> tuple[View, list[str]]:
+    """The view from a link, and a notice for every value that fell back to its default."""
+    rules: dict[str, tuple[str, Number | Choice]] = {
+        "layer": ("layer", Number(1, 20, is_integer=True)),
+        "unit": ("unit", Number(0, 511, is_integer=True)),
+        "x": ("axis", Choice(Axis)),
+    }
+    values: dict[str, Any] = {}
+    notices = []
+    for key, (name, domain) in rules.items():
+        if key not in query:
+            continue
+        try:
+            values[name] = domain.check(domain.parse(str(query[key])))
+        except ValueError:
+            shown = str(query[key])[:40]
+            notices.append(
+                f"The link asks for {key}={shown}, which is not {domain.rule}; the default is shown instead."
+            )
+    return View(**values), notices

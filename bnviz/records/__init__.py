@@ -1,0 +1,31 @@
+"""Frozen results as NumPy arrays: the seam between the workers, which write them, and the figures, which read them.
+
+Shapes: m = points in time, k = competitors, l = hidden layers, w = weight matrices (l + 1), u = units kept a layer,
+q = quantile levels, b = bins, g = grid points a side, p = points of a path.
+"""
+
+from bnviz.records.arrays import (
+    BAND_LEVELS,
+    GRADIENT_BINS,
+    MOST_UNITS,
+    QUANTILE_LEVELS,
+    STANDARDISED_EDGES,
+    Floats,
+    Ints,
+    kept_units,
+)
+from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
+from bnviz.records.kept import MOST_POINTS, appended
+from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
+from bnviz.records.run import SERIES, Run, Update
+from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
+from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
+from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
+
+__all__ = [
+    "BAND_LEVELS", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENT_BINS", "MEASURES", "MOST_POINTS", "MOST_UNITS",
+    "QUANTILE_LEVELS", "RELATIVE_STEPS", "SERIES", "SINGULAR_LEVELS", "STANDARDISED_EDGES", "STEP_SIZES", "Badge",
+    "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention",
+    "Ints", "Phase", "Point", "Run", "Shift", "Smoothness", "Status", "Untrained", "Update", "appended", "ghost_of",
+    "has_any", "kept_units", "measure_shapes",
+]  # fmt: skip

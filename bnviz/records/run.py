@@ -1,0 +1,72 @@
+"""A run as a whole, and the deltas by which a worker tells of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from bnviz.config import Competitor, Settings
+from bnviz.records.arrays import Ints
+from bnviz.records.history import History, Point
+from bnviz.records.measures import Contour, Ghost, Gradients
+from bnviz.records.shift import Shift, Smoothness
+from bnviz.records.status import Badge, Intervention, Status
+from bnviz.records.untrained import Untrained
+
+# The measures that are kept as whole records, each of its own step, and how many of them at most.
+SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500}
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a worker has measured of one run since it was asked last: the deltas that the hub adds to a `Run`.
+
+    `settings`, `units`, `interventions` and `ghost` are those of `status.generation`; None means unchanged.
+    """
+
+    version: int  # to ask from next time
+    status: Status
+    points: tuple[Point, ...] = ()
+    settings: Settings | None = None
+    units: Ints | None = None  # given with the first points of a generation
+    interventions: tuple[Intervention, ...] | None = None
+    gradients: tuple[Gradients, ...] = ()
+    shift: tuple[Shift, ...] = ()
+    smoothness: tuple[Smoothness, ...] = ()
+    contour: Contour | None = None
+    untrained: Untrained | None = None
+    ghost: Ghost | None = None
+    is_ghost_dismissed: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that is known of one run: what figures draw and what a folder on disk holds."""
+
+    run_id: str
+    settings: Settings
+    status: Status
+    history: History
+    interventions: tuple[Intervention, ...] = ()
+    gradients: tuple[Gradients, ...] = ()
+    shift: tuple[Shift, ...] = ()
+    smoothness: tuple[Smoothness, ...] = ()
+    contour: Contour | None = None
+    untrained: Untrained | None = None  # of two networks that have nothing to do with this run's; not kept on disk
+    ghost: Ghost | None = None
+    badge: Badge = Badge.MEASURED
+    origin: str = ""  # of a recorded run: date, torch version and machine class
+
+    @property
+    def competitors(self) -> tuple[Competitor, ...]:
+        return self.history.competitors
+
+    @property
+    def gradients_at_start(self) -> Gradients | None:
+        return self.gradients[0] if self.gradients and self.gradients[0].step == 0 else None
+
+    @property
+    def gradients_now(self) -> Gradients | None:
+        return self.gradients[-1] if self.gradients else None
+
+    def replace(self, **changes: Any) -> "Run":
+        return replace(self, **changes)
