@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,18 +11,22 @@ import torch
 from torch import Tensor
 
 from bnviz import data
-from bnviz.config import Competitor, Device, Directions, HyperParams, ModelConfig, Settings, lineup
+from bnviz.config import NOISE_SETTINGS, Competitor, Device, Directions, HyperParams, ModelConfig, Settings, lineup
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure import landscape
 from bnviz.measure.compute_time import Clock, ComputeTime
 from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, health_from_tensor, health_to_tensor
-from bnviz.measure.gradients import gradient_record, update_ratios
-from bnviz.measure.instruments import Instruments
-from bnviz.models import Activations, Stack, initial_weights, make_optimizer, optimizers
+from bnviz.measure.gradients import NetworkGradient, gradient_record, update_ratios
+from bnviz.measure.instruments import Instruments, Readings
+from bnviz.measure.rehearsal import Rehearsal
+from bnviz.measure.shift import covariate_shift
+from bnviz.measure.smoothness import along_gradient
+from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimizer, optimizers
 from bnviz.models.captured import captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
+    STEP_SIZES,
     Condition,
     Contour,
     Floats,
@@ -32,6 +37,8 @@ from bnviz.records import (
     Phase,
     Point,
     Run,
+    Shift,
+    Smoothness,
     Status,
     appended,
     kept_units,
@@ -40,6 +47,8 @@ from bnviz.records import (
 
 DENSE_STEPS: Final = 20  # measured one by one
 POINTS_A_DECADE: Final = 30
+DENSE_SMOOTHNESS_STEPS: Final = 5
+SMOOTHNESS_INTERVAL: Final = 50  # steps; Santurkar et al. 2018 leave theirs open
 CONTOUR_IMAGES: Final = 512
 
 
@@ -49,6 +58,11 @@ def is_scheduled(step: int) -> bool:
         return True
     index = round(POINTS_A_DECADE * math.log10(step / DENSE_STEPS))
     return step == round(DENSE_STEPS * 10 ** (index / POINTS_A_DECADE))
+
+
+def shift_interval(matrices: int) -> int:
+    """Steps between two measurements of the covariate shift: what one costs grows with the square of the depth."""
+    return 25 * math.ceil(matrices / 6)
 
 
 def device_of(device: Device) -> torch.device:
@@ -106,7 +120,9 @@ class Trainer:
         self._batches = Batches(model.seed, len(self._images))
         self._stack = _untrained(model, self.competitors, self._device)
         self._optimizer = make_optimizer(self._stack)
-        self._instruments = Instruments(self._stack, test_images, test_labels, self.units)
+        self._noise, self._noise_at_start = Noise(model.seed), settings.hyper
+        self._instruments = Instruments(self._stack, test_images, test_labels, self.units, settings.hyper)
+        self._rehearsal: Rehearsal | None = None
         self._captured_forward, self._captured_update = captured_on(self._device), captured_on(self._device)
         self._batch: Activations | None = None  # buffers of the present batch size
         self._last: Activations | None = None  # as the last step left them
@@ -179,6 +195,8 @@ class Trainer:
         if batch is None or batch.batch != len(index):
             batch = self._batch = self._stack.activations(len(index))
         batch.index.copy_(index, non_blocking=True)
+        if batch.noise is not None:
+            self._noise.draw(batch.noise, self.step_count, self.settings.hyper)
         self._captured_forward(lambda: self._forward_work(batch), key=batch)
         losses, accuracies = batch.report.tolist()
         return batch, losses, accuracies
@@ -246,7 +264,7 @@ class Trainer:
         readings: dict[str, Floats] = {}
         if not self.is_finished:
             with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
-                readings = vars(self._instruments.read(self._stack, self.step_count, is_scheduled, with_accuracy))
+                readings = vars(self._read(is_scheduled, with_accuracy))
         names = set(measure_shapes(1, 1, 1)) - {
             "step",
             "images",
@@ -271,6 +289,9 @@ class Trainer:
         self._has_accuracy = with_accuracy
         return self._point
 
+    def _read(self, is_scheduled: bool, with_accuracy: bool) -> Readings:
+        return self._instruments.read(self._stack, self.step_count, self.settings.hyper, is_scheduled, with_accuracy)
+
     def _is_enough(self, point: Point, is_scheduled: bool, with_accuracy: bool) -> bool:
         """Whether the newest point is what is asked for."""
         is_whole = self._has_accuracy or not with_accuracy
@@ -278,12 +299,57 @@ class Trainer:
 
     def gradients(self) -> Gradients:
         """Histograms of the gradient of every weight matrix on the first 128 probe images, at this step."""
-        found = (
-            {} if self.is_finished else dict(zip(self._training, self._instruments.gradients(self._stack), strict=True))
-        )
+        found: dict[int, NetworkGradient] = {}
+        if not self.is_finished:
+            gradients = self._instruments.gradients(self._stack, self.step_count, self.settings.hyper)
+            found = dict(zip(self._training, gradients, strict=True))
         matrices = self.settings.model.hidden_layers + 1
         with np.errstate(over="ignore", invalid="ignore"):
             return gradient_record(self.step_count, [found.get(k) for k in range(len(self.competitors))], matrices)
+
+    @property
+    def is_shift_due(self) -> bool:
+        """Whether the covariate shift is to be measured at this step, where it is asked for."""
+        return self.step_count <= DENSE_STEPS or self.step_count % shift_interval(len(self.units) + 1) == 0
+
+    @property
+    def is_smoothness_due(self) -> bool:
+        """Whether the smoothness is to be measured at this step, where it is asked for."""
+        return self.step_count <= DENSE_SMOOTHNESS_STEPS or self.step_count % SMOOTHNESS_INTERVAL == 0
+
+    @torch.inference_mode()
+    def shift(self) -> Shift:
+        """Internal covariate shift by the update that comes next, with the hyper-parameters that were last used."""
+        values = np.full((3, len(self.competitors), len(self.units) + 1), np.nan)
+        if not self.is_finished:
+            rehearsal = self._rehearse()
+            found = covariate_shift(self._stack, self._optimizer, rehearsal, self.settings.hyper)
+            values[:, self._training] = np.stack(found)
+        return Shift(self.step_count, *values)
+
+    @torch.inference_mode()
+    def smoothness(self) -> Smoothness:
+        """The loss and its gradient along the gradient, on the mini-batch that comes next."""
+        count, sizes = len(self.competitors), len(STEP_SIZES)
+        values: dict[str, Floats] = {name: np.full(count, np.nan) for name in ("learning_rate", "loss")}
+        values |= {name: np.full((count, sizes), np.nan) for name in ("loss_along", "gradient_change", "beta")}
+        if not self.is_finished:
+            found = along_gradient(self._stack, self._rehearse(), self.settings.hyper)
+            for name, value in values.items():
+                value[self._training] = getattr(found, name)
+        return Smoothness(self.step_count, **values)
+
+    def _rehearse(self) -> Rehearsal:
+        """The next mini-batch, and the noise that goes with it, where training does not see them."""
+        hyper, rehearsal = self.settings.hyper, self._rehearsal
+        if rehearsal is None or not rehearsal.fits(self._stack, hyper.batch_size):
+            rehearsal = self._rehearsal = Rehearsal(self._stack, hyper.batch_size)
+        batch = rehearsal.batch
+        batch.index.copy_(self._batches.peek(hyper.batch_size))
+        batch.select(self._images, self._labels, self._lit)
+        if batch.noise is not None:
+            self._noise.draw(batch.noise, self.step_count, hyper)
+        return rehearsal
 
     def contour(self, directions: Directions, side: int = 21) -> Iterator[Contour]:
         """The loss on a plane through the present weights, coarse first; each item is a few ms further, the last whole.
@@ -354,6 +420,7 @@ class Trainer:
             "means": self._means,
             "compute_time": self._compute_time.state(),
             "update_ratio": self._latest_update_ratio(),
+            "noise_at_start": np.array([getattr(self._noise_at_start, name) for name in NOISE_SETTINGS]),
         }
         tensors |= {name: torch.tensor(array) for name, array in arrays.items()}
         for k, competitor in enumerate(self.competitors):
@@ -397,6 +464,9 @@ class Trainer:
         self._sums, self._sum_steps = tensors["sums"].numpy().copy(), int(tensors["sum_steps"])
         self._means, self._update_ratio = tensors["means"].numpy(), tensors["update_ratio"].numpy()
         self._compute_time.restore(tensors["compute_time"].numpy())
+        at_start = dict(zip(NOISE_SETTINGS, tensors["noise_at_start"].tolist(), strict=True))
+        self._noise_at_start = replace(self.settings.hyper, **at_start)
+        self._instruments.restart_drift(self._stack, self._noise_at_start)
         for k, competitor in enumerate(self.competitors):
             self._health[k] = health_from_tensor(tensors[f"{competitor.name}/health"])
             self._watches[k].restore(tensors[f"{competitor.name}/chance"])

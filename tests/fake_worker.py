@@ -4,20 +4,24 @@ whose hosts live in this process and can be made to die.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from bnviz.config import TWINS, Directions, HyperParams, Settings
+from bnviz.config import TWINS, Directions, HyperParams, Settings, UntrainedConfig
 from bnviz.errors import EngineError
 from bnviz.records import (
     GRADIENT_BINS,
+    STEP_SIZES,
     Condition,
     Contour,
     Gradients,
     Health,
     Point,
+    Shift,
+    Smoothness,
+    Untrained,
     kept_units,
     measure_shapes,
 )
@@ -48,6 +52,8 @@ class Costs:
     measure: float = 0.01
     light_measure: float = 0.003  # without test accuracy
     gradients: float = 0.002
+    shift: float = 0.004
+    untrained_item: float = 0.005
     contour_item: float = 0.005
     contour_items: int = 10
     diverges_at: int | None = None
@@ -124,6 +130,24 @@ class FakeTrainer:
             radial=np.ones((k, w)),
         )
 
+    @property
+    def is_shift_due(self) -> bool:
+        return self.step_count % 25 == 0
+
+    @property
+    def is_smoothness_due(self) -> bool:
+        return self.step_count % 50 == 0
+
+    def shift(self) -> Shift:
+        self._take(self.costs.shift)
+        one = np.ones((len(TWINS), self.settings.model.hidden_layers + 1))
+        return Shift(self.step_count, one, one, one)
+
+    def smoothness(self) -> Smoothness:
+        self._take(self.costs.shift)
+        one, many = np.ones(len(TWINS)), np.ones((len(TWINS), len(STEP_SIZES)))
+        return Smoothness(self.step_count, one, one, many, many, many)
+
     def contour(self, directions: Directions, side: int = 3) -> Iterator[Contour]:
         grid = np.linspace(-1, 1, side)
         step, count = self.step_count, self.costs.contour_items
@@ -151,6 +175,14 @@ class Workbench:
         trainer = FakeTrainer(settings, tensors, self.costs, self.take)
         self.trainers.append(trainer)
         return trainer
+
+    def measure_untrained(self, config: UntrainedConfig) -> Iterator[Untrained]:
+        """Ten items, with nothing in them but how far they are."""
+        nothing: Any = np.zeros(0)
+        for item in range(1, 11):
+            self.take(self.costs.untrained_item)
+            arrays = dict.fromkeys((one.name for one in fields(Untrained)), nothing)
+            yield Untrained(**arrays | {"config": config, "done": item / 10, "gradients": None})
 
     @property
     def newest(self) -> FakeTrainer:
@@ -200,7 +232,7 @@ class FakeCluster:
     def add_worker(self) -> str:
         self._numbers += 1
         address = f"fake://{self._numbers}"
-        self.lines[address] = _Line(Slices(self.bench))
+        self.lines[address] = _Line(Slices(self.bench, measure_untrained=self.bench.measure_untrained))
         return address
 
     def kill(self, address: str) -> None:

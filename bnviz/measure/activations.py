@@ -3,6 +3,7 @@
 Shapes: K = networks, l = hidden layers, n = units of a layer, m = probe images, u = units kept, q = quantile levels.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,12 @@ from bnviz.records import BAND_LEVELS, QUANTILE_LEVELS, Floats, Ints
 
 DEAD_SPREAD: Final = 1e-6  # a unit whose outputs lie closer together than this says the same of every image
 
+Draw = Callable[[Tensor], None]  # fills the noise of a batch, [2, l, 1, b, p]
+
+
+def nothing_drawn(noise: Tensor) -> None:
+    """Leaves the noise as it is: without any, unless somebody has drawn it."""
+
 
 class Probe:
     """A fixed batch of held-out images, run through the networks with the batch's own statistics (N_BN^tr).
@@ -31,19 +38,21 @@ class Probe:
         self.images, self.labels, self._lit = images, labels, lit
         self._activations: Activations | None = None
 
-    def run(self, stack: Stack) -> Activations:
-        """Forward pass and loss; the result is overwritten by the next run."""
+    def run(self, stack: Stack, draw: Draw = nothing_drawn) -> Activations:
+        """Forward pass and loss, with the noise that `draw` fills in; the result is overwritten by the next run."""
         batch = self._activations
         if batch is None or len(batch.loss) != len(stack):
             batch = self._activations = stack.activations(len(self.images))
             batch.fill(self.images, self.labels, self._lit)
+        if batch.noise is not None:
+            draw(batch.noise)
         stack.forward(batch)
         stack.loss(batch)
         return batch
 
-    def sorted_inputs(self, stack: Stack) -> Floats:
+    def sorted_inputs(self, stack: Stack, draw: Draw = nothing_drawn) -> Floats:
         """Inputs to each unit's nonlinearity, sorted over the images: [K, l, n, m]. NumPy's sort is far the faster."""
-        batch, width = self.run(stack), stack.model.width
+        batch, width = self.run(stack, draw), stack.model.width
         by_unit = torch.stack([hidden.z[:, :, :width].transpose(1, 2) for hidden in batch.hidden], dim=1)
         values: Floats = by_unit.cpu().numpy()
         values.sort(axis=-1)

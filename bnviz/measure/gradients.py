@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.measure.activations import Probe
+from bnviz.measure.activations import Draw, Probe, nothing_drawn
 from bnviz.models import Collect, Parameters, Stack
 from bnviz.records import GRADIENT_BINS, STANDARDISED_EDGES, Floats, Gradients
 
@@ -37,10 +37,10 @@ class NetworkGradient:
     radial: Floats
 
 
-def probe_gradients(stack: Stack, probe: Probe) -> list[NetworkGradient]:
+def probe_gradients(stack: Stack, probe: Probe, draw: Draw = nothing_drawn) -> list[NetworkGradient]:
     """The gradient of the loss on the probe, BN with the probe's statistics, of every network."""
     gradient = stack.parameters.empty_like()
-    stack.backward(probe.run(stack), Collect(gradient, stack.groups))
+    stack.backward(probe.run(stack, draw), Collect(gradient, stack.groups))
     along = [_norms(g, w) for g, w in zip(gradient.weights, stack.parameters.weights, strict=True)]
     norms = torch.stack(along, dim=1).cpu().numpy()  # [3, w, K]
     return [

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from bnviz.config import PROBE_IMAGES
+from bnviz.config import PROBE_IMAGES, HyperParams
 from bnviz.measure import activations, landscape
 from bnviz.measure.accuracy import TestAccuracy
-from bnviz.measure.activations import Probe
+from bnviz.measure.activations import Draw, Probe
 from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_gradients
-from bnviz.models import Stack
+from bnviz.models import Batch, Noise, Stack
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
 
@@ -36,23 +37,32 @@ class Readings:
 class Instruments:
     """The probes of a stack, and what they remember from point to point.
 
-    The probe is the first 512 test images, whatever the seed; the gradients use the first 128 of them.
+    The probe is the first 512 test images, whatever the seed; the gradients use the first 128 of them. Networks with
+    noise are probed with the noise of the step, as they train; their test accuracy is without.
     """
 
-    def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints) -> None:
+    def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints, hyper: HyperParams) -> None:
         self._units = units
         self._accuracy = TestAccuracy(test_images, test_labels)
         self._probe = _first_images(PROBE_IMAGES, test_images, test_labels)
         self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
-        self.drift = Drift(self._probe.sorted_inputs(stack))
+        self._noise = Noise(stack.model.seed)
+        self.restart_drift(stack, hyper)
         self.path = landscape.WeightPath(landscape.weight_vectors(stack.parameters))
 
-    def read(self, stack: Stack, step: int, is_scheduled: bool, with_accuracy: bool) -> Readings:
+    def restart_drift(self, stack: Stack, hyper: HyperParams) -> None:
+        """Measure the drift from these networks, which are at step 0, on."""
+        self.drift = Drift(self._probe.sorted_inputs(stack, self._draw(0, hyper)))
+
+    def _draw(self, step: int, hyper: HyperParams) -> Draw:
+        return partial(self._noise.draw, step=step, hyper=hyper, batch=Batch.PROBE)
+
+    def read(self, stack: Stack, step: int, hyper: HyperParams, is_scheduled: bool, with_accuracy: bool) -> Readings:
         """All readings, test accuracy where it is asked for.
 
         A scheduled reading also lengthens the drift's path and the path of the weights.
         """
-        inputs = self._probe.sorted_inputs(stack)
+        inputs = self._probe.sorted_inputs(stack, self._draw(step, hyper))
         pooled = activations.pooled(inputs)
         if is_scheduled:
             self.drift.advance(inputs)
@@ -61,7 +71,7 @@ class Instruments:
         path, standardised_path = self.drift.path
         return Readings(
             accuracy=self._accuracy.measure(stack) if with_accuracy else None,
-            batch_accuracy=None,
+            batch_accuracy=self._batch_accuracy(stack) if with_accuracy else None,
             bands=activations.bands(inputs, self._units),
             quantiles=activations.quantiles(pooled),
             net_displacement=net,
@@ -72,9 +82,14 @@ class Instruments:
             dead=activations.dead(inputs, stack.model),
         )
 
-    def gradients(self, stack: Stack) -> list[NetworkGradient]:
+    def _batch_accuracy(self, stack: Stack) -> Floats | None:
+        """Only where networks with noise are among them, whose running statistics mislead them: it takes its time."""
+        is_noisy = any(group.normalization.is_noisy for group in stack.groups)
+        return self._accuracy.measure_with_batch_statistics(stack) if is_noisy else None
+
+    def gradients(self, stack: Stack, step: int, hyper: HyperParams) -> list[NetworkGradient]:
         """The gradient of every weight matrix of every network on the 128 images."""
-        return probe_gradients(stack, self._gradient_probe)
+        return probe_gradients(stack, self._gradient_probe, self._draw(step, hyper))
 
     def keep_only(self, networks: Sequence[int]) -> None:
         """Forget the networks that have stopped."""

@@ -10,8 +10,19 @@ Shapes used throughout: K = networks, b = batch, n = units of a layer, p = n pad
 from bnviz.models import optimizers
 from bnviz.models.activations import Activations
 from bnviz.models.initialization import initial_weights
+from bnviz.models.noise import Batch, Noise
 from bnviz.models.optimizers import make_optimizer
 from bnviz.models.parameters import Parameters
 from bnviz.models.stack import Collect, Stack
 
-__all__ = ["Activations", "Collect", "Parameters", "Stack", "initial_weights", "make_optimizer", "optimizers"]
+__all__ = [
+    "Activations",
+    "Batch",
+    "Collect",
+    "Noise",
+    "Parameters",
+    "Stack",
+    "initial_weights",
+    "make_optimizer",
+    "optimizers",
+]

@@ -78,6 +78,8 @@ class Activations:
             `mean_d_scales` hold the learning rate times the gradient.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
         statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
+        noise: [2, l, 1, b, p], factors and shifts of the networks that are noisy: 1 and 0 until `Noise.draw` fills
+            them. None without such networks.
         mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN; and by
             group.
         log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where it is the answer; together `scores`.
@@ -111,6 +113,10 @@ class Activations:
         self.loss, self.accuracy = self.report
         self.statistics = zeros(len(sizes) - 2, 2, networks, 1, p)
         self.statistics_of_groups = [self.statistics[:, :, group.networks] for group in groups]
+        self.noise: Tensor | None = None
+        if any(group.normalization.is_noisy for group in groups):
+            self.noise = zeros(2, len(sizes) - 2, 1, batch, p)
+            self.noise[0] = 1
         self.mean_d_scales = zeros(networks, 2, len(sizes) - 2, p)
         self.mean_d_scales_of_groups = [self.mean_d_scales[group.networks] for group in groups]
         self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
@@ -174,4 +180,5 @@ class Activations:
             units=self._width,
             mean_d_gamma=mean_d_gamma,
             mean_d_beta=mean_d_beta,
+            noise=None if self.noise is None else self.noise[:, layer],
         )

@@ -46,6 +46,7 @@ class NormalizationByAutograd:
 
     has_parameters = True
     drops_bias_before_it = False
+    is_noisy = False
 
     def value(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         """The normalized x, scaled and shifted: [k, b, n], [k, 1, n] and [k, 1, n] to [k, b, n], without padding."""

@@ -1,5 +1,6 @@
 """Initial weights, drawn from the seed once for all competitors."""
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import sqrt
 
@@ -10,14 +11,18 @@ from bnviz.config import Initialization, ModelConfig
 
 
 def initial_weights(model: ModelConfig) -> list[Tensor]:
-    """The weight matrices W of every layer, output layer included, by the one scheme: [n_out, n_in] float32 each.
+    """The weight matrices W of every layer, output layer included, by the one scheme: [n_out, n_in] float32 each."""
+    return list(drawn_weights(model.initialization, model.init_scale, model.sizes, model.seed))
+
+
+def drawn_weights(scheme: Initialization, scale: float, sizes: Sequence[int], seed: int) -> Iterator[Tensor]:
+    """The same for layers of any sizes, input and output included, one matrix after the other.
 
     Biases start at 0. The seed alone decides: torch's global random numbers are neither read nor moved.
     """
-    generator = torch.Generator().manual_seed(model.seed)
-    return [
-        _draw(model.initialization, model.init_scale, n_out, n_in, generator) for n_in, n_out in pairwise(model.sizes)
-    ]
+    generator = torch.Generator().manual_seed(seed)
+    for n_in, n_out in pairwise(sizes):
+        yield _draw(scheme, scale, n_out, n_in, generator)
 
 
 def _draw(scheme: Initialization, scale: float, n_out: int, n_in: int, generator: torch.Generator) -> Tensor:

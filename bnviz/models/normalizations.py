@@ -31,6 +31,7 @@ class Memory:
         scratch: [k, b, p].
         units: n, the columns without the padding.
         mean_d_gamma, mean_d_beta: [k, 1, p], dl/dgamma and dl/dbeta divided by m.
+        noise: [2, 1, b, p], a factor and a shift for every value; see `noise`. None where there is none.
     """
 
     normalized: Tensor
@@ -42,6 +43,7 @@ class Memory:
     units: int
     mean_d_gamma: Tensor
     mean_d_beta: Tensor
+    noise: Tensor | None = None
 
 
 class NormalizationPair(Protocol):
@@ -49,6 +51,7 @@ class NormalizationPair(Protocol):
 
     has_parameters: bool  # gamma, beta and running statistics
     drops_bias_before_it: bool  # a constant added to x cancels
+    is_noisy: bool  # needs noise in the memory
 
     def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None: ...
 
@@ -60,6 +63,7 @@ class NoNormalization:
 
     has_parameters = False
     drops_bias_before_it = False
+    is_noisy = False
 
     def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
         if out.data_ptr() != x.data_ptr():
@@ -82,6 +86,7 @@ class BatchNorm:
 
     has_parameters = True
     drops_bias_before_it = True
+    is_noisy = False
 
     def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
         xh, mean, variance, inverse_std = memory.normalized, memory.mean, memory.variance, memory.inverse_std
@@ -101,7 +106,41 @@ class BatchNorm:
         delta.sub_(mean_g).addcmul_(xh, mean_g_xh, value=-1).mul_(gamma * memory.inverse_std)
 
 
+class NoisyBatchNorm(BatchNorm):
+    """BN, and then y <- s y + m with the noise's factors s and shifts m. Inference, by folding, is without noise."""
+
+    is_noisy = True
+
+    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
+        super().forward(x, out, gamma, beta, memory)
+        assert memory.noise is not None
+        factors, shifts = memory.noise
+        out.mul_(factors).add_(shifts)
+
+    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+        assert memory.noise is not None
+        delta.mul_(memory.noise[0])
+        super().backward(delta, gamma, memory)
+
+
+class NoiseAlone(NoNormalization):
+    """out = s x + m, the same noise without BN."""
+
+    is_noisy = True
+
+    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
+        assert memory.noise is not None
+        factors, shifts = memory.noise
+        torch.mul(x, factors, out=out).add_(shifts)
+
+    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+        assert memory.noise is not None
+        delta.mul_(memory.noise[0])
+
+
 NORMALIZATIONS: Final[dict[Normalization, NormalizationPair]] = {
     Normalization.NONE: NoNormalization(),
     Normalization.BATCH: BatchNorm(),
+    Normalization.NOISY_BATCH: NoisyBatchNorm(),
+    Normalization.NOISE: NoiseAlone(),
 }

@@ -147,9 +147,13 @@ class Stack:
 
     def forward_from_first_product(self, batch: Activations) -> None:
         """The same where the first layer's u W is already in place."""
-        for layer in range(len(batch.hidden)):
-            if layer > 0:
-                torch.bmm(batch.inputs[layer], self._parts.weights[layer], out=batch.products[layer])
+        self._forward_hidden(0, batch)
+        self.forward_from_inputs(batch, 1)
+
+    def forward_from_inputs(self, batch: Activations, first: int) -> None:
+        """The same where the inputs of weight layer `first`, counted from 0, are already in place."""
+        for layer in range(first, len(batch.hidden)):
+            torch.bmm(batch.inputs[layer], self._parts.weights[layer], out=batch.products[layer])
             self._forward_hidden(layer, batch)
         torch.bmm(batch.inputs[-1], self._parts.weights[-1], out=batch.padded_logits)
         batch.padded_logits.add_(self._parts.output_bias)
@@ -201,8 +205,24 @@ class Stack:
             if group.normalization.has_parameters:
                 sink.scales(scales, mean_d_scales, batch.batch)
 
+    def weight_gradient(self, batch: Activations, layer: int, out: Tensor) -> None:
+        """dl/dW of one weight layer, counted from 0 and not the first: dl/dlogits back as far as there and no farther.
+
+        `out` is [K, n_in, n], for the output layer with its padding.
+        """
+        for above in range(len(batch.hidden), layer, -1):
+            torch.bmm(batch.deltas[above], self._parts.transposed_weights[above], out=batch.deltas[above - 1])
+            self._backward_through(above - 1, batch)
+        torch.bmm(batch.transposed_inputs[layer], batch.deltas[layer], out=out)
+
     def _backward_hidden(self, layer: int, batch: Activations, sink: Sink) -> None:
-        """dl/du of one hidden layer to dl/d(u W), in place."""
+        """dl/du of one hidden layer to dl/d(u W), in place, and the gradients of its biases."""
+        self._backward_through(layer, batch)
+        for part, bias in zip(batch.hidden[layer].parts, sink.parts.biases[layer], strict=True):
+            if part.pre_activation is not None:
+                sink.bias(bias, batch.ones[: len(bias)], part.delta)
+
+    def _backward_through(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]
         if self._is_bn_before:
             self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
@@ -210,9 +230,6 @@ class Stack:
         else:
             self._backward_normalization(layer, batch)
             self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
-        for part, bias in zip(hidden.parts, sink.parts.biases[layer], strict=True):
-            if part.pre_activation is not None:
-                sink.bias(bias, batch.ones[: len(bias)], part.delta)
 
     def _backward_normalization(self, layer: int, batch: Activations) -> None:
         for part, gamma in zip(batch.hidden[layer].parts, self._parts.gammas[layer], strict=True):

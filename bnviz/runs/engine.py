@@ -10,14 +10,14 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bnviz import config
-from bnviz.config import Directions, HyperParams, Settings
+from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
 from bnviz.runs.awake import Limits
@@ -166,6 +166,16 @@ class Engine:
             _check_number(every_seconds, "seconds between contours", LEAST_CONTOUR_SECONDS, math.inf)
         chosen = Directions(directions)
         self._command(run_id, owner, lambda orders: replace(orders, directions=chosen, contour_seconds=every_seconds))
+
+    def measure(self, run_id: str, owner: str, measures: Iterable[Measure]) -> None:
+        """Measure these as well, from now on: what a run measures only where somebody looks at it."""
+        wanted = frozenset(Measure(one) for one in measures)
+        self._command(run_id, owner, lambda orders: replace(orders, measures=orders.measures | wanted))
+
+    def measure_untrained(self, run_id: str, owner: str, untrained: UntrainedConfig) -> None:
+        """Measure two untrained networks beside the run, in place of any others."""
+        checked = replace(untrained)  # none gets past the bounds that the widgets have
+        self._command(run_id, owner, lambda orders: replace(orders, untrained=checked))
 
     def dismiss_ghost(self, run_id: str, owner: str) -> None:
         self._answer(self._running.dismiss_ghost(run_id, owner))

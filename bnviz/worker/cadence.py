@@ -1,9 +1,12 @@
 """When to measure again, and how fast a run goes: small clockwork without a clock of its own."""
 
+import math
 from collections import deque
 from typing import Final
 
 MOST_SHARE: Final = 0.2  # of the time of the training thread, for measurements that are not on the schedule
+
+SHARE_SECONDS: Final = 3.0
 
 
 class Cadence:
@@ -37,3 +40,20 @@ class Speedometer:
 
     def reset(self) -> None:
         self._readings.clear()
+
+
+class Share:
+    """What share of a run's time on the thread goes into measuring, over about the last seconds of that time."""
+
+    def __init__(self) -> None:
+        self._all = self._measuring = 0.0
+
+    def add(self, seconds: float, measuring: float) -> None:
+        """A slice of time, and how much of it was measuring."""
+        fading = math.exp(-seconds / SHARE_SECONDS)
+        self._all = self._all * fading + seconds
+        self._measuring = self._measuring * fading + measuring
+
+    def read(self) -> float:
+        """In [0, 1]; 0 before there was any time."""
+        return self._measuring / self._all if self._all > 0 else 0.0

@@ -84,10 +84,11 @@ def _slices_of_this_worker() -> "Slices":
     from distributed import get_worker
 
     from bnviz.worker.slices import Slices
-    from bnviz.worker.workshop import build, warm
+    from bnviz.worker.workshop import build, measure_untrained, warm
 
     name = get_worker().name
-    return Slices(build, functools.partial(warm, name if isinstance(name, int) else 0))
+    number = name if isinstance(name, int) else 0
+    return Slices(build, functools.partial(warm, number), measure_untrained=measure_untrained)
 
 
 def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:

@@ -3,15 +3,16 @@
 Everything here happens on the training thread; only the outbox is read from elsewhere.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bnviz.config import HyperParams, Settings, lineup
-from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status
+from bnviz.config import HyperParams, Measure, Settings, UntrainedConfig, lineup
+from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status, Untrained
 from bnviz.worker import checkpoints
-from bnviz.worker.cadence import Cadence, Speedometer
+from bnviz.worker.cadence import Cadence, Share, Speedometer
 from bnviz.worker.checkpoints import Progress
 from bnviz.worker.host import Checkpoint, Orders
 from bnviz.worker.outbox import Outbox
@@ -27,7 +28,15 @@ GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
 
+UNTRAINED_SECONDS: Final = 0.2  # between two tellings of how far the measuring of untrained networks is
+
 Clock = Callable[[], float]
+MeasureUntrained = Callable[[UntrainedConfig], Iterator[Untrained]]
+
+
+def nothing_untrained(config: UntrainedConfig) -> Iterator[Untrained]:
+    """For runs that are never asked to measure untrained networks."""
+    return iter(())
 
 
 class Build(Protocol):
@@ -52,6 +61,7 @@ class LiveRun:
         blob: bytes | None = None,
         clock: Clock = time.monotonic,
         on_news: Callable[[], None] = lambda: None,
+        measure_untrained: MeasureUntrained = nothing_untrained,
     ) -> None:
         self.orders = orders
         self.used_seconds = 0.0
@@ -60,9 +70,14 @@ class LiveRun:
         self._blob = blob
         self._trainer: Trainer | None = None
         self._interventions: tuple[Intervention, ...] = ()
+        self._measure_untrained = measure_untrained
+        self._untrained: Iterator[Untrained] | None = None
+        self._untrained_told_at = float("-inf")
+        self._share = Share()
         self._forget_measurements()
         self._is_playing = orders.is_playing
         self.outbox = Outbox(self._status(), on_news)
+        self._begin_untrained()
 
     def _forget_measurements(self) -> None:
         self._steps_to_take = 0
@@ -71,7 +86,8 @@ class LiveRun:
         self._notice = ""
         self._has_failed = False
         self._measured_step = -1
-        self._gradient_step = -1
+        self._gradient_step = self._shift_step = self._smoothness_step = -1
+        self._measuring_seconds = 0.0  # of the present slice
         self._points_due = Cadence(POINT_SECONDS)
         self._accuracy_due = Cadence(ACCURACY_SECONDS)
         self._gradients_due = Cadence(GRADIENT_SECONDS)
@@ -94,6 +110,10 @@ class LiveRun:
         if orders.directions is not before.directions:
             self._is_picture_whole = False
             self._begin_contour()
+        if orders.untrained != before.untrained:
+            self._begin_untrained()
+        if not orders.measures <= before.measures:
+            self._is_at_rest = False
         if orders.contour_seconds != before.contour_seconds:
             self._contour_at = self._clock()
         if self._trainer is not None:
@@ -123,7 +143,9 @@ class LiveRun:
         self.orders = replace(self.orders, is_playing=False)
 
     def _restart(self, orders: Orders) -> None:
-        self.orders = orders
+        before, self.orders = self.orders, orders
+        if orders.untrained != before.untrained:
+            self._begin_untrained()
         self._trainer, self._blob = None, None
         self._interventions = ()
         self._forget_measurements()
@@ -178,9 +200,12 @@ class LiveRun:
         if self._trainer is None:
             self._trainer = self._begin(crowd)
         trainer = self._trainer
+        begun, self._measuring_seconds = self._clock(), 0.0
         while self.is_training and self.due_at() <= (now := self._clock()) < until and not is_interrupted():
             self._step(trainer, now)
             self._measure_if_due(trainer, crowd)
+            self._measure_if_asked(trainer, crowd)
+        self._share.add(self._clock() - begun, self._measuring_seconds)
         if not self.is_training and not self._is_at_rest:
             self._come_to_rest(trainer, crowd)
         self._report()
@@ -203,6 +228,7 @@ class LiveRun:
         if trainer.step_count == 0:
             self._measure(trainer, crowd, is_scheduled=trainer.is_due)
             self._measure_gradients(trainer, crowd)
+            self._measure_if_asked(trainer, crowd)
         return trainer
 
     def _step(self, trainer: "Trainer", now: float) -> None:
@@ -228,10 +254,40 @@ class LiveRun:
         elif self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
             self._begin_contour()
 
+    def _measure_if_asked(self, trainer: "Trainer", crowd: int) -> None:
+        """What is measured where somebody wants it: at the same steps however fast the machine is."""
+        measures = self.orders.measures
+        if Measure.GRADIENTS in measures and trainer.is_due and self._gradient_step != trainer.step_count:
+            self._measure_gradients(trainer, crowd)
+        if Measure.SHIFT in measures and trainer.is_shift_due:
+            self._measure_shift(trainer)
+        if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
+            self._measure_smoothness(trainer)
+
+    def _measure_shift(self, trainer: "Trainer") -> None:
+        if self._shift_step != trainer.step_count:
+            with self._timing():
+                self.outbox.add(shift=trainer.shift())
+            self._shift_step = trainer.step_count
+
+    def _measure_smoothness(self, trainer: "Trainer") -> None:
+        if self._smoothness_step != trainer.step_count:
+            with self._timing():
+                self.outbox.add(smoothness=trainer.smoothness())
+            self._smoothness_step = trainer.step_count
+
+    @contextlib.contextmanager
+    def _timing(self) -> Iterator[None]:
+        """Charge what happens inside to the measurements."""
+        begun = self._clock()
+        yield
+        self._measuring_seconds += self._clock() - begun
+
     def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool, with_accuracy: bool = True) -> None:
         begun = self._clock()
         self.outbox.add(points=trainer.measure(is_scheduled, with_accuracy))
         ended = self._clock()
+        self._measuring_seconds += ended - begun
         self._points_due.measured(begun, ended, crowd)
         if with_accuracy:
             self._measured_step = trainer.step_count
@@ -242,7 +298,9 @@ class LiveRun:
         begun = self._clock()
         self.outbox.add(gradients=trainer.gradients())
         self._gradient_step = trainer.step_count
-        self._gradients_due.measured(begun, self._clock(), crowd)
+        ended = self._clock()
+        self._measuring_seconds += ended - begun
+        self._gradients_due.measured(begun, ended, crowd)
 
     def _come_to_rest(self, trainer: "Trainer", crowd: int) -> None:
         """Measure once more, so that every chart ends at the present step."""
@@ -250,18 +308,52 @@ class LiveRun:
             self._measure(trainer, crowd, is_scheduled=False)
         if self._gradient_step != trainer.step_count:
             self._measure_gradients(trainer, crowd)
+        if Measure.SHIFT in self.orders.measures:
+            self._measure_shift(trainer)
+        if Measure.SMOOTHNESS in self.orders.measures:
+            self._measure_smoothness(trainer)
         if self._contour_step != trainer.step_count:
             self._begin_contour()
         self._is_at_rest = True
 
-    # --- the loss contour, in time that nobody else needs -------------------------------------------------------------
+    # --- pictures, in time that nobody else needs ---------------------------------------------------------------------
 
     @property
     def is_drawing(self) -> bool:
-        return self._contour is not None
+        return self._contour is not None or self._untrained is not None
 
     def draw(self, until: float, is_interrupted: Callable[[], bool]) -> None:
-        """Work on the contour until a time, or until an order arrives; what there is of it is published."""
+        """Work on a picture until a time, or until an order arrives; what there is of it is published."""
+        begun = self._clock()
+        if self._untrained is not None:
+            self._work_on_untrained(self._untrained, until, is_interrupted)
+        else:
+            self._work_on_contour(until, is_interrupted)
+        if self.is_training:
+            seconds = self._clock() - begun
+            self._share.add(seconds, seconds)
+
+    def _begin_untrained(self) -> None:
+        """Begin to measure the untrained networks that are wanted now, in place of any others."""
+        config = self.orders.untrained
+        self._untrained = None if config is None else self._measure_untrained(config)
+
+    def _work_on_untrained(
+        self, untrained: Iterator[Untrained], until: float, is_interrupted: Callable[[], bool]
+    ) -> None:
+        newest = None
+        while (now := self._clock()) < until and not is_interrupted():
+            item = next(untrained, None)
+            if item is None:
+                self._untrained = None
+                break
+            newest = item
+        is_time = now - self._untrained_told_at >= UNTRAINED_SECONDS
+        if newest is not None and (is_time or newest.done >= 1):
+            self.outbox.tell(untrained=newest)
+            self._untrained_told_at = now
+
+    def _work_on_contour(self, until: float, is_interrupted: Callable[[], bool]) -> None:
         while self._contour is not None:
             contour = next(self._contour, None)
             if contour is None:
@@ -327,6 +419,7 @@ class LiveRun:
             device=trainer.device_name if trainer is not None else "",
             health=trainer.health if trainer is not None else (Health(),) * len(lineup(self.orders.settings.model)),
             notice=self._notice,
+            measuring=round(self._share.read(), 2) if phase is Phase.PLAYING else 0.0,
         )
 
 

@@ -2,9 +2,14 @@
 
 import gc
 import time
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
-from bnviz.config import HyperParams, Settings
+from bnviz.config import Device, HyperParams, InputForm, Settings, UntrainedConfig
+from bnviz.records import Untrained
+
+MOST_MEASURED: Final = 8  # pairs of untrained networks, 0.3 MB each at 100 layers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +25,29 @@ def build(settings: Settings, tensors: "dict[str, Tensor] | None" = None) -> "Tr
     if tensors is None:
         return Trainer(settings, data.load(), clock=time.perf_counter)
     return Trainer.resume(settings, data.load(), tensors, clock=time.perf_counter)
+
+
+_measured: OrderedDict[UntrainedConfig, Untrained] = OrderedDict()  # a whole class asks for the same
+
+
+def measure_untrained(config: UntrainedConfig) -> Iterator[Untrained]:
+    """What is measured of two untrained networks, a little more at each item; what was measured lately is kept."""
+    from bnviz import data
+    from bnviz.measure import untrained
+    from bnviz.measure.gradients import GRADIENT_IMAGES
+    from bnviz.training import device_of
+
+    if config in _measured:
+        yield _measured[config]
+        return
+    mnist = data.load()
+    device = device_of(Device.AUTO)
+    images, labels = mnist.inputs(InputForm.BINARY, device)[0], mnist.labels(device)[0]
+    for item in untrained.measure_untrained(config, images[:GRADIENT_IMAGES], labels[:GRADIENT_IMAGES]):
+        yield item
+    _measured[config] = item
+    while len(_measured) > MOST_MEASURED:
+        _measured.popitem(last=False)
 
 
 def warm(worker_number: int = 0) -> str:

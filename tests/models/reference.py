@@ -18,8 +18,9 @@ NONLINEARITIES = {
 
 
 def network(model: ModelConfig, normalization: Normalization, weights: Sequence[Tensor], dtype: torch.dtype):
-    """One competitor as an `nn.Sequential` with these weight matrices [n_out, n_in] and biases 0."""
-    has_bn, is_before = normalization is Normalization.BATCH, model.bn_placement is BnPlacement.BEFORE
+    """One competitor as an `nn.Sequential` with these weight matrices [n_out, n_in] and biases 0; without its noise."""
+    has_bn = normalization in (Normalization.BATCH, Normalization.NOISY_BATCH)
+    is_before = model.bn_placement is BnPlacement.BEFORE
     modules: list[nn.Module] = []
     for n_in, n_out in zip(model.sizes[:-2], model.sizes[1:-1], strict=True):
         modules.append(nn.Linear(n_in, n_out, bias=not (has_bn and is_before)))

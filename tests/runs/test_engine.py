@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnviz.config import Directions, HyperParams, Settings
+from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import Phase
 from bnviz.runs import engine as engine_module
@@ -78,6 +78,27 @@ def test_a_new_run_is_measured_at_step_0(engine: Engine) -> None:
     eventually(lambda: len(engine.hub.get(run_id).history) == 1)
     assert phase_of(engine, run_id) is Phase.PAUSED
     assert engine.hub.get(run_id).gradients_at_start is not None
+
+
+def test_what_is_asked_to_be_measured_is_measured_and_kept(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL, is_playing=True)
+    engine.measure(run_id, ME, [Measure.SHIFT])
+    engine.measure(run_id, ME, [Measure.SMOOTHNESS])
+    eventually(lambda: len(engine.hub.get(run_id).shift) > 2 and len(engine.hub.get(run_id).smoothness) > 1)
+    run = engine.hub.get(run_id)
+    assert [one.step for one in run.shift] == sorted({one.step for one in run.shift})
+    engine.restart(run_id, ME, SMALL, is_playing=False)
+    eventually(lambda: step_of(engine, run_id) == 0 and len(engine.hub.get(run_id).history) == 1)
+    assert all(one.step == 0 for one in engine.hub.get(run_id).shift)
+
+
+def test_untrained_networks_are_measured_beside_a_run(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL)
+    engine.measure_untrained(run_id, ME, UntrainedConfig(depth=5))
+    eventually(lambda: engine.hub.get(run_id).untrained is not None and engine.hub.get(run_id).untrained.done == 1)
+    assert engine.hub.get(run_id).untrained.config.depth == 5
+    with pytest.raises(BnvizError):
+        engine.measure_untrained(run_id, "somebody else", UntrainedConfig())
 
 
 def test_ids_cannot_be_guessed(engine: Engine) -> None:

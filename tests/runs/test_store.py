@@ -40,8 +40,9 @@ def full_run() -> Run:
         settings=SMALL.replace(learning_rate=0.1 + 0.2),
         units=kept_units(1, 10),
         interventions=(Intervention(3, "learning_rate", 0.5, 0.1 + 0.2),),
-        gradients_at_start=trainer.gradients(),
-        gradients_now=trainer.gradients(),
+        gradients=(trainer.gradients(),),
+        shift=(trainer.shift(),),
+        smoothness=(trainer.smoothness(),),
         contour=next(trainer.contour(Directions.RANDOM)),
     )
     hub.apply(RUN_ID, update)
@@ -53,6 +54,10 @@ def assert_same(found: Any, expected: Any, where: str = "run") -> None:
         assert type(found) is type(expected), where
         for one in fields(expected):
             assert_same(getattr(found, one.name), getattr(expected, one.name), f"{where}.{one.name}")
+    elif isinstance(expected, tuple):
+        assert len(found) == len(expected), where
+        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_same(one, other, f"{where}[{number}]")
     elif isinstance(expected, np.ndarray):
         assert found.dtype == expected.dtype, where
         np.testing.assert_array_equal(found, expected, where)

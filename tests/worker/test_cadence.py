@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnviz.worker.cadence import MOST_SHARE, Cadence, Speedometer
+from bnviz.worker.cadence import MOST_SHARE, Cadence, Share, Speedometer
 
 
 def test_the_first_measurement_is_due_at_once() -> None:
@@ -38,3 +38,14 @@ def test_without_time_passed_there_is_no_speed() -> None:
     meter = Speedometer()
     assert meter.read(1.0, 10) == 0
     assert meter.read(1.0, 20) == 0
+
+
+def test_the_share_is_that_of_the_last_seconds_of_time() -> None:
+    share = Share()
+    assert share.read() == 0
+    for _ in range(1000):
+        share.add(0.025, 0.005)
+    assert share.read() == pytest.approx(0.2)
+    for _ in range(1000):
+        share.add(0.025, 0.0)
+    assert share.read() < 0.01

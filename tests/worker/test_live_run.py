@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnviz.config import Directions, HyperParams, Settings
+from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
 from bnviz.records import Intervention, Phase, Update
 from bnviz.worker.host import Orders
 from bnviz.worker.live_run import LiveRun
@@ -19,7 +19,12 @@ class Worker:
     def __init__(self, costs: Costs | None = None, **orders: object) -> None:
         self.clock = FakeClock()
         self.bench = Workbench(costs, self.clock.pass_)
-        self.run = LiveRun(Orders(0, SMALL, **orders), self.bench, clock=self.clock)  # type: ignore[arg-type]
+        self.run = LiveRun(
+            Orders(0, SMALL, **orders),  # type: ignore[arg-type]
+            self.bench,
+            clock=self.clock,
+            measure_untrained=self.bench.measure_untrained,
+        )
         self.version = 0
         self.updates: list[Update] = []
 
@@ -378,3 +383,84 @@ def test_a_change_before_the_first_step_is_no_intervention() -> None:
     worker.order(settings=SMALL.replace(learning_rate=2.0))
     worker.work(1)
     assert worker.newest("interventions") in (None, ())
+
+
+# --- what is measured only where somebody asks ------------------------------------------------------------------------
+
+
+def test_shift_and_smoothness_are_not_measured_unless_asked_for() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(1)
+    assert not any(update.shift or update.smoothness for update in worker.updates)
+
+
+def test_asked_for_they_are_measured_at_the_same_steps_however_fast_the_machine_is() -> None:
+    seen = []
+    for step in (0.001, 0.004):
+        worker = Worker(Costs(step=step), is_playing=True, measures=frozenset({Measure.SHIFT, Measure.SMOOTHNESS}))
+        worker.work(2)
+        seen.append([one.step for update in worker.updates for one in update.shift])
+        smooth = [one.step for update in worker.updates for one in update.smoothness]
+        assert smooth == list(range(0, smooth[-1] + 1, 50))
+    fast, slow = seen
+    assert fast[: len(slow)] == slow == list(range(0, slow[-1] + 1, 25))
+
+
+def test_asked_for_by_a_run_at_rest_they_are_measured_at_its_step() -> None:
+    worker = Worker()
+    worker.work(1)
+    worker.run.step(7)
+    worker.work(1)
+    worker.order(measures=frozenset({Measure.SHIFT}))
+    worker.work(1)
+    assert [one.step for update in worker.updates for one in update.shift] == [7]
+    worker.work(1)
+    assert worker.run.due_at() == float("inf")
+
+
+def test_gradients_asked_for_are_measured_at_every_scheduled_step() -> None:
+    worker = Worker(is_playing=True, measures=frozenset({Measure.GRADIENTS}))
+    worker.work(2.5)
+    assert {0, 1, 2, 3, 1000, 2000} <= set(worker.gradient_steps)
+
+
+def test_the_share_of_measuring_is_told() -> None:
+    worker = Worker(Costs(measure=0.02, shift=0.025), is_playing=True)
+    worker.work(3)
+    before = worker.status.measuring
+    assert 0.05 < before < 0.25
+    worker.order(measures=frozenset({Measure.SHIFT}))
+    worker.work(6)
+    assert worker.status.measuring == pytest.approx(before * 0.5 + 0.5, abs=0.1)
+    worker.order(is_playing=False)
+    assert worker.status.measuring == 0
+
+
+def done(worker: Worker) -> list[tuple[int, float]]:
+    """Depth and progress of every telling of untrained networks."""
+    told = [update.untrained for update in worker.updates if update.untrained is not None]
+    return [(one.config.depth, one.done) for one in told]
+
+
+def test_untrained_networks_are_measured_while_the_run_rests_and_told_when_they_are_done() -> None:
+    worker = Worker(untrained=UntrainedConfig(depth=3))
+    worker.work(2)
+    assert done(worker)[-1] == (3, 1.0)
+    assert not worker.run.is_drawing
+
+
+def test_others_asked_for_take_the_place_of_those_under_way() -> None:
+    worker = Worker(Costs(untrained_item=0.02), untrained=UntrainedConfig(depth=3))
+    worker.work(0.1)
+    worker.order(untrained=UntrainedConfig(depth=4))
+    worker.work(1)
+    assert (3, 1.0) not in done(worker)
+    assert done(worker)[-1] == (4, 1.0)
+
+
+def test_a_restart_does_not_disturb_untrained_networks() -> None:
+    worker = Worker(Costs(untrained_item=0.02), untrained=UntrainedConfig(depth=3))
+    worker.work(0.1)
+    worker.order(generation=1)
+    worker.work(1)
+    assert done(worker)[-1] == (3, 1.0)

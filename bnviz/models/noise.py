@@ -1,0 +1,48 @@
+"""The noise of "noisy" Batch Normalization: each unit's values shifted and scaled at random, afresh at every step.
+
+Source: Santurkar et al. 2018, Appendix A, Algorithm 1, whose constants are n_mu, n_sigma, r_mu and r_sigma. For unit j
+and image i of a batch, with no gradient through any of the draws:
+
+    mu_j ~ U(-n_mu, n_mu);             sigma_j ~ U(1, n_sigma)
+    m_ij ~ U(mu_j - r_mu, mu_j + r_mu);  s_ij ~ N(sigma_j, r_sigma)
+    a_ij <- s_ij a_ij + m_ij
+
+r_sigma is read as a standard deviation; the paper does not say.
+"""
+
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from bnviz.config import HyperParams
+
+
+class Batch(IntEnum):
+    """What the noise is drawn for: each kind of batch has draws of its own."""
+
+    TRAINING = 0
+    PROBE = 1
+
+
+class Noise:
+    """Draws that depend on (seed, step, kind of batch) alone: whoever draws again gets the same, and nothing has to be
+    kept from step to step."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._generator = torch.Generator()
+
+    def draw(self, noise: Tensor, step: int, hyper: HyperParams, batch: Batch = Batch.TRAINING) -> None:
+        """Fill `noise`, [2, l, 1, b, p]: the factors s and the shifts m of every hidden layer, the same for all
+        networks."""
+        self._generator.manual_seed((self._seed * 2 + batch) * 1_000_000_007 + step)  # a step count stays below that
+        drawn = noise if noise.device.type == "cpu" else torch.empty_like(noise, device="cpu")
+        factors, shifts = drawn
+        a_unit = torch.rand(2, factors.shape[0], 1, 1, factors.shape[-1], generator=self._generator)
+        factors.normal_(generator=self._generator).mul_(hyper.noise_scale_spread)
+        factors.add_(1 + (hyper.noise_scale - 1) * a_unit[0])
+        shifts.uniform_(-1, 1, generator=self._generator).mul_(hyper.noise_mean_spread)
+        shifts.add_(hyper.noise_mean * (2 * a_unit[1] - 1))
+        if drawn is not noise:
+            noise.copy_(drawn)
