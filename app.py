@@ -8,7 +8,14 @@ import streamlit as st
 
 if __name__ == "__main__":
     # Before anything else: until the first call of st.navigation Streamlit lists pages/ by itself.
-    page = st.navigation([st.Page("pages/lab.py", title="Live lab", default=True)], position="top")
+    page = st.navigation(
+        [
+            st.Page("pages/lab.py", title="Live lab", default=True),
+            st.Page("pages/gradients.py", title="Gradients"),
+            st.Page("pages/shift.py", title="Covariate shift"),
+        ],
+        position="top",
+    )
     st.set_page_config(
         page_title="bnviz: Batch Normalization, live",
         page_icon="assets/icon.svg",

@@ -2,16 +2,26 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bnviz import data
-from bnviz.config import NOISE_SETTINGS, Competitor, Device, Directions, HyperParams, ModelConfig, Settings, lineup
+from bnviz.config import (
+    NOISE_SETTINGS,
+    Competitor,
+    Device,
+    Directions,
+    HyperParams,
+    Measure,
+    ModelConfig,
+    Settings,
+    lineup,
+)
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure import landscape
@@ -26,6 +36,7 @@ from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimi
 from bnviz.models.captured import captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
+    SERIES,
     STEP_SIZES,
     Condition,
     Contour,
@@ -501,34 +512,44 @@ def train(
     competitors: Sequence[Competitor] | None = None,
     mnist: Mnist | None = None,
     on_point: Callable[[Point], None] | None = None,
+    measures: Collection[Measure] = (),
 ) -> Run:
     """Train without the app: `steps` lock-steps, measured on the schedule and at the end.
 
     `mnist` is the shipped one unless given; `on_point` is called with every point as it is measured. The run that comes
-    back is whole: history, gradients at the start and now, and the contour at the last step.
+    back is whole: history, gradients at the start and now, the contour at the last step, and the `measures` asked for.
     """
     trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
     history = HistoryBuilder(trainer.competitors, trainer.units)
-    gradients = appended((), trainer.gradients())
+    series: dict[str, tuple[Any, ...]] = dict.fromkeys(SERIES, ())
 
-    def note(is_scheduled: bool) -> None:
-        point = trainer.measure(is_scheduled)
-        history.append(point)
-        if on_point is not None:
-            on_point(point)
+    def add(name: str, record: Any) -> None:
+        series[name] = appended(series[name], record, SERIES[name])
 
-    note(is_scheduled=True)
+    def measure(is_last: bool) -> None:
+        if trainer.is_due or is_last:
+            point = trainer.measure(trainer.is_due)
+            history.append(point)
+            if on_point is not None:
+                on_point(point)
+        if trainer.step_count == 0 or is_last or (Measure.GRADIENTS in measures and trainer.is_due):
+            add("gradients", trainer.gradients())
+        if Measure.SHIFT in measures and trainer.is_shift_due:
+            add("shift", trainer.shift())
+        if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
+            add("smoothness", trainer.smoothness())
+
+    measure(is_last=steps == 0)
     while trainer.step_count < steps and not trainer.is_finished:
         trainer.step(settings.hyper)
-        if trainer.is_due or trainer.step_count == steps or trainer.is_finished:
-            note(trainer.is_due)
+        measure(is_last=trainer.step_count == steps or trainer.is_finished)
     *_, contour = trainer.contour(Directions.PATHS)
     phase = Phase.STOPPED if trainer.is_finished else Phase.PAUSED
-    return Run(
+    run = Run(
         run_id="local",
         settings=settings,
         status=Status(phase, 0, trainer.step_count, 0.0, trainer.device_name, trainer.health),
         history=history.history(),
-        gradients=appended(gradients, trainer.gradients()),
         contour=contour,
     )
+    return run.replace(**series)

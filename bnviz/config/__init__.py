@@ -36,11 +36,11 @@ from bnviz.config.untrained import (
     untrained_seconds,
     untrained_to_query,
 )
-from bnviz.config.view import VIEW_KEYS, View, view_from_query, view_to_query
+from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
     "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_STEP_MILLISECONDS",
-    "MOST_UNTRAINED_SECONDS", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION",
+    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION",
     "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor",
     "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "Lineup", "Measure",
     "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",

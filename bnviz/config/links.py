@@ -20,9 +20,10 @@ def _text(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def from_query(query: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Settings from a link, and a notice for every value that fell back to its default."""
-    settings, notices = Settings(), []
+def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple[Settings, list[str]]:
+    """Settings from a link, and a notice for every value that fell back to that of `start`."""
+    settings = start or Settings()
+    notices: list[str] = []
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         if setting.key not in query:

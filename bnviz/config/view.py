@@ -47,26 +47,27 @@ class View:
         )
 
 
-VIEW_KEYS: Final = ("layer", "unit", "x")
+# What a link says of a view: key, field and what it may be.
+_IN_LINK: Final[tuple[tuple[str, str, Number | Choice], ...]] = (
+    ("layer", "layer", Number(1, 20, is_integer=True)),
+    ("unit", "unit", Number(0, 511, is_integer=True)),
+    ("x", "axis", Choice(Axis)),
+    ("ulayer", "untrained_layer", Number(1, 101, is_integer=True)),
+)
+VIEW_KEYS: Final = tuple(key for key, _, _ in _IN_LINK)
 
 
 def view_to_query(view: View) -> dict[str, str]:
     """The view as part of a link: only what differs from the default."""
-    query = {"layer": str(view.layer), "unit": str(view.unit), "x": str(view.axis)}
-    default = {"layer": str(View.layer), "unit": str(View.unit), "x": str(View.axis)}
-    return {key: value for key, value in query.items() if value != default[key]}
+    default = View()
+    return {key: str(getattr(view, name)) for key, name, _ in _IN_LINK if getattr(view, name) != getattr(default, name)}
 
 
 def view_from_query(query: Mapping[str, str]) -> tuple[View, list[str]]:
     """The view from a link, and a notice for every value that fell back to its default."""
-    rules: dict[str, tuple[str, Number | Choice]] = {
-        "layer": ("layer", Number(1, 20, is_integer=True)),
-        "unit": ("unit", Number(0, 511, is_integer=True)),
-        "x": ("axis", Choice(Axis)),
-    }
     values: dict[str, Any] = {}
     notices = []
-    for key, (name, domain) in rules.items():
+    for key, name, domain in _IN_LINK:
         if key not in query:
             continue
         try:

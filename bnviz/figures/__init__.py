@@ -5,9 +5,28 @@ from types import MappingProxyType
 from typing import Final
 
 from bnviz.config import View
-from bnviz.figures import bands, curves, density, drift, gradients, health, landscape
+from bnviz.figures import (
+    accuracy_modes,
+    bands,
+    curves,
+    density,
+    drift,
+    gradient_layers,
+    gradient_steps,
+    gradients,
+    health,
+    landscape,
+    layer_measures,
+    shift,
+    smoothness,
+    untrained,
+    untrained_depth,
+    untrained_jacobian,
+    untrained_loss,
+)
 from bnviz.figures.theme import Spec, for_export, resolve, to_html, tokens
-from bnviz.figures.words import sentence
+from bnviz.figures.untrained_words import untrained_sentence
+from bnviz.figures.words import sentence as sentence_of_training
 from bnviz.records import Run
 
 FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
@@ -20,8 +39,29 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "drift-distance": drift.drift_distance,
         "loss-contour": landscape.loss_contour,
         "health": health.health,
+        "gradient-layers": gradient_layers.gradient_layers,
+        "gradient-steps": gradient_steps.gradient_steps,
+        "gradient-norm": layer_measures.gradient_norm,
+        "update-ratio": layer_measures.update_ratio,
+        "weight-norm": layer_measures.weight_norm,
+        "scale-invariance": layer_measures.scale_invariance,
+        "untrained-histogram": untrained.untrained_histogram,
+        "untrained-gradients": untrained_depth.untrained_gradients,
+        "untrained-activations": untrained_depth.untrained_activations,
+        "untrained-predictions": untrained_depth.untrained_predictions,
+        "untrained-jacobian": untrained_jacobian.untrained_jacobian,
+        "untrained-loss": untrained_loss.untrained_loss,
+        "covariate-shift": shift.covariate_shift,
+        "smoothness": smoothness.smoothness,
+        "accuracy-modes": accuracy_modes.accuracy_modes,
     }
 )
-"""Every chart by its name, in their order on the page."""
+"""Every chart by its name; `bnviz.ui.charts` says which page shows which, and in what order."""
+
+
+def sentence(run: Run, view: View) -> str:
+    """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
+    return untrained_sentence(run, view) if run.is_about_untrained else sentence_of_training(run, view)
+
 
 __all__ = ["FIGURES", "Spec", "for_export", "resolve", "sentence", "to_html", "tokens"]

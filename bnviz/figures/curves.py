@@ -11,7 +11,7 @@ from bnviz.config import Axis, View
 from bnviz.figures.chart import Words, chart, line, measured_part, value_axis
 from bnviz.figures.labels import Curve, EndLabel, end_labels, end_marker, end_text, ghost_label
 from bnviz.figures.numbers import finite, nice_at_least, nice_at_most, number, percent, quantiles, whole
-from bnviz.figures.theme import GHOST_OPACITY, THIN_WIDTH, Spec
+from bnviz.figures.theme import GHOST_OPACITY, THIN_WIDTH, Spec, line_width
 from bnviz.figures.timeline import (
     INSIDE,
     UNITS,
@@ -24,7 +24,7 @@ from bnviz.figures.timeline import (
     timeline,
     unit_label,
 )
-from bnviz.figures.words import first_finite, has_data, health_of, last_finite, names_in_turn, within_sight
+from bnviz.figures.words import first_finite, has_data, health_of, last_finite, names_in_turn, spoken, within_sight
 from bnviz.records import Condition, Floats, Run, has_any
 
 ACCURACY_MARKS: Final = (0.98, 0.97, 0.95, 0.9, 0.8, 0.5)
@@ -113,6 +113,7 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
             continue
         one = run.competitors[k]
         runs.append(line(x, y, name=one.label, colour=f"@{one.name}", hover=_hover(measure)))
+        runs[-1]["line"]["width"] = line_width(k)
         run_curves.append(Curve(x / (time.end or 1), measure.place(y)))
         newest = float(y[-1])
         on_axis = min(max(newest, measure.low), measure.high)
@@ -235,7 +236,7 @@ def _alt(run: Run, title: str, values: Floats, read: Callable[[float], str]) -> 
         series = values[:, k]
         if not has_data(series):
             continue
-        text = f"{one.label} from {read(first_finite(series))} to {read(last_finite(series))}"
+        text = f"{spoken(one)} from {read(first_finite(series))} to {read(last_finite(series))}"
         health = health_of(run, k)
         if health.condition is not Condition.TRAINING and health.since_step is not None:
             text += f", {health.condition} at step {whole(health.since_step)}"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import View
+from bnviz.config import Competitor, View
 from bnviz.figures.chart import (
     Words,
     base_axis,
@@ -20,7 +20,7 @@ from bnviz.figures.chart import (
 )
 from bnviz.figures.labels import Curve, EndLabel, end_labels, end_marker, ghost_label
 from bnviz.figures.numbers import alike, finite, nice_range, number, robust_ends, whole
-from bnviz.figures.theme import GHOST_OPACITY, MARKER_SIZE, THIN_WIDTH, Spec, symbol_of
+from bnviz.figures.theme import GHOST_OPACITY, MARKER_SIZE, THIN_WIDTH, Spec, line_width, symbol_of, symbol_size
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, event_shares, time_axis, timeline, unit_label
 from bnviz.figures.words import enumerate_texts, has_data, is_diverged, last_finite, within_sight
 from bnviz.records import Floats, Run
@@ -119,7 +119,7 @@ def _layer_over_time(
         if not len(x):
             continue
         lines.append(line(x, y, name=one.label, colour=f"@{one.name}", hover="%{y:.3~f}", **axes))
-        lines[-1]["line"]["width"] = 2
+        lines[-1]["line"]["width"] = line_width(k, 2)
         on_axis = min(newest[k], high)
         ends.append(end_marker(run, k, float(x[-1]), on_axis, **axes))
         if newest[k] <= high:
@@ -173,7 +173,7 @@ def _panel_over_depth(
     for k, one in enumerate(run.competitors):
         last = np.array([last_finite(values[:, k, layer]) for layer in range(layers)])
         if np.isfinite(last).any():
-            data.append(_profile(depth, last, one.label, one.name, symbol_of(one)))
+            data.append(_profile(depth, last, one))
     axis = _depth_axis(layers)
     axes = {
         "xaxis2": axis | {"domain": domains(2, GAPS[2])[1]},
@@ -182,17 +182,17 @@ def _panel_over_depth(
     return data, [panel_heading(1, "all layers now")], axes
 
 
-def _profile(depth: Floats, last: Floats, label: str, role: str, symbol: str) -> dict[str, Any]:
+def _profile(depth: Floats, last: Floats, one: Competitor) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": label,
+        "name": one.label,
         "x": depth,
         "y": last,
         "xaxis": "x2",
         "yaxis": "y2",
-        "line": {"color": f"@{role}", "width": THIN_WIDTH},
-        "marker": {"symbol": symbol, "size": MARKER_SIZE - 2, "color": f"@{role}"},
+        "line": {"color": f"@{one.name}", "width": THIN_WIDTH},
+        "marker": {"symbol": symbol_of(one), "size": symbol_size(one, MARKER_SIZE - 2), "color": f"@{one.name}"},
         "cliponaxis": False,
         "hovertemplate": "%{y:.3~f}",
     }

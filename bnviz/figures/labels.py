@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnviz.figures.numbers import whole
-from bnviz.figures.theme import MARKER_SIZE, NAME_SIZE, TICK_SIZE, swatch_of, symbol_of
+from bnviz.figures.theme import MARKER_SIZE, NAME_SIZE, TICK_SIZE, swatch_of, symbol_of, symbol_size
 from bnviz.figures.words import health_of
 from bnviz.records import Condition, Floats, Run
 
@@ -123,7 +123,7 @@ def end_marker(run: Run, k: int, x: float, y: float, **more: Any) -> dict[str, A
         "y": np.array([y]),
         "marker": {
             "symbol": "x" if is_failed else symbol_of(run.competitors[k]),
-            "size": MARKER_SIZE if is_failed else MARKER_SIZE + 1,
+            "size": MARKER_SIZE if is_failed else symbol_size(run.competitors[k], MARKER_SIZE + 1),
             "color": colour,
             "line": outline,
         },

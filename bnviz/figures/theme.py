@@ -25,6 +25,7 @@ HEADING_SIZE: Final = 13.5
 TITLE_SIZE: Final = 15.5
 
 RUN_WIDTH: Final = 2.5
+OTHER_WIDTH: Final = 1.5  # competitors beside the twins, drawn over them: where lines coincide both stay visible
 THIN_WIDTH: Final = 1.25  # ghosts and outer percentiles
 EVENT_WIDTH: Final = 1
 GHOST_OPACITY: Final = 0.55
@@ -46,6 +47,7 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "plain": ("#D55E00", "#FF8347"),
     "bn": ("#0072B2", "#56B4E9"),
     "noisy": ("#B85C90", "#E59AC8"),
+    "noise": ("#00825F", "#3CC79B"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
 }
@@ -55,7 +57,13 @@ _SEQUENTIAL: Final[tuple[tuple[str, ...], tuple[str, ...]]] = (
 )
 
 # Beside its colour every competitor has a shape of its own, so that none is told by colour alone.
-_SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {"plain": ("square", "■"), "bn": ("circle", "●")}
+_SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
+    "plain": ("square", "■"),
+    "bn": ("circle", "●"),
+    "noisy": ("diamond", "◆"),
+    "noise": ("triangle-up", "▲"),
+}
+_SIZES: Final[Mapping[str, float]] = {"triangle-up": 1.35}  # Plotly's has half the area of the others
 _OTHER_SYMBOL: Final = ("diamond", "◆")
 
 _ROLE: Final = re.compile(r"@([a-z]+\d*)(?:/(\d*\.?\d+))?")
@@ -64,6 +72,16 @@ _ROLE: Final = re.compile(r"@([a-z]+\d*)(?:/(\d*\.?\d+))?")
 def symbol_of(competitor: Competitor) -> str:
     """The Plotly marker symbol of a competitor."""
     return _SYMBOLS.get(competitor.name, _OTHER_SYMBOL)[0]
+
+
+def line_width(k: int, twins: float = RUN_WIDTH) -> float:
+    """The width of the line of competitor number k."""
+    return twins if k < 2 else OTHER_WIDTH
+
+
+def symbol_size(competitor: Competitor, size: float = MARKER_SIZE) -> float:
+    """The marker size at which a competitor's symbol looks as large as the others'."""
+    return size * _SIZES.get(symbol_of(competitor), 1.0)
 
 
 def swatch_of(competitor: Competitor) -> str:

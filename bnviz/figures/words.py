@@ -10,11 +10,14 @@ from bnviz.figures.numbers import alike, percent, rough_percent, setting_value, 
 from bnviz.records import Badge, Condition, Floats, Health, Run
 
 _BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
+_BEFORE_MORE: Final = "Press Play: {count} networks start from the same weights and see the same images: {names}."
 _SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
+_IN_A_SENTENCE: Final = {"noisy BN": "with noisy BN", "noise, no BN": "with noise but no BN"}
 SIGHT: Final = 3.0
 FALL: Final = 0.2  # of accuracy, below a network's own best: worth a word
 DEAD: Final = 0.25  # share of a layer's units
 _NUMBER_WORDS: Final = {2: "Both", 3: "All three", 4: "All four"}
+_COUNTS: Final = {3: "three", 4: "four"}
 
 
 def sentence(run: Run, view: View) -> str:
@@ -23,16 +26,24 @@ def sentence(run: Run, view: View) -> str:
     Marks: **bold**; {name} stands for the swatch of the competitor of that name, such as {bn}.
     """
     if not len(run.history):
-        return _BEFORE_DATA
+        return _before_data(run)
     view = view.within(run.settings.model)
     parts = [_standing(run), _failures(run), _damage(run), _movement(run, view), _last_intervention(run)]
     return " ".join(part for part in parts if part)
 
 
+def _before_data(run: Run) -> str:
+    count = len(run.competitors)
+    if count <= 2:
+        return _BEFORE_DATA
+    names = ", ".join(f"{_mark(run, k)} {spoken(one)}" for k, one in enumerate(run.competitors))
+    return _BEFORE_MORE.format(count=_COUNTS.get(count, str(count)), names=names)
+
+
 def _standing(run: Run) -> str:
-    """Newest accuracies of those that still train, BN first."""
+    """Newest accuracies of those that still train, BN first, what is compared with the twins last."""
     going = [k for k in range(len(run.competitors)) if not is_diverged(run, k) and has_data(run.history.accuracy[:, k])]
-    going.reverse()
+    going.sort(key=lambda k: -k if k < 2 else k)
     if not going:
         return ""
     step = int(run.history.step[run.history.has_accuracy][-1])
@@ -56,11 +67,11 @@ def _failures(run: Run) -> str:
     if not failed:
         return ""
     if len(failed) == len(run.competitors) > 1:
-        what = "; ".join(f"{_mark(run, k)} {run.competitors[k].label}{_where_it_failed(run, k)}" for k in failed)
+        what = "; ".join(f"{_mark(run, k)} {spoken(run.competitors[k])}{_where_it_failed(run, k)}" for k in failed)
         every = _NUMBER_WORDS.get(len(failed), f"All {len(failed)}")
         return f"{every} networks diverged: {what}. Reset starts again from the same weights."
     return " ".join(
-        f"{_mark(run, k)} **Diverged** {run.competitors[k].label}{_where_it_failed(run, k)}." for k in failed
+        f"{_mark(run, k)} **Diverged** {spoken(run.competitors[k])}{_where_it_failed(run, k)}." for k in failed
     )
 
 
@@ -79,7 +90,7 @@ def _damage(run: Run) -> str:
     for k, competitor in enumerate(run.competitors):
         ailments = [text for text in (_fall(run, k), _dead_units(run, k)) if text]
         if ailments and not is_diverged(run, k):
-            name = competitor.label[0].upper() + competitor.label[1:]
+            name = spoken(competitor)[0].upper() + spoken(competitor)[1:]
             told.append(f"{_mark(run, k)} {name}, {' and '.join(ailments)}.")
     return " ".join(told)
 
@@ -126,9 +137,18 @@ def _mark(run: Run, k: int) -> str:
 # --- phrases ----------------------------------------------------------------------------------------------------------
 
 
+def spoken(competitor: Competitor) -> str:
+    """A competitor's label as it reads in a sentence: "with noisy BN"."""
+    return _IN_A_SENTENCE.get(competitor.label, competitor.label)
+
+
 def names_in_turn(competitors: Sequence[Competitor]) -> list[str]:
-    """How each is called in one enumeration: "without BN", then "with it"."""
-    return [_SAID_AGAIN.get(one.label, one.label) if turn else one.label for turn, one in enumerate(competitors)]
+    """How each is called in one enumeration: "without BN", then "with it"; after another's name in full."""
+    names, before = [], ""
+    for one in competitors:
+        names.append(_SAID_AGAIN.get(one.label, spoken(one)) if before in _SAID_AGAIN else spoken(one))
+        before = one.label
+    return names
 
 
 def enumerate_texts(competitors: Sequence[Competitor], texts: Sequence[str | None], of: str = "") -> str:

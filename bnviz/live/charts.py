@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from bnviz.config import View
@@ -24,8 +25,23 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "gradient-histogram": ("layer", "is_gradient_standardised"),
     "loss-contour": (),
     "health": (),
+    "gradient-layers": ("layer", "step", "is_gradient_standardised"),
+    "gradient-steps": ("layer", "step", "is_gradient_standardised", "is_offset"),
+    "gradient-norm": (*OVER_TIME, "layer"),
+    "update-ratio": (*OVER_TIME, "layer"),
+    "weight-norm": (*OVER_TIME, "layer"),
+    "scale-invariance": (*OVER_TIME, "layer"),
+    "untrained-histogram": ("untrained_layer",),
+    "untrained-gradients": (),
+    "untrained-activations": (),
+    "untrained-predictions": (),
+    "untrained-jacobian": (),
+    "untrained-loss": (),
+    "covariate-shift": (*OVER_TIME, "shift_measure"),
+    "smoothness": OVER_TIME,
+    "accuracy-modes": OVER_TIME,
 }
-ALL_FIELDS: Final = ("layer", "unit", "axis", "is_path", "is_standardised", "is_gradient_standardised")
+ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 
 
 class PackedCharts:

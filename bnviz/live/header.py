@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from bnviz.config import BY_NAME, BnPlacement, Initialization, Settings, View, to_query
+from bnviz.config import BY_NAME, BnPlacement, Initialization, Lineup, Settings, UntrainedConfig, View, to_query
 from bnviz.records import Intervention, Run
 
 Sentence = Callable[[Run, View], str]
@@ -26,6 +26,8 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "device": status.device,
         "notice": status.notice,
         "place_in_queue": status.place_in_queue,
+        "measuring": float(status.measuring),
+        "untrained": run.untrained.done if run.is_about_untrained and run.untrained else None,
         "health": [
             {
                 "name": competitor.name,
@@ -38,12 +40,18 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
             for competitor, health in zip(run.competitors, status.health, strict=False)
         ],
         "sentence": sentence(run, view),
-        "summary": summary(run.settings),
+        "summary": _summary(run),
         "interventions": [_in_words(one) for one in run.interventions],
         "badge": str(run.badge),
         "origin": run.origin,
         "has_ghost": run.ghost is not None,
     }
+
+
+def _summary(run: Run) -> str:
+    if run.is_about_untrained and run.untrained:
+        return summary_of_untrained(run.untrained.config)
+    return summary(run.settings)
 
 
 @lru_cache(maxsize=256)  # every frame of a run says the same again
@@ -67,6 +75,23 @@ def _in_words(intervention: Intervention) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
+def summary_of_untrained(config: UntrainedConfig) -> str:
+    """What two untrained networks are, and how they differ."""
+    layers = f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}"
+    parts = [
+        f"{layers}, {config.connections}",
+        config.nonlinearity.replace("_", " "),
+        _initial_weights(config.initialization, config.init_scale),
+        "binary input",
+        f"seed {config.seed}",
+    ]
+    return (
+        f"{', '.join(parts)}. Both networks have the same weights; one has BN before each nonlinearity, with gamma 1 "
+        "and beta 0. 128 training images, nothing trained."
+    )
+
+
+@lru_cache(maxsize=256)
 def summary(settings: Settings) -> str:
     """What this run compares and how its networks differ, in two or three short sentences."""
     model, hyper = settings.model, settings.hyper
@@ -74,7 +99,7 @@ def summary(settings: Settings) -> str:
     parts = [
         layers,
         model.nonlinearity.replace("_", " "),
-        _initial_weights(settings),
+        _initial_weights(model.initialization, model.init_scale),
         f"BN {model.bn_placement} the nonlinearity",
         model.optimizer.upper() if model.optimizer == "sgd" else model.optimizer.capitalize(),
         f"learning rate {hyper.learning_rate:g}",
@@ -83,17 +108,20 @@ def summary(settings: Settings) -> str:
         f"seed {model.seed}",
     ]
     return (
-        f"{', '.join(parts)}. Both networks start from the same weights and see the same mini-batches. "
+        f"{', '.join(parts)}. {_who(model.lineup)} start from the same weights and see the same mini-batches. "
         f"{_difference(settings)}"
     )
 
 
-def _initial_weights(settings: Settings) -> str:
-    model = settings.model
-    if model.initialization is Initialization.GAUSSIAN:
-        return f"weights N(0, {model.init_scale:g}²)"
-    name = {"glorot": "Glorot", "he": "He", "orthogonal": "orthogonal"}[model.initialization]
-    return f"{name} weights" if model.init_scale == 1 else f"{name} weights × {model.init_scale:g}"
+def _initial_weights(initialization: Initialization, scale: float) -> str:
+    if initialization is Initialization.GAUSSIAN:
+        return f"weights N(0, {scale:g}²)"
+    name = {"glorot": "Glorot", "he": "He", "orthogonal": "orthogonal"}[initialization]
+    return f"{name} weights" if scale == 1 else f"{name} weights × {scale:g}"
+
+
+def _who(lineup: Lineup) -> str:
+    return "Both networks" if lineup is Lineup.TWINS else "All networks"
 
 
 def _difference(settings: Settings) -> str:
@@ -101,6 +129,13 @@ def _difference(settings: Settings) -> str:
     model = settings.model
     units = model.width * model.hidden_layers
     added = f"{2 * units:,} numbers γ, β"
+    hyper = settings.hyper
+    noise = (
+        f" Noise: n_μ {hyper.noise_mean:g}, n_σ {hyper.noise_scale:g}, r_μ {hyper.noise_mean_spread:g}, "
+        f"r_σ {hyper.noise_scale_spread:g}, fresh at every step, none at inference."
+        if model.lineup is Lineup.NOISY
+        else ""
+    )
     if model.bn_placement is BnPlacement.BEFORE:
-        return f"With BN, {units:,} biases are dropped, which BN makes redundant, and {added} added."
-    return f"With BN, {added} are added."
+        return f"With BN, {units:,} biases are dropped, which BN makes redundant, and {added} added.{noise}"
+    return f"With BN, {added} are added.{noise}"

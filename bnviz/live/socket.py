@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from streamlit.web.server.server_util import is_url_from_allowed_origins
 
-from bnviz.config import Axis, View
+from bnviz.config import Axis, ShiftMeasure, View
 from bnviz.errors import BnvizError
 from bnviz.live.charts import PackedCharts
 from bnviz.live.frames import PackedChart, join
@@ -104,20 +104,21 @@ def view_of(values: Any, before: View) -> View:
     if not isinstance(values, dict):
         raise BadMessageError("view is not an object")
     changes: dict[str, Any] = {}
-    for name in ("layer", "unit"):
+    for name in ("layer", "unit", "step", "untrained_layer"):
         if name in values:
             if type(values[name]) is not int:
                 raise BadMessageError(f"{name} is not a whole number")
             changes[name] = values[name]
-    for name in ("is_path", "is_standardised", "is_gradient_standardised"):
+    for name in ("is_path", "is_standardised", "is_gradient_standardised", "is_offset"):
         if name in values:
             if type(values[name]) is not bool:
                 raise BadMessageError(f"{name} is neither true nor false")
             changes[name] = values[name]
-    if "axis" in values:
-        if values["axis"] not in tuple(Axis):
-            raise BadMessageError("axis is not offered")
-        changes["axis"] = Axis(values["axis"])
+    for name, kind in (("axis", Axis), ("shift_measure", ShiftMeasure)):
+        if name in values:
+            if values[name] not in tuple(kind):
+                raise BadMessageError(f"{name} is not offered")
+            changes[name] = kind(values[name])
     return replace(before, **changes)
 
 

@@ -41,7 +41,7 @@ def probe_gradients(stack: Stack, probe: Probe, draw: Draw = nothing_drawn) -> l
     """The gradient of the loss on the probe, BN with the probe's statistics, of every network."""
     gradient = stack.parameters.empty_like()
     stack.backward(probe.run(stack, draw), Collect(gradient, stack.groups))
-    along = [_norms(g, w) for g, w in zip(gradient.weights, stack.parameters.weights, strict=True)]
+    along = [norms_of(g, w) for g, w in zip(gradient.weights, stack.parameters.weights, strict=True)]
     norms = torch.stack(along, dim=1).cpu().numpy()  # [3, w, K]
     return [
         NetworkGradient([weight[k].flatten().cpu().numpy() for weight in gradient.weights], *norms[:, :, k])
@@ -49,8 +49,12 @@ def probe_gradients(stack: Stack, probe: Probe, draw: Draw = nothing_drawn) -> l
     ]
 
 
-def _norms(gradient: Tensor, weights: Tensor) -> Tensor:
-    """Norm of the gradient, norm of the weights, and the share along the weights: [3, K] of [K, n_in, n_out] each."""
+def norms_of(gradient: Tensor, weights: Tensor) -> Tensor:
+    """Norm of the gradient, norm of the weights, and `NetworkGradient.radial`: [3, K] of [K, n_in, n_out] each.
+
+    In float64: the squares of what a deep network's gradients are may be too small or too large for float32.
+    """
+    gradient, weights = gradient.double(), weights.double()
     gradient_norms, weight_norms = gradient.norm(dim=1), weights.norm(dim=1)  # of each unit, [K, n_out]
     along = (gradient * weights).sum(dim=1).abs().sum(dim=1)
     radial = along / (gradient_norms * weight_norms).sum(dim=1)

@@ -68,5 +68,10 @@ class Run:
     def gradients_now(self) -> Gradients | None:
         return self.gradients[-1] if self.gradients else None
 
+    @property
+    def is_about_untrained(self) -> bool:
+        """Whether this run does nothing but carry the measurements of untrained networks."""
+        return self.untrained is not None and self.status.step == 0
+
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

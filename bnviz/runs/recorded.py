@@ -1,4 +1,4 @@
-"""The short recorded run of the first minute: drawn before the visitor has pressed anything."""
+"""The short recorded runs of the first minute: drawn before the visitor has pressed anything."""
 
 import logging
 from pathlib import Path
@@ -12,34 +12,39 @@ from bnviz.runs.store import load_run
 
 _log = logging.getLogger(__name__)
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "recorded" / "lab"
-RUN_ID: Final = "recorded-lab"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "recorded"
 
 
-def recorded_run(hub: Hub) -> Run:
-    """The recorded run, from the hub once it is there; an empty one that says so if its files are damaged."""
+def run_id_of(name: str) -> str:
+    """The id of a recorded run, such as "recorded-lab"."""
+    return f"recorded-{name}"
+
+
+def recorded_run(hub: Hub, name: str = "lab") -> Run:
+    """A recorded run, from the hub once it is there; an empty one that says so if its files are damaged."""
     try:
-        return hub.get(RUN_ID)
+        return hub.get(run_id_of(name))
     except BnvizError:
-        hub.add_recorded(_load())
-        return hub.get(RUN_ID)
+        hub.add_recorded(_load(name))
+        return hub.get(run_id_of(name))
 
 
-def _load() -> Run:
+def _load(name: str) -> Run:
     try:
-        run = load_run(FOLDER)
+        run = load_run(FOLDER / name)
     except BnvizError as error:
         _log.warning("%s", error.text)
         return _empty(
-            "The recorded run in assets/recorded/lab is missing or damaged: restore it from the repository, or record "
-            "it again (python -m assets.recorded.record). Press Play: your own run needs no recording."
+            name,
+            f"The recorded run in assets/recorded/{name} is missing or damaged: restore it from the repository, or "
+            "record it again (python -m assets.recorded.record). Press Play: your own run needs no recording.",
         )
-    return run.replace(run_id=RUN_ID, badge=Badge.RECORDED)
+    return run.replace(run_id=run_id_of(name), badge=Badge.RECORDED)
 
 
-def _empty(notice: str) -> Run:
+def _empty(name: str, notice: str) -> Run:
     settings = Settings()
     units = kept_units(settings.model.hidden_layers, settings.model.width)
     history = HistoryBuilder(TWINS, units).history()
     status = Status(Phase.PAUSED, 0, 0, 0.0, "", tuple(Health() for _ in TWINS), notice)
-    return Run(RUN_ID, settings, status, history, badge=Badge.RECORDED, origin=notice)
+    return Run(run_id_of(name), settings, status, history, badge=Badge.RECORDED, origin=notice)

@@ -1,18 +1,31 @@
 """The live charts of a page, and what the page does about what they report."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from bnviz.config import Directions
-from bnviz.figures import FIGURES
 from bnviz.live.component import live_charts
 from bnviz.runs.engine import Orders
 from bnviz.ui import lab as commands
 from bnviz.ui.explain import explain
 from bnviz.ui.lab import Lab
 
+LAB_CHARTS: Final = (
+    "accuracy", "drift-bands", "loss", "density", "gradient-histogram", "drift-distance", "loss-contour", "health",
+)  # fmt: skip
+UNTRAINED_CHARTS: Final = (
+    "untrained-histogram", "untrained-gradients", "untrained-activations", "untrained-predictions",
+    "untrained-jacobian", "untrained-loss",
+)  # fmt: skip
+GRADIENT_CHARTS: Final = (
+    "gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance",
+)  # fmt: skip
+SHIFT_CHARTS: Final = (
+    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
+)  # fmt: skip
 
-def charts(lab: Lab, names: Sequence[str] = tuple(FIGURES)) -> None:
+
+def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS) -> None:
     """Draw charts by name, live, for the run and view of this visitor."""
     result = live_charts(
         lab.run.run_id,
@@ -24,7 +37,7 @@ def charts(lab: Lab, names: Sequence[str] = tuple(FIGURES)) -> None:
         contour_seconds=lab.orders.contour_seconds if lab.orders else None,
         is_owner=lab.is_mine and not lab.is_recorded,
         is_presenting=lab.is_presenting,
-        key="charts",
+        key=f"charts-{lab.role}-{names[0]}",  # another page's charts are other components
     )
     if lab.orders is not None and lab.is_mine:
         _follow_switches(lab, lab.orders, result)

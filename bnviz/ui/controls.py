@@ -5,12 +5,13 @@ from typing import Any
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, Choice, Device, Initialization, Number, Setting
+from bnviz.config import BY_NAME, Choice, Device, Initialization, Lineup, Number, Setting
 from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
-from bnviz.ui.lab import Lab, show_value
-from bnviz.ui.presets import PRESETS, Preset
+from bnviz.ui.lab import Lab, Role, show_value
+from bnviz.ui.presets import PRESETS, SHIFT_PRESETS, Preset
 
+PRESETS_OF = {Role.LAB: PRESETS, Role.SHIFT: SHIFT_PRESETS}
 CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
     "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
@@ -26,19 +27,22 @@ def adjust(lab: Lab) -> None:
 
 
 def _live(lab: Lab) -> None:
-    _heading("Changes live")
+    group_heading("Changes live")
     setting_widget(lab, "learning_rate")
     setting_widget(lab, "batch_size")
     _pair(lab, "momentum", "weight_decay")
     setting_widget(lab, "bn_momentum")
+    if lab.settings.model.lineup is Lineup.NOISY:
+        _pair(lab, "noise_mean", "noise_mean_spread")
+        _pair(lab, "noise_scale", "noise_scale_spread")
 
 
-def _heading(text: str) -> None:
+def group_heading(text: str) -> None:
     st.html(f'<h2 class="bnviz-group">{text}</h2>')
 
 
 def _restarting(lab: Lab) -> None:
-    _heading("Restarts the run")
+    group_heading("Restarts the run")
     _ghost(lab)
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
@@ -80,18 +84,23 @@ def _pair(lab: Lab, left: str, right: str) -> None:
 
 
 def setting_widget(lab: Lab, name: str, place: str = "sidebar") -> None:
-    """The widget of one setting, showing what is in force; `place` tells two widgets of one setting apart."""
-    setting, value = BY_NAME[name], lab.settings.get(name)
-    key = f"{name}-{place}"
-    show_value(key, value)  # the run is the truth: it may have been changed elsewhere
-    shared: dict[str, Any] = {
-        "label": _label(lab, setting),
-        "key": key,
-        "help": setting.help,
-        "on_change": _changed,
-        "args": (lab, name, key),
-        "disabled": not lab.is_mine,
-    }
+    """The widget of one setting of a run; `place` tells two widgets of one setting apart."""
+    setting, key = BY_NAME[name], f"{name}-{place}"
+    widget(
+        setting,
+        lab.settings.get(name),
+        key,
+        label=_label(lab, setting),
+        on_change=_changed,
+        args=(lab, name, key),
+        disabled=not lab.is_mine,
+    )
+
+
+def widget(setting: Setting, value: Any, key: str, **more: Any) -> None:
+    """A selectbox, a slider or a number, as the setting's domain asks for, showing the value that is in force."""
+    show_value(key, value)  # what is shown elsewhere is the truth: it may have been changed there
+    shared: dict[str, Any] = {"label": setting.label, "key": key, "help": setting.help, **more}
     match setting.domain:
         case Choice(kind):
             st.selectbox(options=list(kind), format_func=_choice_text, filter_mode=None, **shared)
@@ -134,14 +143,15 @@ def _cost(lab: Lab) -> str:
 
 def _presets(lab: Lab) -> None:
     """The list of presets, and what the one in force shows."""
-    present = next((preset for preset in PRESETS if preset.settings == lab.settings), None)
+    presets = PRESETS_OF[lab.role]
+    present = next((preset for preset in presets if preset.settings == lab.settings), None)
     # With other settings it is another widget, so that what a browser still says of the one before, while the visitor
     # moves a slider faster than the page answers, can be told from a choice, which restarts the run.
     key = f"preset-{settings_text(lab.settings)}"
     st.selectbox(
         "Presets",
-        PRESETS,
-        index=None if present is None else PRESETS.index(present),
+        presets,
+        index=None if present is None else presets.index(present),
         format_func=_preset_label,
         key=key,
         placeholder="your own settings",
@@ -170,7 +180,7 @@ def try_this(lab: Lab) -> None:
     """A row of chips: each takes a preset and plays it."""
     with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
         st.markdown("Try this", width="content")
-        for preset in PRESETS:
+        for preset in PRESETS_OF[lab.role]:
             if preset.chip:
                 st.button(
                     preset.chip,

@@ -1,14 +1,15 @@
 """The visitor's lab: which run the page shows, whose it is, and every command the controls give."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, Directions, Initialization, Settings, View
+from bnviz.config import BY_NAME, Directions, Initialization, Lineup, Measure, Settings, View
 from bnviz.errors import BnvizError
 from bnviz.live.owner import COOKIE
 from bnviz.records import Badge, Phase, Run
@@ -16,6 +17,23 @@ from bnviz.runs.engine import Engine, Orders, engine
 from bnviz.runs.recorded import recorded_run
 
 MOST_NOTICES: Final = 3
+PART_KEY: Final = "part"  # of a link: which part of a page that has several
+
+
+class Role(StrEnum):
+    """Which of a visitor's runs a page is about: each has settings and a run of its own."""
+
+    LAB = "lab"  # the twins, on the lab's page and wherever it is looked at more closely
+    SHIFT = "shift"  # the twins, noisy BN and the noise alone
+    UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
+
+
+DEFAULTS: Final = {
+    Role.LAB: Settings(),
+    Role.SHIFT: Settings().replace(lineup=Lineup.NOISY),
+    Role.UNTRAINED: Settings(),
+}
+RECORDED: Final = {Role.LAB: "lab", Role.SHIFT: "shift", Role.UNTRAINED: "lab"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,7 @@ class Lab:
         is_mine: whether this visitor steers what is shown; a recording gives way to everybody's first command. Asked of
             the engine once a script run: every widget needs it.
         orders: all that is asked of the run; None while a recording is shown or the run is asleep.
+        role: which of the visitor's runs it is.
     """
 
     engine: Engine
@@ -37,6 +56,7 @@ class Lab:
     settings: Settings
     is_mine: bool = True
     orders: Orders | None = None
+    role: Role = Role.LAB
 
     @property
     def is_recorded(self) -> bool:
@@ -63,27 +83,29 @@ class Lab:
         return view.within(self.settings.model)
 
 
-def open_lab() -> Lab:
+def open_lab(role: Role = Role.LAB) -> Lab:
     """The lab as this page's link, cookie and session ask for it; unknown runs and bad values become notices."""
-    state = st.session_state
-    if "settings" not in state:
-        _read_link()
-    the_engine, owner = engine(), _owner()
-    run_id = state.get("run_id")
-    if run_id is None and state.pop("is_settings_link", False):
-        run_id = _create(the_engine, owner, state.settings)
+    if _own(role, "settings") is None:
+        _read_link(role)
+    the_engine, owner = engine(), owner_of_page()
+    run_id, settings = _own(role, "run_id"), _own(role, "settings")
+    if run_id is None and _own(role, "is_settings_link"):
+        _keep(role, is_settings_link=False)
+        run_id = _create(the_engine, owner, role, settings)
     if run_id is not None:
         try:
             run, orders = the_engine.hub.get(run_id), the_engine.orders_of(run_id)
             is_mine = run.badge is Badge.RECORDED or the_engine.owner_of(run_id) == owner
-            return Lab(the_engine, owner, run, orders.settings if orders else run.settings, is_mine, orders)
+            if st.query_params.get("run") != run_id:  # the visitor comes from another page
+                _show_run_in_link(run_id)
+            return Lab(the_engine, owner, run, orders.settings if orders else run.settings, is_mine, orders, role)
         except BnvizError as error:
             notify(error.text)
-            _forget_run()
-    return Lab(the_engine, owner, recorded_run(the_engine.hub), state.settings)
+            _forget_run(role)
+    return Lab(the_engine, owner, recorded_run(the_engine.hub, RECORDED[role]), settings, role=role)
 
 
-def _owner() -> str:
+def owner_of_page() -> str:
     """The visitor's cookie; where there is none (cookies refused), a name for this session alone."""
     cookie = st.context.cookies.get(COOKIE)
     if isinstance(cookie, str) and cookie:  # AppTest, which has no browser, answers with a mock
@@ -91,27 +113,39 @@ def _owner() -> str:
     return str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
 
 
-def _read_link() -> None:
-    """Take settings, view and run from the link, once a session."""
+def _own(role: Role, name: str) -> Any:
+    """What the session keeps of one role; None if nothing."""
+    return st.session_state.get(name if role is Role.LAB else f"{role}-{name}")
+
+
+def _keep(role: Role, **values: Any) -> None:
+    for name, value in values.items():
+        st.session_state[name if role is Role.LAB else f"{role}-{name}"] = value
+
+
+def _read_link(role: Role) -> None:
+    """Take settings, view and run from the link, once a session and role."""
     query = {key: str(value) for key, value in st.query_params.items()}
-    settings, notices = config.from_query(query)
+    settings, notices = config.from_query(query, DEFAULTS[role])
     view, view_notices = config.view_from_query(query)
     state = st.session_state
-    state.settings, state.view = settings, view
-    state.is_present = query.get("present") == "1"
-    state.run_id = query.get("run") or None
-    state.is_settings_link = state.run_id is None and any(setting.key in query for setting in config.SETTINGS)
+    run_id = query.get("run") or None
+    is_settings_link = run_id is None and any(setting.key in query for setting in config.SETTINGS)
+    _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
+    if "view" not in state:
+        state.view = view
+        state.is_present = query.get("present") == "1"
     for notice in notices + view_notices:
         notify(notice)
 
 
-def _create(the_engine: Engine, owner: str, settings: Settings, is_playing: bool = False) -> str | None:
+def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
     try:
         run_id = the_engine.create(owner, settings, is_playing)
     except BnvizError as error:
         notify(error.text)
         return None
-    st.session_state.run_id = run_id
+    _keep(role, run_id=run_id)
     _show_run_in_link(run_id)
     if speed := st.session_state.get("speed"):  # chosen before there was a run
         the_engine.set_speed(run_id, owner, speed)
@@ -120,12 +154,12 @@ def _create(the_engine: Engine, owner: str, settings: Settings, is_playing: bool
 
 def _show_run_in_link(run_id: str) -> None:
     """From its first command on a run is in the page's address, so that a reload finds it again."""
-    view = {key: value for key, value in st.query_params.items() if key in config.VIEW_KEYS}
-    st.query_params.from_dict({"run": run_id} | view)
+    kept = {key: value for key, value in st.query_params.items() if key in (*config.VIEW_KEYS, PART_KEY)}
+    st.query_params.from_dict({"run": run_id} | kept)
 
 
-def _forget_run() -> None:
-    st.session_state.run_id = None
+def _forget_run(role: Role) -> None:
+    _keep(role, run_id=None)
     if "run" in st.query_params:
         del st.query_params["run"]
 
@@ -165,7 +199,7 @@ def command(action: Callable[..., None], *args: Any) -> None:
 
 def play(lab: Lab) -> None:
     if lab.is_recorded:
-        _create(lab.engine, lab.owner, lab.settings, is_playing=True)
+        _create(lab.engine, lab.owner, lab.role, lab.settings, is_playing=True)
     else:
         lab.engine.play(lab.run.run_id, lab.owner)
 
@@ -175,7 +209,7 @@ def pause(lab: Lab) -> None:
 
 
 def step(lab: Lab, count: int) -> None:
-    run_id = _create(lab.engine, lab.owner, lab.settings) if lab.is_recorded else lab.run.run_id
+    run_id = _create(lab.engine, lab.owner, lab.role, lab.settings) if lab.is_recorded else lab.run.run_id
     if run_id is not None:
         lab.engine.step(run_id, lab.owner, count)
 
@@ -207,13 +241,20 @@ def set_contour(lab: Lab, directions: Directions, every_seconds: float | None) -
     lab.engine.set_contour(lab.run.run_id, lab.owner, directions, every_seconds)
 
 
+def measure(lab: Lab, measures: Iterable[Measure]) -> None:
+    """Have the run measure what this page shows besides what every run measures."""
+    wanted = frozenset(measures)
+    if lab.is_mine and lab.orders is not None and not wanted <= lab.orders.measures:
+        lab.engine.measure(lab.run.run_id, lab.owner, wanted)
+
+
 def dismiss_ghost(lab: Lab) -> None:
     lab.engine.dismiss_ghost(lab.run.run_id, lab.owner)
 
 
 def start_own(lab: Lab) -> None:
     """A run of one's own with the settings of the run that is watched."""
-    _create(lab.engine, lab.owner, lab.settings)
+    _create(lab.engine, lab.owner, lab.role, lab.settings)
 
 
 def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
@@ -234,9 +275,9 @@ def change(lab: Lab, name: str, value: Any) -> None:
 
 
 def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
-    st.session_state.settings = settings
+    _keep(lab.role, settings=settings)
     if lab.is_recorded:
-        _create(lab.engine, lab.owner, settings, is_playing=bool(is_playing))
+        _create(lab.engine, lab.owner, lab.role, settings, is_playing=bool(is_playing))
     else:
         lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from bnviz.config import Initialization, Nonlinearity, Settings
+from bnviz.config import Initialization, Lineup, Nonlinearity, Settings
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,48 @@ PRESETS: Final = (
         "Deep sigmoid",
         "Ten sigmoid layers: without BN the gradient vanishes on its way down. Look at layer 1's drift and gradients.",
         _PAPER.replace(hidden_layers=10),
+    ),
+)
+
+_FOUR: Final = _PAPER.replace(lineup=Lineup.NOISY)
+_FOUR_RELU: Final = _RELU.replace(lineup=Lineup.NOISY)
+
+SHIFT_PRESETS: Final = (
+    Preset(
+        "The paper's network, four ways",
+        "",
+        "Three layers of 100 sigmoids: without BN, with it, with noise after it, and with the noise alone.",
+        _FOUR,
+    ),
+    Preset(
+        "More shift with BN",
+        "More shift with BN?",
+        "Sigmoids from Glorot weights at learning rate 0.5. Compare the covariate shift of layers 2 and 3 in the first "
+        "steps with who learns faster.",
+        _FOUR.replace(initialization=Initialization.GLOROT, init_scale=1.0),
+    ),
+    Preset(
+        "Less shift with BN",
+        "Less shift with BN?",
+        "ReLU from He weights at learning rate 0.1. Single steps scatter: look at the steps from 20 on.",
+        _FOUR_RELU,
+    ),
+    Preset(
+        "A smaller learning rate",
+        "A smaller rate",
+        "The same ReLU network at learning rate 0.03. Does layer 2 still say the same?",
+        _FOUR_RELU.replace(learning_rate=0.03),
+    ),
+    Preset(
+        "Noise that ought to hurt",
+        "Noise that ought to hurt",
+        "Learning rate 0.1: noisy BN's inputs are less stable than anybody's. Does it train the worse for it?",
+        _FOUR.replace(learning_rate=0.1),
+    ),
+    Preset(
+        "Little drift, little learning",
+        "Little drift",
+        "Weights ten times smaller: the network without BN hardly drifts at all. Is that a good sign?",
+        _FOUR.replace(init_scale=0.01, learning_rate=0.1),
     ),
 )

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
+from streamlit.runtime.pages_manager import PagesManager
+
 from bnviz.runs.engine import engine
 
 START_UP_SECONDS: Final = 5.0
@@ -19,6 +21,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     Full collections stop everybody, so what start-up has allocated is frozen out of them, Streamlit's own after every
     script run are off (.streamlit/config.toml), and the young generations are collected here at a calm pace.
     """
+    # Until app.py has called st.navigation once, Streamlit would run pages/ by itself, without app.py around them: a
+    # link to one of them may be the first request that the server gets.
+    PagesManager.uses_pages_directory = False
     the_engine = engine()
     the_engine.start()
     collecting = asyncio.create_task(_collect())

@@ -48,6 +48,8 @@ def point(step: int, settings: Settings) -> Point:
         is_scheduled=True,
         compute_seconds=step * np.array([0.0005, 0.0007]),
         loss=2.3 * np.exp(-step * speed / 400) + 0.1,
+        train_accuracy=np.full(K, 0.5),
+        batch_accuracy=np.full(K, np.nan),
         accuracy=0.1 + 0.85 * grown,
         bands=centre[..., None] + 2 * levels,
         quantiles=per_layer[..., None] + 4 * (QUANTILE_LEVELS - 0.5),

@@ -2,6 +2,7 @@
 
 import { element, setText } from "./dom.js";
 import { menuButton } from "./menu.js";
+import { Scrubber } from "./scrubber.js";
 import { setMarked } from "./sentence.js";
 
 const ALTERNATIVE_EVERY_MS = 5000;
@@ -16,6 +17,17 @@ const SWITCHES = {
   ],
   "gradient-histogram": [
     { field: "is_gradient_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
+  ],
+  "gradient-layers": [
+    { field: "is_gradient_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
+  ],
+  "gradient-steps": [{ field: "is_offset", label: "Histograms", options: [["Offset", true], ["Overlaid", false]] }],
+  "covariate-shift": [
+    {
+      field: "shift_measure",
+      label: "Measure",
+      options: [["Change", "change"], ["Relative", "relative"], ["Cosine", "cosine"]],
+    },
   ],
   "loss-contour": [
     { field: "contour_seconds", label: "Refreshed", options: [["On pause", 0], ["Every 10 s", 10]] },
@@ -42,6 +54,7 @@ export class Card {
     this.menu = menuButton("Chart menu", actions.menu);
     this.finding = element("p", { class: "bnviz-finding" });
     this.switches = (SWITCHES[name] ?? []).map((one) => makeSwitch(one, actions.onSwitch));
+    this.scrubber = new Scrubber(actions.onSwitch);
     this.plot = element("div", { class: "bnviz-plot" });
     this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);
     this.root = element(
@@ -55,6 +68,7 @@ export class Card {
         element("div", { class: "bnviz-switches" }, ...this.switches.map((one) => one.group)),
       ),
       this.picture,
+      this.scrubber.root,
     );
   }
 
@@ -64,6 +78,7 @@ export class Card {
     const title = typeof layout.title === "string" ? layout.title : (layout.title?.text ?? "");
     setText(this.title, title);
     setText(this.badge, meta.badge ?? "");
+    this.scrubber.show(meta.scrub);
     this.badge.dataset.kind = this.badge.textContent;
     this.badge.title = [meta.how, origin && `Recorded: ${origin}`].filter(Boolean).join(" ");
     setMarked(this.finding, meta.finding ?? "");

@@ -20,17 +20,23 @@ export class Foot {
     );
     this.none = element("p", {}, "None: no live setting was changed in this run.");
     this.summary = element("p");
-    this.root = element(
-      "div",
-      { class: "bnviz-foot" },
-      element("section", { class: "bnviz-interventions" }, element("h3", {}, "Interventions"), this.table, this.none),
-      element("section", { class: "bnviz-run" }, element("h3", {}, "This run"), this.summary),
+    this.changes = element(
+      "section",
+      { class: "bnviz-interventions" },
+      element("h3", {}, "Interventions"),
+      this.table,
+      this.none,
     );
-    this.show([], "");
+    this.heading = element("h3");
+    const what = element("section", { class: "bnviz-run" }, this.heading, this.summary);
+    this.root = element("div", { class: "bnviz-foot" }, this.changes, what);
+    this.show([], "", false);
   }
 
-  show(interventions, summary) {
+  show(interventions, summary, isUntrained) {
+    setText(this.heading, isUntrained ? "These networks" : "This run");
     setText(this.summary, summary);
+    this.changes.hidden = isUntrained; // nothing goes on that could be changed
     this.table.hidden = interventions.length === 0;
     this.none.hidden = interventions.length > 0;
     const state = JSON.stringify(interventions);

@@ -20,7 +20,7 @@ const RESTS_FOR = 3; // after being drawn a chart rests this many times as long,
 const LONGEST_REST_MS = 600;
 const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would be in the way
 const PRESENTING_THICKNESS = 1.2;
-const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised"];
+const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step"];
 
 const mounted = new WeakMap();
 
@@ -223,7 +223,7 @@ class Live {
     this.connection = "open";
     this.showHead();
     this.speaker.hear(header);
-    this.foot.show(header.interventions, header.summary);
+    this.foot.show(header.interventions, header.summary, header.untrained !== null);
     this.phases.see(header.run_id, header.phase);
     this.settings.see(header.run_id, header.settings);
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once

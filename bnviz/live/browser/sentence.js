@@ -1,9 +1,10 @@
-// Text with marks into elements: **bold**, {bn} and {plain} become swatches. Only text nodes, never markup from data.
+// Text with marks into elements: **bold**, and {bn}, a competitor's name, becomes its swatch. Only text nodes, never
+// markup from data.
 
 import { element } from "./dom.js";
 
-const MARKS = /\*\*(.+?)\*\*|\{(bn|plain)\}/g;
-const SWATCHES = { bn: "●", plain: "■" };
+const MARKS = /\*\*(.+?)\*\*|\{(plain|bn|noisy|noise)\}/g;
+const SWATCHES = { plain: "■", bn: "●", noisy: "◆", noise: "▲" }; // as in bnviz/figures/theme.py
 
 /** Replace an element's contents by a marked text; does nothing when the text is the one it has. */
 export function setMarked(target, text) {

@@ -9,10 +9,14 @@ const WAITING = { lost: "connection lost, reconnecting", connecting: "connecting
 /** The parts of the status line; the first is the step. */
 export function statusParts(header, connection, reason) {
   const parts = [];
-  if (header) {
+  if (header && header.untrained !== null) {
+    parts.push([header.untrained < 1 ? `measuring, ${Math.round(100 * header.untrained)} % done` : "measured"]);
+    if (header.device) parts.push([header.device]);
+  } else if (header) {
     parts.push(["step ", count(header.step)]);
     parts.push([doing(header)]);
     if (header.device) parts.push([header.device]);
+    if (header.measuring >= 0.01) parts.push([`${Math.round(100 * header.measuring)} % measuring`]);
   }
   if (connection === "refused") parts.push([reason || "this run is not available"]);
   else if (WAITING[connection] && (header || connection === "lost")) parts.push([WAITING[connection]]);

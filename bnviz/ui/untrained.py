@@ -1,0 +1,180 @@
+"""Two untrained networks: their settings in the sidebar, the layer that is looked at, and who measures them."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import streamlit as st
+
+from bnviz import config
+from bnviz.config import (
+    MOST_UNTRAINED_SECONDS,
+    UNTRAINED_SETTINGS,
+    Connections,
+    Initialization,
+    Nonlinearity,
+    Setting,
+    UntrainedConfig,
+)
+from bnviz.errors import BnvizError
+from bnviz.ui import lab as commands
+from bnviz.ui.controls import group_heading, widget
+from bnviz.ui.lab import Lab, Role, keep_view, open_lab, show_value
+
+_STATE: Final = "untrained-config"
+_SETTINGS: Final = {setting.name: setting for setting in UNTRAINED_SETTINGS}
+
+
+@dataclass(frozen=True)
+class Example:
+    """Untrained networks worth a look, and what to look for."""
+
+    chip: str
+    sentence: str
+    config: UntrainedConfig
+
+
+EXAMPLES: Final = (
+    Example(
+        "Plain ReLU",
+        "Twenty plain ReLU layers: the tails are heavy without BN; the gradients are larger with it.",
+        UntrainedConfig(),
+    ),
+    Example(
+        "Residual",
+        "With residual connections the two gradients differ in scale as in Bjorck et al.'s figure: compare the axes.",
+        UntrainedConfig(connections=Connections.RESIDUAL),
+    ),
+    Example(
+        "Sigmoid",
+        "Sigmoids: without BN the gradient vanishes on its way down; its tails are not heavy.",
+        UntrainedConfig(
+            depth=10, nonlinearity=Nonlinearity.SIGMOID, initialization=Initialization.GAUSSIAN, init_scale=0.1
+        ),
+    ),
+    Example(
+        "50 layers",
+        "Fifty plain layers: BN makes gradients grow toward the input, layer by layer.",
+        UntrainedConfig(depth=50),
+    ),
+    Example(
+        "Isometry",
+        "Orthogonal weights and no nonlinearity: without BN every singular value is 1.",
+        UntrainedConfig(
+            depth=20, nonlinearity=Nonlinearity.IDENTITY, initialization=Initialization.ORTHOGONAL, init_scale=1.0
+        ),
+    ),
+    Example(
+        "Overflow",
+        "Weights four times too large, a hundred layers deep: without BN the activations leave the range of floats.",
+        UntrainedConfig(depth=100, init_scale=4.0),
+    ),
+)
+
+
+def open_untrained() -> Lab:
+    """What carries the measurements of the untrained networks that this visitor wants, being measured."""
+    _read_link()
+    _show_in_link()
+    lab = open_lab(Role.UNTRAINED)
+    wanted = chosen()
+    if lab.is_recorded:  # nothing of one's own yet
+        lab = _begin(lab)
+    if not lab.is_recorded and (lab.orders is None or lab.orders.untrained != wanted):
+        try:
+            lab.engine.measure_untrained(lab.run.run_id, lab.owner, wanted)
+        except BnvizError as error:
+            commands.notify(error.text)
+    return lab
+
+
+def chosen() -> UntrainedConfig:
+    """The networks that the visitor has chosen."""
+    found: UntrainedConfig = st.session_state[_STATE]
+    return found
+
+
+def _begin(lab: Lab) -> Lab:
+    commands.start_own(lab)
+    return open_lab(Role.UNTRAINED)
+
+
+def _read_link() -> None:
+    """Once a session."""
+    if _STATE not in st.session_state:
+        st.session_state[_STATE], notices = config.untrained_from_query(st.query_params.to_dict())
+        for notice in notices:
+            commands.notify(notice)
+
+
+def _show_in_link() -> None:
+    """The networks are in the page's address, so that a reload or a colleague finds the same."""
+    query = config.untrained_to_query(chosen())
+    for setting in UNTRAINED_SETTINGS:
+        if setting.key in query:
+            if st.query_params.get(setting.key) != query[setting.key]:
+                st.query_params[setting.key] = query[setting.key]
+        elif setting.key in st.query_params:
+            del st.query_params[setting.key]
+
+
+def adjust_untrained() -> None:
+    """Every setting of the untrained networks, in the sidebar."""
+    with st.sidebar:
+        group_heading("Untrained networks")
+        st.caption("Both have the same weights; nothing is trained.")
+        for names in (("connections", "nonlinearity"), ("depth",), ("width",), ("initialization", "seed")):
+            for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
+                with column:
+                    _widget(_SETTINGS[name])
+        _widget(_SETTINGS["init_scale"])
+        seconds = config.untrained_seconds(chosen())
+        st.caption(f"About {seconds:.1f} of at most {MOST_UNTRAINED_SECONDS:.0f} s to measure.")
+
+
+def _widget(setting: Setting) -> None:
+    key = f"untrained-{setting.name}"
+    widget(setting, getattr(chosen(), setting.name), key, on_change=_changed, args=(setting.name, key))
+
+
+def _changed(name: str, key: str) -> None:
+    changes: dict[str, Any] = {name: st.session_state[key]}
+    if name == "initialization":
+        changes["init_scale"] = config.default_init_scale(Initialization(changes[name]))
+    commands.command(_choose, changes)
+
+
+def _choose(changes: dict[str, Any]) -> None:
+    """Refused with a notice, and nothing changes, where it would take too long."""
+    st.session_state[_STATE] = replace(chosen(), **changes)
+
+
+def examples() -> None:
+    """A row of chips: each chooses other networks."""
+    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
+        st.markdown("Try this", width="content")
+        for example in EXAMPLES:
+            st.button(
+                example.chip,
+                key=f"example-{example.chip}",
+                help=example.sentence,
+                on_click=commands.command,
+                args=(_take, example.config),
+            )
+
+
+def _take(wanted: UntrainedConfig) -> None:
+    st.session_state[_STATE] = wanted
+
+
+def pick_untrained_layer(lab: Lab) -> None:
+    """The weight layer whose gradient is shown: what is measured holds every layer."""
+    view, last = lab.view, chosen().depth + 1
+    key = f"untrained-layer-{last}"  # with other ends it is another widget, which begins with what it is told
+    show_value(key, min(view.untrained_layer, last))
+    with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap=8):
+        st.markdown("Layer", width="content")
+        st.slider("Weight layer", 1, last, key=key, label_visibility="collapsed", on_change=_picked, args=(lab, key))
+
+
+def _picked(lab: Lab, key: str) -> None:
+    keep_view(replace(lab.view, untrained_layer=st.session_state[key]))
