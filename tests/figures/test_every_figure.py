@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, View
+from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, ShiftMeasure, View
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
 from bnviz.records import Badge, Health, Intervention, Run
+from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS, UNTRAINED_CHARTS
+from bnviz.ui.texts import title_and_body
 from tests.figures import made_up_runs as made_up
 
 NAMES = (
@@ -31,6 +33,10 @@ views = st.builds(
     is_path=st.booleans(),
     is_standardised=st.booleans(),
     is_gradient_standardised=st.booleans(),
+    step=st.integers(-1, 2000),
+    is_offset=st.booleans(),
+    shift_measure=st.sampled_from(ShiftMeasure),
+    untrained_layer=st.integers(1, 101),
 )
 healths = st.sampled_from(
     [
@@ -61,6 +67,8 @@ def runs(draw: st.DrawFn) -> Run:
         has_gradients=draw(st.booleans()),
         has_contour=draw(st.booleans()),
         has_ghost=draw(st.booleans()),
+        has_shift=draw(st.booleans()),
+        has_untrained=draw(st.booleans()),
         badge=draw(st.sampled_from(Badge)),
     )
 
@@ -85,8 +93,16 @@ def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [one for one in spec["layout"]["annotations"] if one["name"] == name]
 
 
-def test_the_eight_charts_have_the_names_that_the_page_uses() -> None:
-    assert tuple(FIGURES) == NAMES
+def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -> None:
+    assert LAB_CHARTS == NAMES
+    assert set(FIGURES) == {*LAB_CHARTS, *GRADIENT_CHARTS, *UNTRAINED_CHARTS, *SHIFT_CHARTS}
+
+
+def test_every_chart_has_its_explanation() -> None:
+    for name in FIGURES:
+        title, body = title_and_body(name)
+        assert title
+        assert len(body) > 200
 
 
 @pytest.mark.slow
@@ -101,7 +117,7 @@ def test_every_spec_of_every_run_is_a_valid_figure(run: Run, view: View, theme: 
         assert {array.dtype.name for array in arrays(spec)} <= {"float32", "float64", "uint8"}, name
         meta = spec["layout"]["meta"]
         assert meta["chart"] == name
-        assert meta["badge"] == str(run.badge)
+        assert meta["badge"] == ("measured" if name.startswith("untrained") else str(run.badge))
         assert meta["alt"]
         assert meta["how"].endswith(".")
         assert all("nan" not in words.lower().split() for words in (text, meta["alt"], meta["finding"]))

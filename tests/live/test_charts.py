@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.config import Axis, Settings, View
+from bnviz.config import Axis, ShiftMeasure, View
 from bnviz.figures import FIGURES
 from bnviz.live.charts import ALL_FIELDS, READS, PackedCharts
 from bnviz.live.frames import Spec, pack
 from bnviz.records import Run
+from tests.figures import made_up_runs
 from tests.live import fakes
 
 OTHER: dict[str, Any] = {
@@ -21,6 +22,10 @@ OTHER: dict[str, Any] = {
     "is_path": True,
     "is_standardised": True,
     "is_gradient_standardised": True,
+    "step": 500,
+    "is_offset": False,
+    "shift_measure": ShiftMeasure.COSINE,
+    "untrained_layer": 2,
 }
 
 
@@ -89,7 +94,7 @@ def test_the_least_recently_used_charts_are_forgotten() -> None:
 def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -> None:
     if field in READS.get(name, ALL_FIELDS):
         return
-    run = fakes.run(settings=Settings(), interventions=(fakes.INTERVENTION,))
+    run = made_up_runs.a_run(30, interventions=(fakes.INTERVENTION,), has_shift=True, has_untrained=True)
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)).digest == pack(FIGURES[name](run, changed)).digest

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import BY_NAME, SETTINGS, Nonlinearity, Settings
+from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Nonlinearity, Settings
 from bnviz.records import Run
 from bnviz.runs import engine as engines
 from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
-HIDDEN = {"device"}  # shown only where there is a choice
+HIDDEN = {"device", "lineup", *NOISE_SETTINGS}  # shown only where there is a choice, and noise
 
 
 @pytest.fixture(scope="module")
