@@ -113,7 +113,8 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
             continue
         one = run.competitors[k]
         runs.append(line(x, y, name=one.label, colour=f"@{one.name}", hover=_hover(measure)))
-        run_curves.append(Curve(x / (time.end or 1), measure.place(y)))
+        if ghosts:
+            run_curves.append(Curve(x / (time.end or 1), measure.place(y)))
         newest = float(y[-1])
         on_axis = min(max(newest, measure.low), measure.high)
         ends.append(end_marker(run, k, float(x[-1]), on_axis))

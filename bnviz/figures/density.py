@@ -19,7 +19,7 @@ from bnviz.figures.words import compare, within_sight
 from bnviz.records import QUANTILE_LEVELS, Floats, Run
 
 MOST_COLUMNS: Final = 128
-MOST_REMEMBERED: Final = 64  # networks and layers, 64 kB each
+MOST_REMEMBERED: Final = 32  # runs and layers, 128 kB each
 ROWS: Final = 72
 DENSEST: Final = 1.0  # a density beyond this has the darkest colour
 COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
@@ -33,13 +33,14 @@ def density(run: Run, view: View) -> Spec:
     points = _shown_points(len(run.history))
     low, high = _ends(within_sight(run, quantiles))
     edges = np.linspace(low, high, ROWS + 1)
+    columns = _REMEMBERED.columns(quantiles, edges)
     data = []
     for k in range(count):
-        measured = np.isfinite(quantiles[:, k]).all(axis=1)
-        if measured.any():
-            last = int(np.flatnonzero(measured)[-1]) + 1
-            columns = densities(quantiles[:last, k], edges)
-            data.append(_heat_map(run, k, time.x[k][points][:last], edges, columns, HOVER_TITLES[time.axis]))
+        measured = np.flatnonzero(np.isfinite(columns[:, k, 0]))
+        if measured.size:
+            last = int(measured[-1]) + 1
+            z = columns[:last, k].T
+            data.append(_heat_map(run, k, time.x[k][points][:last], edges, z, HOVER_TITLES[time.axis]))
     words = Words(
         f"All inputs of layer {view.layer}: density",
         _middle_spans(run, quantiles),
@@ -81,39 +82,36 @@ def densities(quantiles: Floats, edges: Floats) -> Floats:
         edges: [r + 1], ascending.
 
     Returns:
-        [r x c] float32, mean density in each cell; a column integrates to the mass between the outer edges.
+        [c x r] float32, mean density in each cell; a row integrates to the mass between the outer edges.
     """
-    return _REMEMBERED.columns(np.ascontiguousarray(quantiles), edges).T
-
-
-def _densities(quantiles: Floats, edges: Floats) -> Floats:
-    """The same anew, a row a column. [c x r]"""
     known = np.isfinite(quantiles).all(axis=1)
     below = np.full((len(quantiles), len(edges)), np.nan)
-    below[known] = mass_below(quantiles[known].astype(np.float64), edges)
+    if known.any():
+        below[known] = mass_below(quantiles[known].astype(np.float64), edges)
     return (np.diff(below, axis=1) / np.diff(edges)).astype(np.float32)
 
 
 class _Remembered:
-    """The newest columns of networks and layers: while a run plays, all but the last are those of the frame before."""
+    """The newest columns of runs and layers: while a run plays, all but the last are those of the frame before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._newest: OrderedDict[tuple[bytes, bytes], tuple[Floats, Floats]] = OrderedDict()
 
     def columns(self, quantiles: Floats, edges: Floats) -> Floats:
-        """[c x q], [r + 1] to [c x r]"""
+        """[c, k, q], [r + 1] to [c, k, r]"""
+        shape = (*quantiles.shape[:2], len(edges) - 1)
         if not len(quantiles):
-            return _densities(quantiles, edges)
-        key = edges.tobytes(), quantiles[0].tobytes()  # a network and layer is known by how it began
+            return np.empty(shape, np.float32)
+        key = edges.tobytes(), quantiles[0].tobytes()  # a run and layer is known by how it began
         with self._lock:
-            before, made = self._newest.pop(key, (quantiles[:0], np.empty((0, len(edges) - 1), np.float32)))
-        columns, both = np.empty((len(quantiles), len(edges) - 1), np.float32), min(len(quantiles), len(before))
-        is_new = np.ones(len(quantiles), np.bool_)
-        is_new[:both] = (before[:both] != quantiles[:both]).any(axis=1)
+            before, made = self._newest.pop(key, (quantiles[:0], np.empty((0, *shape[1:]), np.float32)))
+        columns, both = np.empty(shape, np.float32), min(len(quantiles), len(before))
+        is_new = np.ones(shape[:2], np.bool_)
+        is_new[:both] = (before[:both] != quantiles[:both]).any(axis=2)
         columns[:both] = made[:both]
         if is_new.any():
-            columns[is_new] = _densities(quantiles[is_new], edges)
+            columns[is_new] = densities(quantiles[is_new], edges)
         with self._lock:
             self._newest[key] = quantiles, columns
             while len(self._newest) > MOST_REMEMBERED:

@@ -198,11 +198,15 @@ def has_data(values: Floats) -> bool:
 
 def last_finite(values: Floats) -> float:
     """The newest finite value of a series, NaN if there is none."""
+    if len(values) and np.isfinite(values[-1]):  # as it mostly is
+        return float(values[-1])
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[-1]]) if known.size else float("nan")
 
 
 def first_finite(values: Floats) -> float:
     """The oldest finite value of a series, NaN if there is none."""
+    if len(values) and np.isfinite(values[0]):
+        return float(values[0])
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[0]]) if known.size else float("nan")
