@@ -196,10 +196,10 @@ def _first_reached(
     """When each competitor first reached the best mark that any of them has reached."""
     if len(values) < 2 or not has_data(values):
         return ""
-    time = timeline(run, view)
     for mark in marks:
-        when = [reached(values[:, k], time.x[k], lambda v, m=mark: passes(v, m)) for k in range(values.shape[1])]
-        if any(one is not None for one in when):
+        if passes(values, mark).any():
+            time = timeline(run, view)
+            when = [reached(values[:, k], time.x[k], lambda v, m=mark: passes(v, m)) for k in range(values.shape[1])]
             return f"{read(mark)} reached {_each_when(run, when, time.axis)}"
     return f"{read(marks[-1])} not reached yet"
 

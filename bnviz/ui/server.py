@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
+from streamlit.watcher import polling_path_watcher
+
 from bnviz.runs.engine import engine
 
 START_UP_SECONDS: Final = 5.0
 COLLECT_EVERY_SECONDS: Final = 30.0
+CONFIG_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -19,6 +22,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     Full collections stop everybody, so what start-up has allocated is frozen out of them, Streamlit's own after every
     script run are off (.streamlit/config.toml), and the young generations are collected here at a calm pace.
     """
+    # Streamlit looks at each of its configuration files five times a second, whatever server.fileWatcherType says.
+    polling_path_watcher._POLLING_PERIOD_SECS = CONFIG_SECONDS
     the_engine = engine()
     the_engine.start()
     collecting = asyncio.create_task(_collect())

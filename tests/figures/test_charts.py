@@ -103,7 +103,7 @@ def test_a_diverged_competitor_ends_in_a_cross_and_its_label_names_the_step() ->
     for name in ("accuracy", "loss"):
         spec = FIGURES[name](run, View())
         (cross,) = [trace for trace in traces(spec, mode="markers") if trace.get("marker", {}).get("symbol") == "x"]
-        assert cross["x"].tolist() == [last]
+        assert cross["x"] == [last]
         (line,) = traces(spec, name="without BN", mode="lines")
         assert np.isfinite(line["y"]).all()
         assert line["x"][-1] == last
