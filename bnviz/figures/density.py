@@ -24,6 +24,14 @@ ROWS: Final = 72
 DENSEST: Final = 1.0  # a density beyond this has the darkest colour
 COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
 
+# What the quantiles of a distribution are multiplied with for the width of its middle 90 %: interpolation. [q]
+SPAN: Final[Floats] = np.array(
+    [
+        np.interp(0.95, QUANTILE_LEVELS, one) - np.interp(0.05, QUANTILE_LEVELS, one)
+        for one in np.eye(len(QUANTILE_LEVELS))
+    ]
+)
+
 
 def density(run: Run, view: View) -> Spec:
     """The whole distribution of one layer's inputs over time, as a heat map for each competitor."""
@@ -34,17 +42,19 @@ def density(run: Run, view: View) -> Spec:
     low, high = _ends(within_sight(run, quantiles))
     edges = np.linspace(low, high, ROWS + 1)
     columns = _REMEMBERED.columns(quantiles, edges)
+    centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     data = []
     for k in range(count):
         measured = np.flatnonzero(np.isfinite(columns[:, k, 0]))
         if measured.size:
             last = int(measured[-1]) + 1
             z = columns[:last, k].T
-            data.append(_heat_map(run, k, time.x[k][points][:last], edges, z, HOVER_TITLES[time.axis]))
+            data.append(_heat_map(run, k, time.x[k][points][:last], centres, z, HOVER_TITLES[time.axis]))
+    spans = quantiles[[0, -1]] @ SPAN if len(quantiles) else np.empty((0, count))
     words = Words(
         f"All inputs of layer {view.layer}: density",
-        _middle_spans(run, quantiles),
-        _alt(run, view, quantiles),
+        f"middle 90 % now spans {told}" if len(spans) and (told := compare(run.competitors, spans[1])) else "",
+        _alt(run, view, spans),
         f"Distribution over all units of the layer, from {len(QUANTILE_LEVELS)} quantiles {HOW}",
     )
     return chart(
@@ -165,12 +175,12 @@ def _columns(run: Run, view: View) -> Floats:
     return shown
 
 
-def _heat_map(run: Run, k: int, x: Floats, edges: Floats, columns: Floats, when: str) -> dict[str, Any]:
+def _heat_map(run: Run, k: int, x: Floats, centres: Floats, columns: Floats, when: str) -> dict[str, Any]:
     return {
         "type": "heatmap",
         "name": run.competitors[k].label,
         "x": x,
-        "y": ((edges[1:] + edges[:-1]) / 2).astype(np.float32),
+        "y": centres,
         "z": columns,
         "coloraxis": "coloraxis",
         "xaxis": f"x{number_of(k)}",
@@ -202,31 +212,15 @@ def _colour_axis() -> dict[str, Any]:
     }
 
 
-def _span(quantiles: Floats) -> float:
-    """Width of the middle 90 % of one distribution. quantiles: [q]"""
-    if not np.isfinite(quantiles).all():
-        return float("nan")
-    low, high = np.interp([0.05, 0.95], QUANTILE_LEVELS, quantiles)
-    return float(high - low)
-
-
-def _spans(quantiles: Floats, column: int) -> list[float]:
-    return [_span(quantiles[column, k]) for k in range(quantiles.shape[1])]
-
-
-def _middle_spans(run: Run, quantiles: Floats) -> str:
-    told = compare(run.competitors, _spans(quantiles, -1)) if len(quantiles) else ""
-    return f"middle 90 % now spans {told}" if told else ""
-
-
-def _alt(run: Run, view: View, quantiles: Floats) -> str:
+def _alt(run: Run, view: View, spans: Floats) -> str:
+    """`spans` are those at the start and now. [2, k]"""
     title = f"Density of all inputs of layer {view.layer}"
-    if not len(quantiles):
+    if not len(spans):
         return f"{title}: nothing measured yet."
-    parts = []
-    for k, one in enumerate(run.competitors):
-        start, now = _span(quantiles[0, k]), _span(quantiles[-1, k])
-        if np.isfinite([start, now]).all():
-            parts.append(f"{one.label} from {number(start)} to {number(now)}")
+    parts = [
+        f"{one.label} from {number(start)} to {number(now)}"
+        for one, (start, now) in zip(run.competitors, spans.T.tolist(), strict=True)
+        if math.isfinite(start + now)
+    ]
     steps = whole(run.history.step[-1])
     return f"{title} over {steps} steps; width of the middle 90 %: {'; '.join(parts) or 'not finite'}."

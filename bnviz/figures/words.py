@@ -88,15 +88,15 @@ def _fall(run: Run, k: int) -> str:
     accuracy = run.history.accuracy[:, k]
     if not has_data(accuracy):
         return ""
-    best = int(np.nanargmax(accuracy))
-    if accuracy[best] - last_finite(accuracy) < FALL:
+    if np.fmax.reduce(accuracy) - last_finite(accuracy) < FALL:
         return ""
+    best = int(np.nanargmax(accuracy))
     return f"accuracy fell from {rough_percent(float(accuracy[best]))} at step {whole(run.history.step[best])}"
 
 
 def _dead_units(run: Run, k: int) -> str:
     dead = run.history.dead[-1, k]
-    if not has_data(dead) or np.nanmax(dead) < DEAD:
+    if not np.fmax.reduce(dead) >= DEAD:  # nor where nothing is known
         return ""
     layer = int(np.nanargmax(dead))
     return f"{rough_percent(float(dead[layer]))} of layer {layer + 1}’s units are dead"

@@ -107,6 +107,7 @@ class _Arrays:
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self._end = 0
+        self._placed: dict[int, dict[str, Any]] = {}  # by identity: lines over time share their x
 
     def add(self, value: Any) -> Any:
         """What stands in the JSON for a value that JSON does not know."""
@@ -114,15 +115,17 @@ class _Arrays:
             return value.item()
         if not isinstance(value, np.ndarray):
             raise TypeError(f"a chart holds JSON values and arrays, not {type(value).__name__}")
+        if (placed := self._placed.get(id(value))) is not None:
+            return placed
         if value.ndim == 0 or value.dtype.kind == "U":
             return value.tolist()
         array = np.ascontiguousarray(_browser_typed(value))
         data = array.tobytes()
-        placed = [self._end, _NAMES[array.dtype], array.shape]
+        placed = self._placed[id(value)] = {"$": [self._end, _NAMES[array.dtype], array.shape]}
         padding = -len(data) % ALIGNMENT
         self.parts += [data, b"\0" * padding]
         self._end += len(data) + padding
-        return {"$": placed}
+        return placed
 
 
 def _browser_typed(array: NDArray[Any]) -> NDArray[Any]:

@@ -35,6 +35,7 @@ FRAME_SECONDS: Final = 0.24  # between two frames of a run that plays: four a se
 COMMAND_SECONDS: Final = 0.06  # between the first frames after a command, so that its effect is seen at once
 COMMAND_FRAMES: Final = 5
 WAIT_SECONDS: Final = 30.0
+LONGEST_SECONDS: Final = 0.003  # of building charts before others get their turn
 MOST_MESSAGE_CHARACTERS: Final = 4096
 
 # Close codes of our own (4000 to 4999); the reason is written for the visitor.
@@ -218,19 +219,21 @@ class FrameSocket:
                     await watcher.stir.wait()
 
     async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
-        """A frame of all that this browser does not hold; the event loop breathes between two charts."""
+        """A frame of all that this browser does not hold; the event loop breathes between charts."""
         watcher.is_asking = watcher.is_view_new = False
         watcher.frames += 1
         view = watcher.view.within(run.settings.model)
-        charts, failed = {}, []
+        charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
+            if monotonic() - begun > LONGEST_SECONDS:
+                await asyncio.sleep(0)
+                begun = monotonic()
             try:
                 charts[name] = self._charts.get(run, version, name, view)
             except Exception:  # one chart that cannot be drawn must not take the others with it
                 if name not in watcher.failed:
                     logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
                 failed.append(name)
-            await asyncio.sleep(0)
         watcher.failed = frozenset(failed)
         header = header_of(run, version, view, self._sentence) | {"frame": watcher.frames, "failed": failed}
         return join(header, watcher.missing(charts))

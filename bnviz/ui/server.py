@@ -23,7 +23,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     script run are off (.streamlit/config.toml), and the young generations are collected here at a calm pace.
     """
     # Streamlit looks at each of its configuration files five times a second, whatever server.fileWatcherType says.
-    polling_path_watcher._POLLING_PERIOD_SECS = CONFIG_SECONDS
+    polling_path_watcher._POLLING_PERIOD_SECS = CONFIG_SECONDS  # type: ignore[misc]
     the_engine = engine()
     the_engine.start()
     collecting = asyncio.create_task(_collect())
