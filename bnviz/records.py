@@ -133,6 +133,12 @@ class History:
     def __len__(self) -> int:
         return len(self.step)
 
+    def first(self, points: int) -> "History":
+        """The history as it was with so many points."""
+        if points >= len(self):
+            return self
+        return replace(self, **{name: getattr(self, name)[:points] for name in MEASURES})
+
     @property
     def layers(self) -> int:
         return int(self.units.shape[0])

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from bnviz.config import View
 from bnviz.live.frames import PackedChart, Spec, pack
 from bnviz.records import Run
@@ -25,6 +27,16 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "loss-contour": (),
     "health": (),
 }
+
+
+def _accuracy(run: Run) -> tuple[Any, ...]:
+    measured = np.flatnonzero(run.history.has_accuracy)
+    newest = run.history.step[measured[-1]] if measured.size else None
+    return newest, measured.size, run.status.health, run.interventions, run.ghost and run.ghost.label
+
+
+# What a chart draws, where that is new less often than the run: test accuracy is with every other point.
+DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {"accuracy": _accuracy}
 ALL_FIELDS: Final = ("layer", "unit", "axis", "is_path", "is_standardised", "is_gradient_standardised")
 
 
@@ -37,7 +49,7 @@ class PackedCharts:
     def __init__(self, figures: Mapping[str, Figure], most: int = MOST_PACKED) -> None:
         self._figures, self._most = figures, most
         self._lock = threading.Lock()
-        self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[int, int], PackedChart]] = OrderedDict()
+        self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[Any, ...], PackedChart]] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +61,8 @@ class PackedCharts:
         A few tenths of a millisecond when it has to be built, so it may run on an event loop.
         """
         read = tuple(getattr(view, field) for field in READS.get(name, ALL_FIELDS))
-        key, state = (run.run_id, name, read), (run.status.generation, version)
+        drawn = DRAWS[name](run) if name in DRAWS else version
+        key, state = (run.run_id, name, read), (run.status.generation, drawn)
         with self._lock:
             known = self._packed.get(key)
             if known is None or known[0] != state:
