@@ -67,7 +67,7 @@ class Watcher:
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
     frames: int = 0
     failed: frozenset[str] = frozenset()
-    held: dict[str, bytes] = field(default_factory=dict)  # digest of every chart it was sent
+    held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
 
     def hear(self, text: str, offered: Sequence[str]) -> None:
         """Take in one message of the browser."""
@@ -92,8 +92,8 @@ class Watcher:
 
     def missing(self, charts: Mapping[str, PackedChart]) -> dict[str, PackedChart]:
         """Those of these charts that the browser does not hold; from now on it does."""
-        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart.digest}
-        self.held.update((name, chart.digest) for name, chart in missing.items())
+        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart}
+        self.held |= missing
         return missing
 
 

@@ -45,7 +45,6 @@ class DaskCluster:
         self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
-        self._futures: dict[str, Any] = {}  # a host lives as long as the future that made it
 
     async def start(self) -> None:
         if self._scheduler is not None:
@@ -65,7 +64,7 @@ class DaskCluster:
         except (OSError, TimeoutError, RuntimeError) as error:
             raise EngineError(f"The cluster does not answer ({error}).") from None
         for address in set(self._hosts) - set(workers):
-            del self._hosts[address], self._futures[address]
+            del self._hosts[address]
         await asyncio.gather(*(self._settle(address) for address in workers if address not in self._hosts))
         return dict(self._hosts)
 
@@ -79,14 +78,12 @@ class DaskCluster:
         except Exception as error:  # whatever a worker that is ending says
             logger.warning("No host on %s yet: %s", address, error)
             return
-        self._hosts[address] = cast("Host", _Line(self._client, address, key))  # it answers as the host does
-        self._futures[address] = future
+        self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
 
     async def close(self) -> None:
         client, child = self._client, self._child
         self._client, self._child = None, None
         self._hosts.clear()
-        self._futures.clear()
         if client is not None:
             with contextlib.suppress(OSError, TimeoutError, RuntimeError):
                 await client.close(timeout=1)
@@ -100,12 +97,15 @@ class _Line:
     A poll is asked for several times a second: its arguments need no pickle either.
     """
 
-    def __init__(self, client: "Client", address: str, key: str) -> None:
-        self._client, self._address, self._key = client, address, key
+    def __init__(self, client: "Client", address: str, future: Any) -> None:
+        self._client, self._address = client, address
+        self._future = future  # a host lives as long as the future that made it
 
     def __getattr__(self, name: str) -> Any:
         async def ask(*args: Any) -> Any:
-            message = {"actor": self._key, "function": name, "args": [_sendable(one) for one in args]}
+            if self._future.status != "finished":
+                raise OSError("its worker is gone")
+            message = {"actor": self._future.key, "function": name, "args": [_sendable(one) for one in args]}
             if self._client.direct_to_workers:
                 answer = await self._client.rpc(self._address).actor_execute(**message)
             else:
