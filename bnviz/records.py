@@ -254,7 +254,7 @@ def _dtype(name: str) -> type:
     return np.float64 if name in _FLOAT64 else np.float32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is equal to itself alone: it is measured anew or the same
 class Gradients:
     """Gradient of every weight matrix on the first 128 probe images, BN with that batch's statistics, at one step."""
 
@@ -267,7 +267,7 @@ class Gradients:
     tail_ratio: Floats  # [k, w] q99.9(|g|) / q50(|g|)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contour:
     """The loss on a plane through each competitor's current weights: a 2-D slice, same directions for all of them.
 

@@ -36,7 +36,11 @@ def _accuracy(run: Run) -> tuple[Any, ...]:
 
 
 # What a chart draws, where that is new less often than the run: test accuracy is with every other point.
-DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {"accuracy": _accuracy}
+DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
+    "accuracy": _accuracy,
+    "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
+    "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),
+}
 ALL_FIELDS: Final = ("layer", "unit", "axis", "is_path", "is_standardised", "is_gradient_standardised")
 
 

@@ -121,9 +121,11 @@ class _Line:
 
 def _sendable(argument: Any) -> Any:
     """An argument as a message holds it: plain values as they are, all else pickled."""
+    if isinstance(argument, dict | str | float | int):
+        return argument
     from distributed.protocol.serialize import to_serialize
 
-    return argument if isinstance(argument, dict | str | float | int) else to_serialize(argument)
+    return to_serialize(argument)
 
 
 def _import_dask() -> None:

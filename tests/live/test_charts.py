@@ -75,7 +75,7 @@ def test_accuracy_is_built_anew_only_where_what_it_draws_has_changed() -> None:
 
 @pytest.mark.parametrize("name", sorted(DRAWS))
 def test_a_chart_stays_the_same_as_long_as_what_it_draws(name: str) -> None:
-    run = fakes.run()
+    run = fakes.run(interventions=(fakes.INTERVENTION,))
     longer, shorter = without_accuracy(run, 2), run.replace(history=run.history.first(len(run.history) - 2))
     assert DRAWS[name](longer) == DRAWS[name](shorter)
     assert pack(FIGURES[name](longer, View())) == pack(FIGURES[name](shorter, View()))
