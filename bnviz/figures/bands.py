@@ -29,10 +29,11 @@ def drift_bands(run: Run, view: View) -> Spec:
         data += _band_lines(run, k, time, bands[:, k], {"xaxis": f"x{number}", "yaxis": f"y{number}"})
         annotations.append(heading(run, k, k))
         annotations += stop_labels(run, time, k) or _level_labels(time, k, bands[:, k], low, high)
+    went = _median_went(run, bands)
     words = Words(
         f"Input of unit {unit}, layer {view.layer}",
-        _median_went(run, bands),
-        _alt(run, view, unit, bands),
+        went,
+        _alt(run, view, unit, bands, went),
         f"15th, 50th and 85th percentile {HOW}",
     )
     return chart(
@@ -104,7 +105,7 @@ def _median_went(run: Run, bands: Floats) -> str:
     return f"median went {enumerate_texts(run.competitors, told)}"
 
 
-def _alt(run: Run, view: View, unit: int, bands: Floats) -> str:
+def _alt(run: Run, view: View, unit: int, bands: Floats, went: str) -> str:
     title = f"Percentiles of the input of unit {unit} in layer {view.layer}"
     if not has_data(bands):
         return f"{title}: nothing measured yet."
@@ -114,4 +115,4 @@ def _alt(run: Run, view: View, unit: int, bands: Floats) -> str:
         if np.isfinite(values).all():
             parts.append(f"{one.label} " + ", ".join(alike(values)))
     now = whole(run.history.step[-1])
-    return f"{title}, 15th, 50th and 85th, at step {now}: {'; '.join(parts)}. {_median_went(run, bands).capitalize()}."
+    return f"{title}, 15th, 50th and 85th, at step {now}: {'; '.join(parts)}. {went.capitalize()}."

@@ -109,10 +109,9 @@ def _ends_of(axes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _ends(axis: Mapping[str, Any]) -> Floats:
-    """Where an axis begins and ends. [2]"""
-    ends = axis["autorangeoptions"]
-    return np.array([ends["clipmin"], ends["clipmax"]], np.float64)
+def _ends(axis: Mapping[str, Any]) -> list[float]:
+    """Where an axis begins and ends."""
+    return list(axis["autorangeoptions"].values())
 
 
 def number_of(panel: int) -> str:
@@ -235,6 +234,8 @@ def line(x: Floats, y: Floats, *, name: str, colour: str, hover: str, **more: An
 def measured_part(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """A series from its first to its last finite value; what is not finite between them becomes NaN. [m], [m]"""
     known = np.isfinite(y)
+    if known.all():  # as it mostly is
+        return x, y
     where = np.flatnonzero(known)
     if not where.size:
         return x[:0], y[:0]

@@ -64,7 +64,8 @@ class _Measure:
 
 
 def accuracy(run: Run, view: View) -> Spec:
-    """Test accuracy of every competitor over time."""
+    """Test accuracy of every competitor over time, up to where it was measured last."""
+    run = _until_measured(run)
     history = run.history
     measure = _Measure(
         history.accuracy, history.has_accuracy, run.ghost.accuracy if run.ghost else None,
@@ -78,6 +79,12 @@ def accuracy(run: Run, view: View) -> Spec:
     )
     axis = value_axis("x", 0, 100, ticksuffix=" %", showticksuffix="last")
     return _curves(run, view, "accuracy", words, measure, axis)
+
+
+def _until_measured(run: Run) -> Run:
+    """The run up to its newest accuracy: points without one change nothing in the chart."""
+    measured = np.flatnonzero(run.history.has_accuracy)
+    return run.replace(history=run.history.first(int(measured[-1]) + 1 if measured.size else 1))
 
 
 def loss(run: Run, view: View) -> Spec:
@@ -114,7 +121,8 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
         one = run.competitors[k]
         runs.append(line(x, y, name=one.label, colour=f"@{one.name}", hover=_hover(measure)))
         runs[-1]["line"]["width"] = line_width(k)
-        run_curves.append(Curve(x / (time.end or 1), measure.place(y)))
+        if ghosts:
+            run_curves.append(Curve(x / (time.end or 1), measure.place(y)))
         newest = float(y[-1])
         on_axis = min(max(newest, measure.low), measure.high)
         ends.append(end_marker(run, k, float(x[-1]), on_axis))
@@ -196,10 +204,10 @@ def _first_reached(
     """When each competitor first reached the best mark that any of them has reached."""
     if len(values) < 2 or not has_data(values):
         return ""
-    time = timeline(run, view)
     for mark in marks:
-        when = [reached(values[:, k], time.x[k], lambda v, m=mark: passes(v, m)) for k in range(values.shape[1])]
-        if any(one is not None for one in when):
+        if passes(values, mark).any():
+            time = timeline(run, view)
+            when = [reached(values[:, k], time.x[k], lambda v, m=mark: passes(v, m)) for k in range(values.shape[1])]
             return f"{read(mark)} reached {_each_when(run, when, time.axis)}"
     return f"{read(marks[-1])} not reached yet"
 

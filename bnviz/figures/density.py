@@ -19,10 +19,18 @@ from bnviz.figures.words import compare, within_sight
 from bnviz.records import QUANTILE_LEVELS, Floats, Run
 
 MOST_COLUMNS: Final = 128
-MOST_REMEMBERED: Final = 64  # networks and layers, 64 kB each
+MOST_REMEMBERED: Final = 32  # runs and layers, 128 kB each
 ROWS: Final = 72
 DENSEST: Final = 1.0  # a density beyond this has the darkest colour
 COLOURBAR_MARGIN: Final = MARGIN | {"r": 64}
+
+# What the quantiles of a distribution are multiplied with for the width of its middle 90 %: interpolation. [q]
+SPAN: Final[Floats] = np.array(
+    [
+        np.interp(0.95, QUANTILE_LEVELS, one) - np.interp(0.05, QUANTILE_LEVELS, one)
+        for one in np.eye(len(QUANTILE_LEVELS))
+    ]
+)
 
 
 def density(run: Run, view: View) -> Spec:
@@ -33,17 +41,20 @@ def density(run: Run, view: View) -> Spec:
     points = _shown_points(len(run.history))
     low, high = _ends(within_sight(run, quantiles))
     edges = np.linspace(low, high, ROWS + 1)
+    columns = _REMEMBERED.columns(quantiles, edges)
+    centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     data = []
     for k in range(count):
-        measured = np.isfinite(quantiles[:, k]).all(axis=1)
-        if measured.any():
-            last = int(np.flatnonzero(measured)[-1]) + 1
-            columns = densities(quantiles[:last, k], edges)
-            data.append(_heat_map(run, k, time.x[k][points][:last], edges, columns, HOVER_TITLES[time.axis]))
+        measured = np.flatnonzero(np.isfinite(columns[:, k, 0]))
+        if measured.size:
+            last = int(measured[-1]) + 1
+            z = columns[:last, k].T
+            data.append(_heat_map(run, k, time.x[k][points][:last], centres, z, HOVER_TITLES[time.axis]))
+    spans = quantiles[[0, -1]] @ SPAN if len(quantiles) else np.empty((0, count))
     words = Words(
         f"All inputs of layer {view.layer}: density",
-        _middle_spans(run, quantiles),
-        _alt(run, view, quantiles),
+        f"middle 90 % now spans {told}" if len(spans) and (told := compare(run.competitors, spans[1])) else "",
+        _alt(run, view, spans),
         f"Distribution over all units of the layer, from {len(QUANTILE_LEVELS)} quantiles {HOW}",
     )
     return chart(
@@ -81,39 +92,36 @@ def densities(quantiles: Floats, edges: Floats) -> Floats:
         edges: [r + 1], ascending.
 
     Returns:
-        [r x c] float32, mean density in each cell; a column integrates to the mass between the outer edges.
+        [c x r] float32, mean density in each cell; a row integrates to the mass between the outer edges.
     """
-    return _REMEMBERED.columns(np.ascontiguousarray(quantiles), edges).T
-
-
-def _densities(quantiles: Floats, edges: Floats) -> Floats:
-    """The same anew, a row a column. [c x r]"""
     known = np.isfinite(quantiles).all(axis=1)
     below = np.full((len(quantiles), len(edges)), np.nan)
-    below[known] = mass_below(quantiles[known].astype(np.float64), edges)
+    if known.any():
+        below[known] = mass_below(quantiles[known].astype(np.float64), edges)
     return (np.diff(below, axis=1) / np.diff(edges)).astype(np.float32)
 
 
 class _Remembered:
-    """The newest columns of networks and layers: while a run plays, all but the last are those of the frame before."""
+    """The newest columns of runs and layers: while a run plays, all but the last are those of the frame before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._newest: OrderedDict[tuple[bytes, bytes], tuple[Floats, Floats]] = OrderedDict()
 
     def columns(self, quantiles: Floats, edges: Floats) -> Floats:
-        """[c x q], [r + 1] to [c x r]"""
+        """[c, k, q], [r + 1] to [c, k, r]"""
+        shape = (*quantiles.shape[:2], len(edges) - 1)
         if not len(quantiles):
-            return _densities(quantiles, edges)
-        key = edges.tobytes(), quantiles[0].tobytes()  # a network and layer is known by how it began
+            return np.empty(shape, np.float32)
+        key = edges.tobytes(), quantiles[0].tobytes()  # a run and layer is known by how it began
         with self._lock:
-            before, made = self._newest.pop(key, (quantiles[:0], np.empty((0, len(edges) - 1), np.float32)))
-        columns, both = np.empty((len(quantiles), len(edges) - 1), np.float32), min(len(quantiles), len(before))
-        is_new = np.ones(len(quantiles), np.bool_)
-        is_new[:both] = (before[:both] != quantiles[:both]).any(axis=1)
+            before, made = self._newest.pop(key, (quantiles[:0], np.empty((0, *shape[1:]), np.float32)))
+        columns, both = np.empty(shape, np.float32), min(len(quantiles), len(before))
+        is_new = np.ones(shape[:2], np.bool_)
+        is_new[:both] = (before[:both] != quantiles[:both]).any(axis=2)
         columns[:both] = made[:both]
         if is_new.any():
-            columns[is_new] = _densities(quantiles[is_new], edges)
+            columns[is_new] = densities(quantiles[is_new], edges)
         with self._lock:
             self._newest[key] = quantiles, columns
             while len(self._newest) > MOST_REMEMBERED:
@@ -167,12 +175,12 @@ def _columns(run: Run, view: View) -> Floats:
     return shown
 
 
-def _heat_map(run: Run, k: int, x: Floats, edges: Floats, columns: Floats, when: str) -> dict[str, Any]:
+def _heat_map(run: Run, k: int, x: Floats, centres: Floats, columns: Floats, when: str) -> dict[str, Any]:
     return {
         "type": "heatmap",
         "name": run.competitors[k].label,
         "x": x,
-        "y": ((edges[1:] + edges[:-1]) / 2).astype(np.float32),
+        "y": centres,
         "z": columns,
         "coloraxis": "coloraxis",
         "xaxis": f"x{number_of(k)}",
@@ -204,31 +212,15 @@ def _colour_axis() -> dict[str, Any]:
     }
 
 
-def _span(quantiles: Floats) -> float:
-    """Width of the middle 90 % of one distribution. quantiles: [q]"""
-    if not np.isfinite(quantiles).all():
-        return float("nan")
-    low, high = np.interp([0.05, 0.95], QUANTILE_LEVELS, quantiles)
-    return float(high - low)
-
-
-def _spans(quantiles: Floats, column: int) -> list[float]:
-    return [_span(quantiles[column, k]) for k in range(quantiles.shape[1])]
-
-
-def _middle_spans(run: Run, quantiles: Floats) -> str:
-    told = compare(run.competitors, _spans(quantiles, -1)) if len(quantiles) else ""
-    return f"middle 90 % now spans {told}" if told else ""
-
-
-def _alt(run: Run, view: View, quantiles: Floats) -> str:
+def _alt(run: Run, view: View, spans: Floats) -> str:
+    """`spans` are those at the start and now. [2, k]"""
     title = f"Density of all inputs of layer {view.layer}"
-    if not len(quantiles):
+    if not len(spans):
         return f"{title}: nothing measured yet."
-    parts = []
-    for k, one in enumerate(run.competitors):
-        start, now = _span(quantiles[0, k]), _span(quantiles[-1, k])
-        if np.isfinite([start, now]).all():
-            parts.append(f"{one.label} from {number(start)} to {number(now)}")
+    parts = [
+        f"{one.label} from {number(start)} to {number(now)}"
+        for one, (start, now) in zip(run.competitors, spans.T.tolist(), strict=True)
+        if math.isfinite(start + now)
+    ]
     steps = whole(run.history.step[-1])
     return f"{title} over {steps} steps; width of the middle 90 %: {'; '.join(parts) or 'not finite'}."

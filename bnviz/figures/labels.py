@@ -119,8 +119,8 @@ def end_marker(run: Run, k: int, x: float, y: float, **more: Any) -> dict[str, A
         "type": "scatter",
         "mode": "markers",
         "name": run.competitors[k].label,
-        "x": np.array([x]),
-        "y": np.array([y]),
+        "x": [x],
+        "y": [y],
         "marker": {
             "symbol": "x" if is_failed else symbol_of(run.competitors[k]),
             "size": MARKER_SIZE if is_failed else symbol_size(run.competitors[k], MARKER_SIZE + 1),

@@ -99,15 +99,15 @@ def _fall(run: Run, k: int) -> str:
     accuracy = run.history.accuracy[:, k]
     if not has_data(accuracy):
         return ""
-    best = int(np.nanargmax(accuracy))
-    if accuracy[best] - last_finite(accuracy) < FALL:
+    if np.fmax.reduce(accuracy) - last_finite(accuracy) < FALL:
         return ""
+    best = int(np.nanargmax(accuracy))
     return f"accuracy fell from {rough_percent(float(accuracy[best]))} at step {whole(run.history.step[best])}"
 
 
 def _dead_units(run: Run, k: int) -> str:
     dead = run.history.dead[-1, k]
-    if not has_data(dead) or np.nanmax(dead) < DEAD:
+    if not np.fmax.reduce(dead) >= DEAD:  # nor where nothing is known
         return ""
     layer = int(np.nanargmax(dead))
     return f"{rough_percent(float(dead[layer]))} of layer {layer + 1}’s units are dead"
@@ -218,11 +218,15 @@ def has_data(values: Floats) -> bool:
 
 def last_finite(values: Floats) -> float:
     """The newest finite value of a series, NaN if there is none."""
+    if len(values) and np.isfinite(values[-1]):  # as it mostly is
+        return float(values[-1])
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[-1]]) if known.size else float("nan")
 
 
 def first_finite(values: Floats) -> float:
     """The oldest finite value of a series, NaN if there is none."""
+    if len(values) and np.isfinite(values[0]):
+        return float(values[0])
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[0]]) if known.size else float("nan")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+import numpy as np
+
 from bnviz.config import View
 from bnviz.live.frames import PackedChart, Spec, pack
 from bnviz.records import Run
@@ -41,6 +43,26 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "smoothness": OVER_TIME,
     "accuracy-modes": OVER_TIME,
 }
+
+
+def _accuracy(run: Run) -> tuple[Any, ...]:
+    measured = np.flatnonzero(run.history.has_accuracy)
+    newest = run.history.step[measured[-1]] if measured.size else None
+    return newest, measured.size, run.status.health, run.interventions, run.ghost and run.ghost.label
+
+
+def _untrained(run: Run) -> tuple[Any, ...]:
+    return (run.untrained,)
+
+
+# What a chart draws, where that is new less often than the run: test accuracy is with every other point.
+DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
+    "accuracy": _accuracy,
+    "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
+    "gradient-layers": lambda run: (run.gradients,),
+    "gradient-steps": lambda run: (run.gradients,),
+    "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),
+} | {name: _untrained for name in READS if name.startswith("untrained-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 
 
@@ -53,7 +75,7 @@ class PackedCharts:
     def __init__(self, figures: Mapping[str, Figure], most: int = MOST_PACKED) -> None:
         self._figures, self._most = figures, most
         self._lock = threading.Lock()
-        self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[int, int], PackedChart]] = OrderedDict()
+        self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[Any, ...], PackedChart]] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +87,8 @@ class PackedCharts:
         A few tenths of a millisecond when it has to be built, so it may run on an event loop.
         """
         read = tuple(getattr(view, field) for field in READS.get(name, ALL_FIELDS))
-        key, state = (run.run_id, name, read), (run.status.generation, version)
+        drawn = DRAWS[name](run) if name in DRAWS else version
+        key, state = (run.run_id, name, read), (run.status.generation, drawn)
         with self._lock:
             known = self._packed.get(key)
             if known is None or known[0] != state:

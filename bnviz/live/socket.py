@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ FRAME_SECONDS: Final = 0.24  # between two frames of a run that plays: four a se
 COMMAND_SECONDS: Final = 0.06  # between the first frames after a command, so that its effect is seen at once
 COMMAND_FRAMES: Final = 5
 WAIT_SECONDS: Final = 30.0
+LONGEST_SECONDS: Final = 0.003  # of building charts before others get their turn
 MOST_MESSAGE_CHARACTERS: Final = 4096
 
 # Close codes of our own (4000 to 4999); the reason is written for the visitor.
@@ -46,8 +48,7 @@ class Hub(Protocol):
 
     def get(self, run_id: str) -> Run: ...
     def version(self, run_id: str) -> int: ...
-    async def wait(self, run_id: str, since: int, timeout: float) -> int: ...
-    def watching(self, run_id: str) -> AbstractContextManager[Any]: ...
+    def watching(self, run_id: str, wake: Callable[[], None]) -> AbstractContextManager[Any]: ...
 
 
 class BadMessageError(Exception):
@@ -62,10 +63,11 @@ class Watcher:
     view: View = field(default_factory=View)
     is_visible: bool = True
     is_asking: bool = False
+    stir: asyncio.Event = field(default_factory=asyncio.Event)  # something has been heard, or is new
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
     frames: int = 0
     failed: frozenset[str] = frozenset()
-    held: dict[str, bytes] = field(default_factory=dict)  # digest of every chart it was sent
+    held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
 
     def hear(self, text: str, offered: Sequence[str]) -> None:
         """Take in one message of the browser."""
@@ -90,8 +92,8 @@ class Watcher:
 
     def missing(self, charts: Mapping[str, PackedChart]) -> dict[str, PackedChart]:
         """Those of these charts that the browser does not hold; from now on it does."""
-        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart.digest}
-        self.held.update((name, chart.digest) for name, chart in missing.items())
+        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart}
+        self.held |= missing
         return missing
 
 
@@ -163,19 +165,19 @@ class FrameSocket:
             try:
                 hub = self._hub()
                 await asyncio.to_thread(hub.get, run_id)  # a sleeping run is read from disk
-                with hub.watching(run_id):
-                    await self._converse(socket, hub, run_id)
+                watcher = Watcher(self._charts.names)
+                with hub.watching(run_id, partial(_wake, asyncio.get_running_loop(), watcher)):
+                    await self._converse(socket, hub, run_id, watcher)
             except BadMessageError as error:
                 await _close(socket, CLOSE_BAD_MESSAGE, str(error))
             except BnvizError as error:
                 await _close(socket, CLOSE_UNKNOWN_RUN, error.text)
 
-    async def _converse(self, socket: WebSocket, hub: Hub, run_id: str) -> None:
+    async def _converse(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """Listen and send side by side until either ends."""
-        watcher, heard = Watcher(self._charts.names), asyncio.Event()
         tasks = {
-            asyncio.create_task(self._listen(socket, watcher, heard)),
-            asyncio.create_task(self._send(socket, hub, run_id, watcher, heard)),
+            asyncio.create_task(self._listen(socket, watcher)),
+            asyncio.create_task(self._send(socket, hub, run_id, watcher)),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -186,7 +188,7 @@ class FrameSocket:
         for task in done:
             task.result()
 
-    async def _listen(self, socket: WebSocket, watcher: Watcher, heard: asyncio.Event) -> None:
+    async def _listen(self, socket: WebSocket, watcher: Watcher) -> None:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -195,35 +197,44 @@ class FrameSocket:
             if text is None:
                 raise BadMessageError("the message is not text")
             watcher.hear(text, self._charts.names)
-            heard.set()
+            watcher.stir.set()
 
-    async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher, heard: asyncio.Event) -> None:
+    async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """The next frame whenever the browser asks for one and something changed, at a calm pace."""
         pace, sent_version = Pace(), -1
         while True:
-            await _news(hub, run_id, sent_version, watcher, heard)
-            while (rest := pace.rest(hub.get(run_id), watcher.is_view_new)) > 0:
-                # What a command brings meanwhile shortens the rest, and so does another view.
-                await hub.wait(run_id, hub.version(run_id), min(rest, COMMAND_SECONDS))
-            sent_version = hub.version(run_id)  # before the run: a frame may be newer than it says, never older
-            run = hub.get(run_id)
-            await socket.send_bytes(await self._frame(run, sent_version, watcher))
-            pace.sent(run)
+            watcher.stir.clear()
+            # The version before the run: a frame may be newer than it says, never older.
+            version, rest = hub.version(run_id), WAIT_SECONDS
+            if watcher.is_due and (version != sent_version or watcher.is_view_new):
+                run = hub.get(run_id)
+                rest = pace.rest(run, watcher.is_view_new)
+                if rest <= 0:
+                    await socket.send_bytes(await self._frame(run, version, watcher))
+                    pace.sent(run)
+                    sent_version = version
+                    continue
+            # What a command brings meanwhile shortens the rest, and so does another view.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await watcher.stir.wait()
 
     async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
-        """A frame of all that this browser does not hold; the event loop breathes between two charts."""
+        """A frame of all that this browser does not hold; the event loop breathes between charts."""
         watcher.is_asking = watcher.is_view_new = False
         watcher.frames += 1
         view = watcher.view.within(run.settings.model)
-        charts, failed = {}, []
+        charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
+            if monotonic() - begun > LONGEST_SECONDS:
+                await asyncio.sleep(0)
+                begun = monotonic()
             try:
                 charts[name] = self._charts.get(run, version, name, view)
             except Exception:  # one chart that cannot be drawn must not take the others with it
                 if name not in watcher.failed:
                     logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
                 failed.append(name)
-            await asyncio.sleep(0)
         watcher.failed = frozenset(failed)
         header = header_of(run, version, view, self._sentence) | {"frame": watcher.frames, "failed": failed}
         return join(header, watcher.missing(charts))
@@ -262,20 +273,10 @@ def _command_of(run: Run) -> tuple[Any, ...]:
     return status.generation, status.phase, len(run.interventions), run.settings, run.ghost is None, contour
 
 
-async def _news(hub: Hub, run_id: str, since: int, watcher: Watcher, heard: asyncio.Event) -> None:
-    """Return when the browser asks for a frame, and the run is newer or looked at otherwise than in the last one."""
-    while not watcher.is_due or (hub.version(run_id) == since and not watcher.is_view_new):
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(heard.wait())]
-        if watcher.is_due:
-            tasks.append(asyncio.create_task(hub.wait(run_id, since, WAIT_SECONDS)))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-        heard.clear()
-        for task in done:
-            task.result()
+def _wake(loop: asyncio.AbstractEventLoop, watcher: Watcher) -> None:
+    """There is something new, says the thread that brings it."""
+    if watcher.is_due:
+        loop.call_soon_threadsafe(watcher.stir.set)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -1,7 +1,7 @@
 """The points of a run over time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +65,12 @@ class History:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def first(self, points: int) -> "History":
+        """The history as it was with so many points."""
+        if points >= len(self):
+            return self
+        return replace(self, **{name: getattr(self, name)[:points] for name in MEASURES})
 
     @property
     def layers(self) -> int:

@@ -8,7 +8,7 @@ from bnviz.records.arrays import Floats
 from bnviz.records.history import History
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is equal to itself alone: it is measured anew or the same
 class Gradients:
     """Gradient of every weight matrix on the first 128 probe images, BN with that batch's statistics, at one step."""
 
@@ -24,7 +24,7 @@ class Gradients:
     radial: Floats  # [k, w] sum_j |<W_j, g_j>| / sum_j ||W_j|| ||g_j|| over the units j; 0 if the loss ignores ||W_j||
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contour:
     """The loss on a plane through each competitor's current weights: a 2-D slice, same directions for all of them.
 

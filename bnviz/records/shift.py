@@ -13,7 +13,7 @@ from bnviz.records.arrays import Floats
 STEP_SIZES: Final = (0.5, 1.0, 2.0, 4.0)  # of the steps along the gradient, in learning rates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shift:
     """How each layer's gradient changes by the update of the layers below it, on the mini-batch of the step.
 
@@ -27,7 +27,7 @@ class Shift:
     cosine: Floats  # [k, w] of the angle between G and G'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Smoothness:
     """The loss and its gradient along the gradient g, at w - a g with a = STEP_SIZES x learning rate.
 

@@ -18,7 +18,7 @@ RELATIVE_STEPS: Final[Floats] = np.logspace(-3, 3, 37)  # a, times the gradient 
 DIVERGED_RATIO: Final = 1e3  # Bjorck et al. 2018
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Untrained:
     """On one batch of 128 training images, BN with that batch's statistics."""
 

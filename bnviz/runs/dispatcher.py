@@ -25,6 +25,7 @@ from bnviz.worker.host import Host, Orders
 
 TEND_SECONDS: Final = 1.0
 START_SECONDS: Final = 0.1  # between two looks for the first worker
+LOOK_SECONDS: Final = 4.0  # between two looks for more; of one that has gone the polls tell at once
 SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
@@ -60,8 +61,11 @@ class Dispatcher:
         while True:
             try:
                 await self._cluster.start()
+                looked_at = float("-inf")
                 while True:
-                    self._know(await self._cluster.hosts())
+                    if not self._places or time.monotonic() - looked_at >= LOOK_SECONDS:
+                        self._know(await self._cluster.hosts())
+                        looked_at = time.monotonic()
                     self._tend()
                     await asyncio.sleep(TEND_SECONDS if self._places else START_SECONDS)
             except EngineError as error:

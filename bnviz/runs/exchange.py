@@ -42,7 +42,8 @@ class Exchange:
     async def ask(self, place: Place, answer: Awaitable[T]) -> T:
         """A host's answer; a host that gives none is lost."""
         try:
-            return await asyncio.wait_for(answer, ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
         except BnvizError:
             raise
         except Exception as error:
@@ -71,11 +72,13 @@ class Exchange:
         try:
             while not place.is_lost:
                 asked = {awake.run_id: awake.since for awake in self.on(place) if not awake.lock.locked()}
+                is_watched = self._is_watched(place)
                 if asked:
-                    patience = PATIENCE_SECONDS if self._is_watched(place) else 0.0
+                    waits = (PATIENCE_SECONDS, BREATH_SECONDS) if is_watched else (0.0, 0.0)
                     with contextlib.suppress(BnvizError):
-                        self._take(place, asked, await self.ask(place, place.host.poll(asked, patience)))
-                await self._rest(place)
+                        self._take(place, asked, await self.ask(place, place.host.poll(asked, *waits)))
+                if not asked or not is_watched:
+                    await self._rest(place)
         finally:
             self._lose(place)  # a host without its poller would train unheard
 

@@ -1,6 +1,5 @@
 """The hub: the newest records of every run, put together from what the workers tell, for whoever watches."""
 
-import asyncio
 import contextlib
 import itertools
 import threading
@@ -35,6 +34,10 @@ def _load_nothing(run_id: str) -> Run:
     raise RunError("There is no such run here: the link is not complete, or the run was deleted.")
 
 
+def _nobody() -> None:
+    """Who is woken where somebody counts but does not wait."""
+
+
 @dataclass
 class _Entry:
     """One run: a growing history, and a `Run` whose own history may be older until somebody asks."""
@@ -46,10 +49,9 @@ class _Entry:
     notice: str = ""  # the engine's own, which stands before the worker's
     is_history_new: bool = False
     is_recorded: bool = False
-    watchers: int = 0
+    watchers: list[Callable[[], None]] = field(default_factory=list)  # called when something is new
     unwatched_since: float = 0.0
     used_at: float = 0.0
-    waiters: list[tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]] = field(default_factory=list)
 
 
 class Hub:
@@ -81,33 +83,19 @@ class Hub:
         with self._locked(run_id) as entry:
             return entry.version
 
-    async def wait(self, run_id: str, since: int, timeout: float) -> int:
-        """The version as soon as it is above `since`, or after `timeout` seconds as it then is."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = (asyncio.get_running_loop(), future)
-        with self._locked(run_id) as entry:
-            if entry.version > since:
-                return entry.version
-            entry.waiters.append(waiter)
-        try:
-            await asyncio.wait_for(future, timeout)
-        except TimeoutError:
-            pass
-        finally:
-            with self._lock, contextlib.suppress(ValueError):
-                entry.waiters.remove(waiter)
-        return self.version(run_id)
-
     @contextlib.contextmanager
-    def watching(self, run_id: str) -> Iterator[None]:
-        """Count as a watcher for as long as the context lasts: a run that nobody watches pauses after a while."""
+    def watching(self, run_id: str, wake: Callable[[], None] = _nobody) -> Iterator[None]:
+        """Count as a watcher for as long as the context lasts: a run that nobody watches pauses after a while.
+
+        `wake` is called, on the thread that brings it, whenever the run has something new.
+        """
         with self._locked(run_id) as entry:
-            entry.watchers += 1
+            entry.watchers.append(wake)
         try:
             yield
         finally:
             with self._lock:
-                entry.watchers -= 1
+                entry.watchers.remove(wake)
                 entry.unwatched_since = entry.used_at = self._clock()
 
     def add_recorded(self, run: Run) -> None:
@@ -187,7 +175,7 @@ class Hub:
         with self._lock:
             for run_id, entry in list(self._entries.items()):
                 is_asleep = entry.run.status.phase is Phase.ASLEEP and not entry.is_recorded
-                if is_asleep and not entry.watchers and not entry.waiters and now - entry.used_at > idle_seconds:
+                if is_asleep and not entry.watchers and now - entry.used_at > idle_seconds:
                     del self._entries[run_id]
 
     def __len__(self) -> int:
@@ -227,15 +215,9 @@ class Hub:
         status = replace(entry.status, notice=entry.notice or entry.status.notice)
         entry.run = entry.run.replace(status=status, **changes)
         entry.version = next(self._versions)
-        waiters, entry.waiters = entry.waiters, []
-        for loop, future in waiters:
+        for wake in entry.watchers:
             with contextlib.suppress(RuntimeError):  # its event loop has been closed
-                loop.call_soon_threadsafe(_wake, future)
-
-
-def _wake(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+                wake()
 
 
 def _news(update: Update) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.watcher import polling_path_watcher
 
 from bnviz.runs.engine import engine
 
 START_UP_SECONDS: Final = 5.0
 COLLECT_EVERY_SECONDS: Final = 30.0
+CONFIG_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -24,6 +26,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     # Until app.py has called st.navigation once, Streamlit would run pages/ by itself, without app.py around them: a
     # link to one of them may be the first request that the server gets.
     PagesManager.uses_pages_directory = False
+    # Streamlit looks at each of its configuration files five times a second, whatever server.fileWatcherType says.
+    polling_path_watcher._POLLING_PERIOD_SECS = CONFIG_SECONDS  # type: ignore[misc]
     the_engine = engine()
     the_engine.start()
     collecting = asyncio.create_task(_collect())

@@ -107,7 +107,7 @@ class Host:
     def __init__(self, slices: "Slices | None" = None) -> None:
         self._slices = slices or _slices_of_this_worker()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
+        self._news, self._command = asyncio.Event(), asyncio.Event()
         self._slices.start()
         # The scheduler drops the actor when its client is gone; and a process must not end under a training thread.
         weakref.finalize(self, _end, self._slices)
@@ -143,15 +143,21 @@ class Host:
         await asyncio.wrap_future(self._slices.call(lambda: self._slices.drop(run_id)))
 
     @_answers_plainly
-    async def poll(self, since_versions: Mapping[str, int], patience_seconds: float = 0.0) -> dict[str, Update]:
+    async def poll(
+        self, since_versions: Mapping[str, int], patience_seconds: float = 0.0, breath_seconds: float = 0.0
+    ) -> dict[str, Update]:
         """What is new of many runs, each since a version; a run without news, or unknown here, is left out.
 
-        With patience the answer waits for a measurement, and for no longer than that. A command ends the wait, since
-        what is asked for may have changed with it.
+        With patience the answer waits for a measurement, and for no longer than that; however much there is to tell, it
+        takes a breath first. A command ends both, since what is asked for may have changed with it.
         """
         self._listen()
+        self._command.clear()
+        if breath_seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._command.wait(), breath_seconds)
         self._news.clear()
-        if patience_seconds > 0 and not self._slices.has_news(since_versions):
+        if patience_seconds > 0 and not self._command.is_set() and not self._slices.has_news(since_versions):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), patience_seconds)
         return self._slices.poll(since_versions)
@@ -160,11 +166,12 @@ class Host:
         """Have the training thread ring here, on the event loop that asks."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self._news = loop, asyncio.Event()
+            self._loop, self._news, self._command = loop, asyncio.Event(), asyncio.Event()
             self._slices.on_news = functools.partial(_ring, loop, self._news)
 
     async def _carried_out(self, order: Callable[[], T]) -> T:
         """The training thread's answer to an order."""
+        self._command.set()
         self._news.set()
         return await asyncio.wrap_future(self._slices.call(order))
 

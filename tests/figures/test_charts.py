@@ -103,7 +103,7 @@ def test_a_diverged_competitor_ends_in_a_cross_and_its_label_names_the_step() ->
     for name in ("accuracy", "loss"):
         spec = FIGURES[name](run, View())
         (cross,) = [trace for trace in traces(spec, mode="markers") if trace.get("marker", {}).get("symbol") == "x"]
-        assert cross["x"].tolist() == [last]
+        assert cross["x"] == [last]
         (line,) = traces(spec, name="without BN", mode="lines")
         assert np.isfinite(line["y"]).all()
         assert line["x"][-1] == last
@@ -235,7 +235,7 @@ def normal_quantiles(mean: float, deviation: float) -> Floats:
 @pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (-3, 0.5), (2, 4)])
 def test_the_density_of_a_gaussian_is_a_gaussian(mean: float, deviation: float) -> None:
     edges = np.linspace(mean - 5 * deviation, mean + 5 * deviation, 101)
-    (column,) = densities(normal_quantiles(mean, deviation), edges).T
+    (column,) = densities(normal_quantiles(mean, deviation), edges)
     centres = (edges[1:] + edges[:-1]) / 2
     gaussian = np.exp(-(((centres - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
     assert np.sum(column * np.diff(edges)) == pytest.approx(1, abs=1e-6)
@@ -244,7 +244,7 @@ def test_the_density_of_a_gaussian_is_a_gaussian(mean: float, deviation: float) 
 
 def test_a_window_of_the_density_holds_its_share_of_the_mass() -> None:
     edges = np.linspace(0, 1, 21)  # from the mean to one standard deviation above: 34.1 %
-    (column,) = densities(normal_quantiles(0, 1), edges).T
+    (column,) = densities(normal_quantiles(0, 1), edges)
     assert np.sum(column * np.diff(edges)) == pytest.approx(0.3413, abs=0.003)
 
 
@@ -265,7 +265,7 @@ def test_the_distribution_function_passes_through_the_quantiles() -> None:
 
 def test_a_constant_input_has_all_its_mass_in_one_cell() -> None:
     edges = np.linspace(-1, 1, 21)
-    (column,) = densities(np.full((1, len(QUANTILE_LEVELS)), 0.32), edges).T
+    (column,) = densities(np.full((1, len(QUANTILE_LEVELS)), 0.32), edges)
     assert np.flatnonzero(column).tolist() == [13]
     assert column[13] * 0.1 == pytest.approx(1)
 

@@ -1,9 +1,8 @@
 """Stand-ins for the live tests: a run with plausible numbers, a hub in memory, a page without Streamlit."""
 
-import asyncio
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,13 +117,19 @@ class FakeHub:
         self._lock = threading.Lock()
         self._versions = itertools.count(1)
         self._runs: dict[str, tuple[int, Run]] = {}
-        self.watchers = 0
+        self._wakes: list[Callable[[], None]] = []
         for one in runs:
             self.put(one)
 
     def put(self, one: Run) -> None:
         with self._lock:
             self._runs[one.run_id] = (next(self._versions), one)
+        for wake in list(self._wakes):
+            wake()
+
+    @property
+    def watchers(self) -> int:
+        return len(self._wakes)
 
     def get(self, run_id: str) -> Run:
         return self._known(run_id)[1]
@@ -138,19 +143,13 @@ class FakeHub:
                 raise RunError("There is no such run: start one of your own.")
             return self._runs[run_id]
 
-    async def wait(self, run_id: str, since: int, timeout: float) -> int:
-        end = asyncio.get_running_loop().time() + timeout
-        while self.version(run_id) <= since and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.005)
-        return self.version(run_id)
-
     @contextmanager
-    def watching(self, run_id: str) -> Iterator[None]:
-        self.watchers += 1
+    def watching(self, run_id: str, wake: Callable[[], None]) -> Iterator[None]:
+        self._wakes.append(wake)
         try:
             yield
         finally:
-            self.watchers -= 1
+            self._wakes.remove(wake)
 
 
 INTERVENTION = Intervention(100, "learning_rate", 0.5, 2.0)

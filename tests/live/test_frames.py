@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from bnviz.live.frames import ALIGNMENT, DTYPES, decode, encode, join, pack
+from bnviz.live.frames import ALIGNMENT, DTYPES, PackedChart, decode, encode, join, pack
 
 names = st.text("abcdefgh-", min_size=1, max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -127,12 +127,19 @@ def test_a_joined_frame_equals_one_encoded_at_once() -> None:
     assert join({"step": 1}, {name: pack(spec) for name, spec in specs.items()}) == encode({"step": 1}, specs)
 
 
-def test_the_digest_tells_charts_apart_by_text_and_by_numbers() -> None:
-    def digest(title: str, x: float) -> bytes:
-        return pack({"data": [{"x": np.array([x])}], "layout": {"title": title}}).digest
+def test_packed_charts_differ_by_text_and_by_numbers() -> None:
+    def packed(title: str, x: float) -> PackedChart:
+        return pack({"data": [{"x": np.array([x])}], "layout": {"title": title}})
 
-    assert digest("loss", 1.0) == digest("loss", 1.0)
-    assert len({digest("loss", 1.0), digest("Loss", 1.0), digest("loss", 2.0)}) == 3
+    assert packed("loss", 1.0) == packed("loss", 1.0)
+    assert len({packed("loss", 1.0), packed("Loss", 1.0), packed("loss", 2.0)}) == 3
+
+
+def test_an_array_that_several_lines_share_is_packed_once() -> None:
+    x = np.arange(10.0)
+    shared, own = ({"data": [{"x": x}, {"x": other}], "layout": {}} for other in (x, x.copy()))
+    assert len(pack(shared).data) == len(pack(own).data) / 2 == 80
+    assert_same(decode(encode({}, {"a": shared}))[1]["a"], own)
 
 
 @pytest.mark.parametrize("frame", [b"", b"BNV0" + bytes(8), b"BNV1\xff\x00\x00\x00{}"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -148,44 +147,33 @@ def test_the_version_grows_with_every_change_and_with_nothing_else(hub: Hub) -> 
     assert hub.version("a") == second
 
 
-def test_waiting_ends_when_something_is_new_in_whichever_thread(hub: Hub) -> None:
-    async def wait() -> tuple[int, float]:
-        begun = time.monotonic()
-        return await hub.wait("a", hub.version("a"), timeout=5), time.monotonic() - begun
-
-    before = hub.version("a")
-    found: list[tuple[int, float]] = []
-    threads = [threading.Thread(target=lambda: found.append(asyncio.run(wait()))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.2)
-    hub.apply("a", Update(1, status(1)))
-    for thread in threads:
-        thread.join()
-    assert len(found) == 3
-    assert all(version > before and seconds < 2 for version, seconds in found)
+def test_every_watcher_is_woken_by_whatever_is_new_until_it_stops_watching(hub: Hub) -> None:
+    woken: list[int] = []
+    with hub.watching("a", lambda: woken.append(1)), hub.watching("a", lambda: woken.append(2)):
+        assert woken == []
+        hub.apply("a", Update(1, status(1)))
+        assert woken == [1, 2]
+    hub.apply("a", Update(2, status(2)))
+    assert woken == [1, 2]
 
 
-def test_waiting_ends_at_once_for_who_is_behind_and_in_time_for_who_is_not(hub: Hub) -> None:
-    async def wait() -> None:
-        version = hub.version("a")
-        assert await hub.wait("a", version - 1, timeout=60) == version
-        assert await hub.wait("a", version, timeout=0.02) == version
-
-    asyncio.run(asyncio.wait_for(wait(), 5))
+def test_a_watcher_may_ask_what_is_new_from_where_it_is_woken(hub: Hub) -> None:
+    steps: list[int] = []
+    with hub.watching("a", lambda: steps.append(hub.get("a").status.step)):
+        hub.apply("a", Update(1, status(7)))
+    assert steps == [7]
 
 
-def test_a_waiter_whose_event_loop_is_gone_harms_nobody(hub: Hub) -> None:
-    async def give_up() -> None:
-        task = asyncio.create_task(hub.wait("a", hub.version("a"), timeout=60))
-        await asyncio.sleep(0.01)
-        task.cancel()
-
+def test_a_watcher_whose_event_loop_is_gone_harms_nobody(hub: Hub) -> None:
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(give_up())
-    loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-    hub.apply("a", Update(1, status(1)))
+    woken: list[bool] = []
+    with (
+        hub.watching("a", lambda: loop.call_soon_threadsafe(print)),  # type: ignore[func-returns-value, arg-type]
+        hub.watching("a", lambda: woken.append(True)),
+    ):
+        hub.apply("a", Update(1, status(1)))
+    assert woken == [True]
 
 
 def test_a_run_is_unwatched_from_the_end_of_its_last_watcher() -> None:

@@ -75,6 +75,24 @@ def test_a_patient_poll_answers_as_soon_as_there_is_a_measurement_and_before_its
     asyncio.run(asyncio.wait_for(watch(), 20))
 
 
+def test_a_poll_takes_a_breath_however_much_there_is_to_tell_unless_a_command_comes(host: Host) -> None:
+    async def watch() -> None:
+        clock = asyncio.get_running_loop().time
+        await host.place("a", Orders(0, SMALL))
+        begun = clock()
+        assert "a" in await host.poll({"a": 0}, 0.0, 0.2)
+        assert clock() - begun >= 0.19
+        begun = clock()
+        asked = asyncio.ensure_future(host.poll({"a": 0}, 30.0, 30.0))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        await host.obey("a", Orders(0, SMALL, is_playing=True), 0)
+        assert "a" in await asked
+        assert clock() - begun < 5
+
+    asyncio.run(asyncio.wait_for(watch(), 20))
+
+
 def test_a_bnviz_error_arrives_as_it_was_raised(host: Host) -> None:
     with pytest.raises(RunError, match="not on its worker") as caught:
         asyncio.run(host.obey("nobody", Orders(0, SMALL), 0))

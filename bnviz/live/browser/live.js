@@ -103,7 +103,8 @@ class Live {
     }
     const wishes = { view: this.view };
     this.hurry();
-    if (before?.run_id !== this.data.run_id) this.socket.watch(this.data.run_id, wishes);
+    const { charts } = this.data; // the server offers those of all pages
+    if (before?.run_id !== this.data.run_id) this.socket.watch(this.data.run_id, { ...wishes, charts });
     else if (JSON.stringify(wishes) !== this.wished) this.socket.wish(wishes);
     this.wished = JSON.stringify(wishes);
     this.phases.believe(this.data.run_id, this.data.phase);
