@@ -65,7 +65,7 @@ class _Measure:
 
 def accuracy(run: Run, view: View) -> Spec:
     """Test accuracy of every competitor over time, up to where it was measured last."""
-    run = _until_measured(run)
+    run = run.until_accuracy
     history = run.history
     measure = _Measure(
         history.accuracy, history.has_accuracy, run.ghost.accuracy if run.ghost else None,
@@ -79,12 +79,6 @@ def accuracy(run: Run, view: View) -> Spec:
     )
     axis = value_axis("x", 0, 100, ticksuffix=" %", showticksuffix="last")
     return _curves(run, view, "accuracy", words, measure, axis)
-
-
-def _until_measured(run: Run) -> Run:
-    """The run up to its newest accuracy: points without one change nothing in the chart."""
-    measured = np.flatnonzero(run.history.has_accuracy)
-    return run.replace(history=run.history.first(int(measured[-1]) + 1 if measured.size else 1))
 
 
 def loss(run: Run, view: View) -> Spec:

@@ -34,8 +34,11 @@ SPAN: Final[Floats] = np.array(
 
 
 def density(run: Run, view: View) -> Spec:
-    """The whole distribution of one layer's inputs over time, as a heat map for each competitor."""
-    view = view.within(run.settings.model)
+    """The whole distribution of one layer's inputs over time, as a heat map for each competitor.
+
+    Up to the newest test accuracy: a column more is hardly seen, and a heat map is dear to build, send and draw.
+    """
+    run, view = run.until_accuracy, view.within(run.settings.model)
     time, count = timeline(run, view), len(run.competitors)
     quantiles = _columns(run, view)
     points = _shown_points(len(run.history))

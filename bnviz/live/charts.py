@@ -58,6 +58,7 @@ def _untrained(run: Run) -> tuple[Any, ...]:
 # What a chart draws, where that is new less often than the run: test accuracy is with every other point.
 DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "accuracy": _accuracy,
+    "density": _accuracy,
     "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),

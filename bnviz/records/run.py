@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+
 from bnviz.config import Competitor, Settings
 from bnviz.records.arrays import Ints
 from bnviz.records.history import History, Point
@@ -67,6 +69,12 @@ class Run:
     @property
     def gradients_now(self) -> Gradients | None:
         return self.gradients[-1] if self.gradients else None
+
+    @property
+    def until_accuracy(self) -> "Run":
+        """The run up to its newest test accuracy, for charts that need not follow every point between two of them."""
+        measured = np.flatnonzero(self.history.has_accuracy)
+        return self.replace(history=self.history.first(int(measured[-1]) + 1 if measured.size else 1))
 
     @property
     def is_about_untrained(self) -> bool:

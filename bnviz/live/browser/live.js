@@ -15,7 +15,7 @@ import { FrameSocket } from "./socket.js";
 import { showStatus, Speaker, statusParts } from "./status.js";
 import { setProperties, themeOf, watchTheme } from "./theme.js";
 
-const FAR_EVERY_MS = 2000; // how often charts out of sight are brought up to date while a run plays
+const FAR_EVERY_MS = 4000; // how often charts out of sight are brought up to date while a run plays
 const RESTS_FOR = 3; // after being drawn a chart rests this many times as long, so that the page stays alive
 const LONGEST_REST_MS = 600;
 const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would be in the way
