@@ -28,10 +28,9 @@ def _growth(untrained: Untrained) -> str:
         return f"Before any training, {layers}."
     names = names_in_turn([TWINS[k] for k in known])
     told = ", ".join(
-        f"{{{TWINS[k].name}}} × **{number(factors[k], 3)}**{'' if turn else ' a layer'} {name}"
-        for turn, (k, name) in enumerate(zip(known, names, strict=True))
+        f"{{{TWINS[k].name}}} **× {number(factors[k], 3)}** {name}" for k, name in zip(known, names, strict=True)
     )
-    return f"Before any training, {layers}: toward the input the gradient goes {told}."
+    return f"Before any training, {layers}. Toward the input the gradient changes from layer to layer by {told}."
 
 
 def _overflow(untrained: Untrained) -> str:

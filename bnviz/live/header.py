@@ -5,7 +5,17 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from bnviz.config import BY_NAME, BnPlacement, Initialization, Lineup, Settings, UntrainedConfig, View, to_query
+from bnviz.config import (
+    BY_NAME,
+    BnPlacement,
+    Initialization,
+    Lineup,
+    Nonlinearity,
+    Settings,
+    UntrainedConfig,
+    View,
+    to_query,
+)
 from bnviz.records import Intervention, Run
 
 Sentence = Callable[[Run, View], str]
@@ -80,7 +90,7 @@ def summary_of_untrained(config: UntrainedConfig) -> str:
     layers = f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}"
     parts = [
         f"{layers}, {config.connections}",
-        config.nonlinearity.replace("_", " "),
+        _nonlinearity(config.nonlinearity),
         _initial_weights(config.initialization, config.init_scale),
         "binary input",
         f"seed {config.seed}",
@@ -98,7 +108,7 @@ def summary(settings: Settings) -> str:
     layers = "-".join(str(size) for size in model.sizes)
     parts = [
         layers,
-        model.nonlinearity.replace("_", " "),
+        _nonlinearity(model.nonlinearity),
         _initial_weights(model.initialization, model.init_scale),
         f"BN {model.bn_placement} the nonlinearity",
         model.optimizer.upper() if model.optimizer == "sgd" else model.optimizer.capitalize(),
@@ -111,6 +121,10 @@ def summary(settings: Settings) -> str:
         f"{', '.join(parts)}. {_who(model.lineup)} start from the same weights and see the same mini-batches. "
         f"{_difference(settings)}"
     )
+
+
+def _nonlinearity(one: Nonlinearity) -> str:
+    return {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}.get(one, str(one))
 
 
 def _initial_weights(initialization: Initialization, scale: float) -> str:

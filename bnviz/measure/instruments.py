@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -17,9 +16,6 @@ from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_grad
 from bnviz.models import Batch, Noise, Stack
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
-
-EVERY_STEP_UNTIL: Final = 20  # where every step is measured, accuracy with batch statistics is so only now and then
-BATCH_ACCURACY_STEPS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Instruments:
         path, standardised_path = self.drift.path
         return Readings(
             accuracy=self._accuracy.measure(stack) if with_accuracy else None,
-            batch_accuracy=self._batch_accuracy(stack, step) if with_accuracy else None,
+            batch_accuracy=self._batch_accuracy(stack) if with_accuracy else None,
             bands=activations.bands(inputs, self._units),
             quantiles=activations.quantiles(pooled),
             net_displacement=net,
@@ -86,12 +82,10 @@ class Instruments:
             dead=activations.dead(inputs, stack.model),
         )
 
-    def _batch_accuracy(self, stack: Stack, step: int) -> Floats | None:
-        """Only where networks with noise are among them, whose running statistics mislead them, and not after every
-        one of the first steps: it takes its time."""
+    def _batch_accuracy(self, stack: Stack) -> Floats | None:
+        """Only where networks with noise are among them, whose running statistics mislead them: it takes its time."""
         is_noisy = any(group.normalization.is_noisy for group in stack.groups)
-        is_worth_it = is_noisy and (step > EVERY_STEP_UNTIL or step % BATCH_ACCURACY_STEPS == 0)
-        return self._accuracy.measure_with_batch_statistics(stack) if is_worth_it else None
+        return self._accuracy.measure_with_batch_statistics(stack) if is_noisy else None
 
     def gradients(self, stack: Stack, step: int, hyper: HyperParams) -> list[NetworkGradient]:
         """The gradient of every weight matrix of every network on the 128 images."""

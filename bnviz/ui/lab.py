@@ -97,7 +97,7 @@ def open_lab(role: Role = Role.LAB) -> Lab:
             run, orders = the_engine.hub.get(run_id), the_engine.orders_of(run_id)
             is_mine = run.badge is Badge.RECORDED or the_engine.owner_of(run_id) == owner
             if st.query_params.get("run") != run_id:  # the visitor comes from another page
-                _show_run_in_link(run_id)
+                _show_run_in_link(role, run_id)
             return Lab(the_engine, owner, run, orders.settings if orders else run.settings, is_mine, orders, role)
         except BnvizError as error:
             notify(error.text)
@@ -129,7 +129,7 @@ def _read_link(role: Role) -> None:
     settings, notices = config.from_query(query, DEFAULTS[role])
     view, view_notices = config.view_from_query(query)
     state = st.session_state
-    run_id = query.get("run") or None
+    run_id = None if role is Role.UNTRAINED else query.get("run") or None
     is_settings_link = run_id is None and any(setting.key in query for setting in config.SETTINGS)
     _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
     if "view" not in state:
@@ -146,14 +146,19 @@ def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_p
         notify(error.text)
         return None
     _keep(role, run_id=run_id)
-    _show_run_in_link(run_id)
+    _show_run_in_link(role, run_id)
     if speed := st.session_state.get("speed"):  # chosen before there was a run
         the_engine.set_speed(run_id, owner, speed)
     return run_id
 
 
-def _show_run_in_link(run_id: str) -> None:
-    """From its first command on a run is in the page's address, so that a reload finds it again."""
+def _show_run_in_link(role: Role, run_id: str) -> None:
+    """From its first command on a run is in the page's address, so that a reload finds it again.
+
+    Untrained networks are found again by their settings.
+    """
+    if role is Role.UNTRAINED:
+        return
     kept = {key: value for key, value in st.query_params.items() if key in (*config.VIEW_KEYS, PART_KEY)}
     st.query_params.from_dict({"run": run_id} | kept)
 

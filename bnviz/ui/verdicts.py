@@ -11,6 +11,8 @@ from bnviz.ui.lab import Lab
 
 EVERY_SECONDS: Final = 2.0
 GUESSED: Final = "ics-relative"  # the measure that the guess is about
+WIDTHS: Final = (3, 5, 5)
+HEADINGS: Final = ("Question", "This run", "Reported elsewhere, for other networks and data")
 GUESSES: Final = {
     Direction.LOWER: "Less with BN",
     Direction.ALIKE: "About the same",
@@ -48,9 +50,11 @@ def _table(run_id: str, guess: Direction) -> None:
     found = verdicts(engine().hub.get(run_id))
     guessed = next(one for one in found if one.measure == GUESSED)
     st.markdown(_answer(guess, guessed))
+    for column, heading in zip(st.columns(WIDTHS, gap="medium"), HEADINGS, strict=True):
+        column.caption(heading)
     for one in found:
         question, reported = texts.title_and_body(f"verdict-{one.measure}")
-        left, middle, right = st.columns([3, 5, 5], gap="medium")
+        left, middle, right = st.columns(WIDTHS, gap="medium")
         left.markdown(f"**{question}**")
         middle.markdown(one.finding)
         right.markdown(reported)
@@ -58,7 +62,8 @@ def _table(run_id: str, guess: Direction) -> None:
 
 
 def _answer(guess: Direction, verdict: Verdict) -> str:
+    guessed = f"You guessed **{GUESSES[guess][0].lower()}{GUESSES[guess][1:]}**."
     if verdict.direction not in GUESSES:
-        return f"You guessed **{GUESSES[guess].lower()}**. So far this run does not say one thing: {verdict.finding}"
+        return f"{guessed} So far this run does not say one thing. {verdict.finding}"
     word = "So it is here" if verdict.direction is guess else "Here it is otherwise"
-    return f"You guessed **{GUESSES[guess].lower()}**. {word}: {verdict.finding}"
+    return f"{guessed} {word}. {verdict.finding}"

@@ -10,10 +10,15 @@ SHARE_SECONDS: Final = 3.0
 
 
 class Cadence:
-    """Asks for a measurement at an interval, and less often where measuring would eat the training."""
+    """Asks for a measurement at an interval, and less often where measuring would eat the training.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    Args:
+        seconds: the interval, from start to start.
+        most_share: of the time of the training thread.
+    """
+
+    def __init__(self, seconds: float, most_share: float = MOST_SHARE) -> None:
+        self._seconds, self._most_share = seconds, most_share
         self._next = float("-inf")
 
     def is_due(self, now: float) -> bool:
@@ -21,7 +26,7 @@ class Cadence:
 
     def measured(self, begun: float, ended: float, crowd: int) -> None:
         """A measurement was taken while `crowd` runs shared the thread."""
-        self._next = begun + max(self._seconds, (ended - begun) * max(crowd, 1) / MOST_SHARE)
+        self._next = begun + max(self._seconds, (ended - begun) * max(crowd, 1) / self._most_share)
 
 
 class Speedometer:

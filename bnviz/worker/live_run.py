@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each frame that is drawn
 ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
+SCHEDULED_ACCURACY_SHARE: Final = 0.5  # of the time, where one scheduled point follows the other
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
@@ -90,6 +91,7 @@ class LiveRun:
         self._measuring_seconds = 0.0  # of the present slice
         self._points_due = Cadence(POINT_SECONDS)
         self._accuracy_due = Cadence(ACCURACY_SECONDS)
+        self._scheduled_accuracy_due = Cadence(0.0, SCHEDULED_ACCURACY_SHARE)
         self._gradients_due = Cadence(GRADIENT_SECONDS)
         self._speedometer = Speedometer()
         self._contour: Iterator[Contour] | None = None
@@ -246,7 +248,8 @@ class LiveRun:
         """One thing after a step at most, so that no order waits for two."""
         now = self._clock()
         if trainer.is_due:
-            self._measure(trainer, crowd, is_scheduled=True)
+            with_accuracy = self._scheduled_accuracy_due.is_due(now)
+            self._measure(trainer, crowd, is_scheduled=True, with_accuracy=with_accuracy)
         elif self._points_due.is_due(now):
             self._measure(trainer, crowd, is_scheduled=False, with_accuracy=self._accuracy_due.is_due(now))
         elif self._gradients_due.is_due(now):
@@ -292,6 +295,7 @@ class LiveRun:
         if with_accuracy:
             self._measured_step = trainer.step_count
             self._accuracy_due.measured(begun, ended, crowd)
+            self._scheduled_accuracy_due.measured(begun, ended, crowd)
         self._report()
 
     def _measure_gradients(self, trainer: "Trainer", crowd: int) -> None:

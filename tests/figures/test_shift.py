@@ -156,7 +156,7 @@ def test_a_stopped_competitor_ends_in_a_cross_where_it_stopped() -> None:
     is_valid(spec)
     last = max(one.step for one in run.shift if one.step < 500)
     crosses = [one for one in shown(spec, mode="markers") if one["marker"].get("symbol") == "x"]
-    assert [one["x"].tolist() for one in crosses] == [[last]] * 3
+    assert [list(one["x"]) for one in crosses] == [[last]] * 3
     assert "×" in next(text for text in texts_of(spec, "end-label") if "without BN" in text)
 
 

@@ -121,7 +121,7 @@ def test_a_stopped_competitor_ends_where_it_stopped() -> None:
     of_plain = [line for line in lines(spec) if line["line"]["color"] == "@plain"]
     assert {float(line["x"][-1]) for line in of_plain} == {last}
     (cross,) = [one for one in shown(spec, mode="markers") if one["marker"].get("symbol") == "x"]
-    assert cross["x"].tolist() == [last]
+    assert list(cross["x"]) == [last]
 
 
 def test_the_finding_tells_the_ratio_of_each_measure() -> None:

@@ -1,0 +1,180 @@
+"""The pages on gradients and on covariate shift in a real browser."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.app_server import AppServer, running_app
+from tests.browser.test_lab import PATIENCE, drawn_step, main_button, pause, play_until, press, when
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+UNTRAINED = (
+    "untrained-histogram", "untrained-gradients", "untrained-activations", "untrained-predictions",
+    "untrained-jacobian", "untrained-loss",
+)  # fmt: skip
+TRAINING = ("gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance")
+SHIFT = (
+    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    with running_app(tmp_path_factory.mktemp("home")) as running:
+        yield running
+        assert "Traceback" not in running.log.read_text()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
+def opened(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.wait_for_selector("[data-chart] .main-svg")
+    return page
+
+
+def see_all(page: Page, names: tuple[str, ...], badge: str) -> None:
+    """Every chart is there, in order, drawn, with its badge."""
+    cards = page.locator("[data-chart]")
+    assert [cards.nth(i).get_attribute("data-chart") for i in range(cards.count())] == list(names)
+    for name in names:
+        card = page.locator(f'[data-chart="{name}"]')
+        card.scroll_into_view_if_needed()
+        expect(card).to_contain_text(badge)
+        expect(card.locator(".main-svg").first).to_be_visible()
+
+
+def is_measured(page: Page) -> None:
+    expect(page.locator(".bnviz-status-own")).to_contain_text(re.compile(r"^measured"), timeout=60_000)
+
+
+def test_a_link_to_a_page_is_inside_the_app_although_it_is_the_servers_first_request(
+    context: BrowserContext, server: AppServer
+) -> None:
+    page = opened(context, f"{server.url}/gradients")
+    for name in ("Live lab", "Gradients", "Covariate shift"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+def test_untrained_networks_are_measured_and_their_layers_looked_through_without_measuring_again(
+    context: BrowserContext, server: AppServer
+) -> None:
+    page = opened(context, f"{server.url}/gradients?depth=8")
+    is_measured(page)
+    see_all(page, UNTRAINED, "measured")
+    assert "run=" not in page.url
+    expect(page.locator('[data-chart="untrained-histogram"]')).to_contain_text("output layer")  # the nearest to 10
+    page.get_by_role("slider", name="Weight layer").press("ArrowLeft")
+    expect(page.locator('[data-chart="untrained-histogram"]')).to_contain_text("layer 8")
+    assert "ulayer=8" in page.url
+    is_measured(page)
+
+
+def test_networks_that_overflow_are_shown_as_such(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/gradients?depth=100&uscale=4")
+    is_measured(page)
+    for name in UNTRAINED:
+        card = page.locator(f'[data-chart="{name}"]')
+        card.scroll_into_view_if_needed()
+        expect(card).to_contain_text(re.compile("without BN overflows from layer 6\\d"))
+
+
+def test_what_would_take_too_long_is_refused_with_the_cost(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/gradients?depth=100")
+    slider = page.get_by_role("slider", name="Width").first
+    for _ in range(8):
+        slider.press("ArrowRight")
+        page.wait_for_timeout(150)
+    expect(page.locator(".stMain")).to_contain_text(re.compile(r"100 layers of \d+ would take about \d+ s"))
+
+
+def test_the_labs_run_is_looked_at_more_closely_and_scrubbed_back(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/gradients?part=training")
+    play_until(page, 200)
+    pause(page)
+    see_all(page, TRAINING, "measured")
+    layers = page.locator('[data-chart="gradient-layers"]')
+    layers.scroll_into_view_if_needed()
+    scrubber = layers.get_by_role("slider", name="Step")
+    scrubber.press("Home")
+    expect(layers).to_contain_text("step 0")
+    expect(page.locator('[data-chart="gradient-steps"]')).to_contain_text("step 0")
+    scrubber.press("End")
+    expect(layers.locator(".bnviz-scrubbed")).to_contain_text("the newest")
+    run_id = page.locator("[data-run-id]").get_attribute("data-run-id")
+    page.get_by_role("link", name="Live lab").click()
+    when(page, "id => document.querySelector('[data-run-id]')?.dataset.runId === id", run_id)
+    assert f"run={run_id}" in page.url
+
+
+def test_the_page_on_shift_begins_with_a_recording_of_all_its_charts(
+    context: BrowserContext, server: AppServer
+) -> None:
+    page = opened(context, f"{server.url}/shift")
+    see_all(page, SHIFT, "recorded")
+    assert drawn_step(page) == 1000
+
+
+def test_four_networks_train_and_the_shift_is_measured_live(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/shift")
+    press(page, "Less shift with BN?")
+    when(page, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) >= 60")
+    expect(page.locator(".bnviz-status")).to_contain_text("% measuring")
+    pause(page)
+    see_all(page, SHIFT, "measured")
+    card = page.locator('[data-chart="covariate-shift"]')
+    card.scroll_into_view_if_needed()
+    for measure in ("Relative", "Cosine", "Change"):
+        card.get_by_role("button", name=measure).click()
+        expect(card.get_by_role("button", name=measure)).to_have_attribute("aria-pressed", "true")
+    for label in ("noisy BN", "noise, no BN"):
+        expect(page.locator('[data-chart="accuracy"]')).to_contain_text(label)
+
+
+def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/shift")
+    main = page.locator(".stMain")
+    expect(main).not_to_contain_text("Does BN train faster?")
+    page.get_by_text("More with BN", exact=True).click()
+    expect(main).to_contain_text("You guessed more with BN")
+    expect(main).to_contain_text("Does BN train faster?")
+    expect(main).to_contain_text("Santurkar et al. 2018")
+
+
+@pytest.mark.parametrize("path", ["/gradients", "/gradients?part=training", "/shift"])
+def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppServer, path: str) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(server.url + path)
+    page.wait_for_selector("[data-chart] .main-svg")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("() => document.querySelector('.stMain').scrollWidth <= 390")
+
+
+@pytest.mark.parametrize("path", ["/gradients", "/gradients?part=training", "/shift"])
+def test_every_chart_of_the_pages_explains_itself(context: BrowserContext, server: AppServer, path: str) -> None:
+    page = opened(context, server.url + path)
+    cards = page.locator("[data-chart]")
+    for i in range(cards.count()):
+        cards.nth(i).scroll_into_view_if_needed()
+        cards.nth(i).get_by_role("button", name="About this chart").click()
+        expect(page.get_by_role("dialog")).to_contain_text("What to look for")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_run_that_plays_is_paused_by_its_button(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/shift")
+    play_until(page, 5)
+    pause(page)
+    expect(main_button(page)).to_contain_text("Play")
