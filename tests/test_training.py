@@ -244,6 +244,17 @@ def test_noisy_bn_trains_almost_as_bn_does_and_the_noise_alone_does_not_stop_the
     assert 0.4 < noise < 0.85
 
 
+def test_ten_layers_deep_noisy_bn_is_misled_by_its_running_statistics_and_not_by_the_batchs(mnist):
+    """SCIENCE, section 2: ReLU-10 at .03, .84 to .91 at inference against .93 with the statistics of the batch."""
+    settings = Settings().replace(
+        lineup="noisy", nonlinearity="relu", initialization="he", init_scale=1.0, hidden_layers=10, learning_rate=0.03
+    )
+    point = run(Trainer(settings, mnist), 1000).measure(is_scheduled=True)
+    noisy = 2
+    assert point.batch_accuracy[noisy] > 0.91
+    assert point.accuracy[noisy] < point.batch_accuracy[noisy] - 0.01
+
+
 def test_train_accuracy_is_the_mean_over_the_mini_batches_since_the_point_before(trainer):
     run(trainer, 4)
     first = trainer.measure(is_scheduled=True)

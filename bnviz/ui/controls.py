@@ -8,6 +8,7 @@ from bnviz import config
 from bnviz.config import BY_NAME, Choice, Device, Initialization, Lineup, Number, Setting
 from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
+from bnviz.ui import texts
 from bnviz.ui.lab import Lab, Role, show_value
 from bnviz.ui.presets import PRESETS, SHIFT_PRESETS, Preset
 
@@ -35,6 +36,9 @@ def _live(lab: Lab) -> None:
     if lab.settings.model.lineup is Lineup.NOISY:
         _pair(lab, "noise_mean", "noise_mean_spread")
         _pair(lab, "noise_scale", "noise_scale_spread")
+        title, body = texts.title_and_body("noisy-bn")
+        with st.popover(title, icon=":material/help:", width="stretch"):
+            st.markdown(body)
 
 
 def group_heading(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import html as html_text
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def table(run: Run) -> pa.Table:
     add("network", lambda m, k: history.competitors[k].label)
     add("compute_seconds", lambda m, k: float(history.compute_seconds[m, k]))
     add("loss_nats", lambda m, k: float(history.loss[m, k]))
+    add("train_accuracy", lambda m, k: float(history.train_accuracy[m, k]))
     add("test_accuracy", lambda m, k: float(history.accuracy[m, k]))
+    add("test_accuracy_batch_statistics", lambda m, k: float(history.batch_accuracy[m, k]))
     for name in (
         "net_displacement", "path_length", "standardised_net_displacement", "standardised_path_length",
         "saturated", "dead", "update_ratio",
@@ -65,13 +68,13 @@ def parquet(run: Run) -> bytes:
     return sink.getvalue()
 
 
-def html(run: Run, view: View) -> bytes:
-    """All charts on one page that needs no network."""
+def html(run: Run, view: View, names: Sequence[str]) -> bytes:
+    """These charts on one page that needs no network."""
     from plotly import io as plotly_io
 
     parts, is_first = [], True
-    for figure in figures.FIGURES.values():
-        spec = figures.for_export(figure(run, view), "light")
+    for name in names:
+        spec = figures.for_export(figures.FIGURES[name](run, view), "light")
         parts.append(plotly_io.to_html(spec, include_plotlyjs=is_first, full_html=False, validate=False))
         is_first = False
     settings = html_text.escape(str(config.to_json(run.settings)))

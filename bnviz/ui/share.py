@@ -7,7 +7,10 @@ import streamlit as st
 
 from bnviz import config
 from bnviz.ui import export
-from bnviz.ui.lab import Lab
+from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS
+from bnviz.ui.lab import Lab, Role
+
+EXPORTED = {Role.LAB: (*LAB_CHARTS, *GRADIENT_CHARTS), Role.SHIFT: SHIFT_CHARTS}
 
 
 @st.dialog("Share", width="medium")
@@ -25,7 +28,9 @@ def share(lab: Lab) -> None:
         st.download_button(
             "Measurements, Parquet", lambda: export.parquet(lab.run), f"{name}.parquet", "application/octet-stream"
         )
-        st.download_button("Charts, HTML", lambda: export.html(lab.run, lab.view), f"{name}.html", "text/html")
+        st.download_button(
+            "Charts, HTML", lambda: export.html(lab.run, lab.view, EXPORTED[lab.role]), f"{name}.html", "text/html"
+        )
         st.download_button(
             "Settings, JSON", json.dumps(config.to_json(lab.settings), indent=2), f"{name}.json", "application/json"
         )

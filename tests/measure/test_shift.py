@@ -124,6 +124,16 @@ def test_with_bn_it_is_smaller_in_the_relu_network_after_some_steps(mnist) -> No
     assert cosine[0, 3] < 0.5 < 0.8 < cosine[1, 3]
 
 
+def test_at_a_smaller_learning_rate_layer_2_says_the_opposite(mnist) -> None:
+    """SCIENCE, section 2: at .03 the sign flips in layer 2 and not in the others."""
+    settings = Settings().replace(
+        nonlinearity=Nonlinearity.RELU, initialization=Initialization.HE, init_scale=1.0, learning_rate=0.03
+    )
+    cosine = np.mean([one.cosine for one in shifts(settings, list(range(20, 101, 4)), mnist)], axis=0)
+    assert cosine[1, 1] < cosine[0, 1]
+    assert cosine[1, 3] > cosine[0, 3]
+
+
 def test_a_competitor_that_has_diverged_has_nan_and_the_others_are_measured(mnist) -> None:
     settings = Settings().replace(
         nonlinearity=Nonlinearity.RELU, initialization=Initialization.HE, init_scale=1.0, learning_rate=10.0
