@@ -19,19 +19,16 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear, one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
-from bnviz.config import TWINS, Connections, Normalization, UntrainedConfig
+from bnviz.config import TWINS, UntrainedConfig
 from bnviz.config.untrained import JACOBIAN_IMAGES, MOST_JACOBIAN_LAYERS, untrained_parts
 from bnviz.measure.gradients import NetworkGradient, gradient_record, norms_of
+from bnviz.measure.untrained_network import Parameters, UntrainedNetwork
 from bnviz.models.initialization import drawn_weights
-from bnviz.models.nonlinearities import NONLINEARITIES, NonlinearityPair
-from bnviz.models.normalizations import EPS
 from bnviz.records import RELATIVE_STEPS, SINGULAR_LEVELS, Floats, Gradients, Ints, Untrained
 
 ITEM_SECONDS: Final = 0.02  # estimated work between two items
-
-Parameters = tuple[Tensor, ...]  # of one layer: weights [n_out, n_in], bias or beta [n_out], and gamma [n_out] with BN
 
 
 def measure_untrained(config: UntrainedConfig, images: Tensor, labels: Tensor) -> Iterator[Untrained]:
@@ -65,99 +62,6 @@ def measure_untrained(config: UntrainedConfig, images: Tensor, labels: Tensor) -
     yield networks.record(1.0)
 
 
-class _Network:
-    """One of the twins: forward, backward and Jacobian of each layer.
-
-    Attributes:
-        parameters: of each layer from 1 on, as far as the weights have been drawn.
-    """
-
-    def __init__(self, config: UntrainedConfig, normalization: Normalization) -> None:
-        self._has_bn = normalization is Normalization.BATCH
-        self._is_residual = config.connections is Connections.RESIDUAL
-        self._nonlinearity = NONLINEARITIES[config.nonlinearity]
-        self._output = config.depth + 1
-        self.parameters: list[Parameters] = []
-
-    def add_layer(self, weight: Tensor) -> None:
-        """weight: [n_out, n_in]."""
-        shift, gain = weight.new_zeros(len(weight)), weight.new_ones(len(weight))
-        is_normalized = self._has_bn and len(self.parameters) + 1 < self._output
-        self.parameters.append((weight, shift, gain) if is_normalized else (weight, shift))
-
-    def forward(self, layer: int, u: Tensor, parameters: Parameters) -> Tensor:
-        """What a layer makes of its inputs u with these parameters: [m, n_in] to [m, n_out]."""
-        weight, shift, *gain = parameters
-        x = linear(u, weight)
-        if gain:
-            x = gain[0] * _batch_normalized(x)[0]
-        if layer == self._output:
-            return x + shift
-        outputs: Tensor = _Nonlinear.apply(x + shift, self._nonlinearity)  # type: ignore[no-untyped-call]
-        return u + outputs if self._skips(layer) else outputs
-
-    def backward(self, layer: int, u: Tensor, delta: Tensor) -> tuple[Tensor, Parameters]:
-        """dl/du [m, n_in] and dl/d(parameters of the layer) from `delta`, dl/d(its outputs) [m, n_out].
-
-        The layer is computed a second time, so that nothing but its inputs has to be kept until here.
-        """
-        with torch.inference_mode(False), torch.enable_grad():
-            leaves = [one.clone().requires_grad_() for one in (u, *self.parameters[layer - 1])]
-            outputs = self.forward(layer, leaves[0], tuple(leaves[1:]))
-            d_u, *gradient = torch.autograd.grad(outputs, leaves, delta.clone())
-        return d_u, tuple(gradient)
-
-    def jacobians(self, layer: int, u: Tensor) -> Tensor:
-        """d(outputs of a hidden layer) / d(its inputs u), both of the same image, of the first i images: [i, n, n].
-
-        With BN the image has its own share in the batch's statistics: for one unit
-            d xh_i / d x_i = (1 - 1/m - xh_i²/m) / sqrt(var + eps)
-        so that the Jacobian is a diagonal matrix times W, and the identity added to it where the layer is skipped.
-        """
-        weight, shift, *gain = self.parameters[layer - 1]
-        x, slope = linear(u, weight), torch.ones_like(u)
-        if gain:
-            x, inverse_std = _batch_normalized(x)
-            slope = gain[0] * inverse_std * (1 - (1 + x.square()) / len(x))
-            x = gain[0] * x
-        z, outputs = x + shift, torch.empty_like(x)
-        self._nonlinearity.forward(z, out=outputs)
-        self._nonlinearity.backward(slope, z, outputs)
-        jacobians = slope[:JACOBIAN_IMAGES, :, None] * weight
-        if self._skips(layer):
-            jacobians.diagonal(dim1=1, dim2=2).add_(1)
-        return jacobians
-
-    def _skips(self, layer: int) -> bool:
-        """Whether a layer's inputs are added to its outputs; the first one has another number of inputs."""
-        return self._is_residual and 1 < layer < self._output
-
-
-def _batch_normalized(x: Tensor) -> tuple[Tensor, Tensor]:
-    """xh [m, n] and 1 / sqrt(var + eps) [n] of x [m, n], Ioffe & Szegedy 2015, Algorithm 1."""
-    variance, mean = torch.var_mean(x, dim=0, correction=0)
-    inverse_std = (variance + EPS).rsqrt()
-    return (x - mean) * inverse_std, inverse_std
-
-
-class _Nonlinear(torch.autograd.Function):
-    """The nonlinearities of the trained networks, for autograd."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, pair: NonlinearityPair) -> Tensor:
-        u = torch.empty_like(z)
-        pair.forward(z, out=u)
-        ctx.pair = pair
-        ctx.save_for_backward(z, u)
-        return u
-
-    @staticmethod
-    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, None]:
-        delta = delta.clone()
-        ctx.pair.backward(delta, *ctx.saved_tensors)
-        return delta, None
-
-
 class _Measuring:
     """The twins and what is known of them so far.
 
@@ -166,7 +70,7 @@ class _Measuring:
 
     def __init__(self, config: UntrainedConfig, images: Tensor, labels: Tensor) -> None:
         self._config, self._images, self._labels = config, images, labels
-        self._networks = [_Network(config, twin.normalization) for twin in TWINS]
+        self._networks = [UntrainedNetwork(config, twin.normalization) for twin in TWINS]
         self._inputs: list[list[Tensor]] = [[] for _ in self._networks]  # of each layer, output layer included
         self._delta: list[Tensor] = []  # dl/d(logits) of each network
         self._gradient: list[list[Parameters]] = [[] for _ in self._networks]
@@ -312,7 +216,7 @@ def _network_gradient(weight: Tensor, gradient: Tensor) -> NetworkGradient:
     """Of one weight matrix, as a network of a single layer."""
     if not gradient.isfinite().all():
         gradient = torch.full_like(gradient, torch.nan)
-    norms = norms_of(gradient[None], weight[None]).cpu().numpy()  # [3, 1]
+    norms = norms_of(gradient.T[None], weight.T[None]).cpu().numpy()  # [3, 1]
     return NetworkGradient([gradient.flatten().cpu().numpy()], *norms)
 
 

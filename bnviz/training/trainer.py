@@ -1,23 +1,20 @@
-"""Lock-step training, one step at a time."""
+"""The trainer: K competitors, one step at a time."""
 
 import math
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz import data
 from bnviz.config import (
     NOISE_SETTINGS,
     Competitor,
     Device,
     Directions,
     HyperParams,
-    Measure,
     ModelConfig,
     Settings,
     lineup,
@@ -36,44 +33,22 @@ from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimi
 from bnviz.models.captured import captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
-    SERIES,
     STEP_SIZES,
     Condition,
     Contour,
     Floats,
     Gradients,
     Health,
-    HistoryBuilder,
     Ints,
-    Phase,
     Point,
-    Run,
     Shift,
     Smoothness,
-    Status,
-    appended,
     kept_units,
     measure_shapes,
 )
+from bnviz.training import schedule
 
-DENSE_STEPS: Final = 20  # measured one by one
-POINTS_A_DECADE: Final = 30
-DENSE_SMOOTHNESS_STEPS: Final = 5
-SMOOTHNESS_INTERVAL: Final = 50  # steps; Santurkar et al. 2018 leave theirs open
 CONTOUR_IMAGES: Final = 512
-
-
-def is_scheduled(step: int) -> bool:
-    """Whether the fixed schedule measures at this step: every one up to 20, then about 30 a decade of steps."""
-    if step <= DENSE_STEPS:
-        return True
-    index = round(POINTS_A_DECADE * math.log10(step / DENSE_STEPS))
-    return step == round(DENSE_STEPS * 10 ** (index / POINTS_A_DECADE))
-
-
-def shift_interval(matrices: int) -> int:
-    """Steps between two measurements of the covariate shift: what one costs grows with the square of the depth."""
-    return 25 * math.ceil(matrices / 6)
 
 
 def device_of(device: Device) -> torch.device:
@@ -169,7 +144,7 @@ class Trainer:
     @property
     def is_due(self) -> bool:
         """Whether the schedule wants a measurement at this step."""
-        return is_scheduled(self.step_count)
+        return schedule.is_scheduled(self.step_count)
 
     @torch.inference_mode()  # without autograd's bookkeeping, which takes a twentieth of a step
     def step(self, hyper: HyperParams) -> None:
@@ -321,12 +296,12 @@ class Trainer:
     @property
     def is_shift_due(self) -> bool:
         """Whether the covariate shift is to be measured at this step, where it is asked for."""
-        return self.step_count <= DENSE_STEPS or self.step_count % shift_interval(len(self.units) + 1) == 0
+        return schedule.is_shift_due(self.step_count, len(self.units) + 1)
 
     @property
     def is_smoothness_due(self) -> bool:
         """Whether the smoothness is to be measured at this step, where it is asked for."""
-        return self.step_count <= DENSE_SMOOTHNESS_STEPS or self.step_count % SMOOTHNESS_INTERVAL == 0
+        return schedule.is_smoothness_due(self.step_count)
 
     @torch.inference_mode()
     def shift(self) -> Shift:
@@ -504,52 +479,3 @@ class Trainer:
         previous = np.stack([tensors[f"{competitor}/drift_previous"].numpy() for competitor in names])
         path = np.stack([tensors[f"{competitor}/drift_path"].numpy() for competitor in names], axis=1)
         self._instruments.drift.resume(previous, path)
-
-
-def train(
-    settings: Settings,
-    steps: int,
-    competitors: Sequence[Competitor] | None = None,
-    mnist: Mnist | None = None,
-    on_point: Callable[[Point], None] | None = None,
-    measures: Collection[Measure] = (),
-) -> Run:
-    """Train without the app: `steps` lock-steps, measured on the schedule and at the end.
-
-    `mnist` is the shipped one unless given; `on_point` is called with every point as it is measured. The run that comes
-    back is whole: history, gradients at the start and now, the contour at the last step, and the `measures` asked for.
-    """
-    trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
-    history = HistoryBuilder(trainer.competitors, trainer.units)
-    series: dict[str, tuple[Any, ...]] = dict.fromkeys(SERIES, ())
-
-    def add(name: str, record: Any) -> None:
-        series[name] = appended(series[name], record, SERIES[name])
-
-    def measure(is_last: bool) -> None:
-        if trainer.is_due or is_last:
-            point = trainer.measure(trainer.is_due)
-            history.append(point)
-            if on_point is not None:
-                on_point(point)
-        if trainer.step_count == 0 or is_last or (Measure.GRADIENTS in measures and trainer.is_due):
-            add("gradients", trainer.gradients())
-        if Measure.SHIFT in measures and trainer.is_shift_due:
-            add("shift", trainer.shift())
-        if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
-            add("smoothness", trainer.smoothness())
-
-    measure(is_last=steps == 0)
-    while trainer.step_count < steps and not trainer.is_finished:
-        trainer.step(settings.hyper)
-        measure(is_last=trainer.step_count == steps or trainer.is_finished)
-    *_, contour = trainer.contour(Directions.PATHS)
-    phase = Phase.STOPPED if trainer.is_finished else Phase.PAUSED
-    run = Run(
-        run_id="local",
-        settings=settings,
-        status=Status(phase, 0, trainer.step_count, 0.0, trainer.device_name, trainer.health),
-        history=history.history(),
-        contour=contour,
-    )
-    return run.replace(**series)
