@@ -5,11 +5,12 @@ import streamlit as st
 from bnviz.config import Measure
 from bnviz.ui.charts import GRADIENT_CHARTS, UNTRAINED_CHARTS, charts
 from bnviz.ui.controls import adjust
+from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
-from bnviz.ui.lab import measure, open_lab
+from bnviz.ui.lab import Role, keep_in_link, measure, open_lab
 from bnviz.ui.parts import pick_part
 from bnviz.ui.pickers import pick_view
-from bnviz.ui.transport import transport
+from bnviz.ui.transport import present_button, transport
 from bnviz.ui.untrained import adjust_untrained, examples, open_untrained, pick_untrained_layer
 
 PARTS = {"untrained": "Before training", "training": "During training"}
@@ -17,19 +18,24 @@ PARTS = {"untrained": "Before training", "training": "During training"}
 
 def gradients_page() -> None:
     st.title("Gradients")
-    if pick_part(PARTS) == "untrained":
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="parts"):
+        part = pick_part(PARTS)
+        about("gradients")
+    if part == "untrained":
         untrained_part()
     else:
         training_part()
 
 
 def untrained_part() -> None:
+    keep_in_link(Role.LAB)
     lab = open_untrained()
     adjust_untrained()
     show_notices()
     with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
-        examples()
+        examples(lab)
         pick_untrained_layer(lab)
+        present_button()
     charts(lab, UNTRAINED_CHARTS)
 
 
@@ -43,4 +49,4 @@ def training_part() -> None:
     charts(lab, GRADIENT_CHARTS)
 
 
-framed(gradients_page)
+framed(gradients_page, has_parts=True)

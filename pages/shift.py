@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from bnviz.config import Measure
 from bnviz.ui.charts import SHIFT_CHARTS, charts
 from bnviz.ui.controls import adjust, try_this
 from bnviz.ui.frame import framed, show_notices
-from bnviz.ui.lab import Role, measure, open_lab
+from bnviz.ui.lab import MEASURED, Role, measure, open_lab
 from bnviz.ui.pickers import pick_view
 from bnviz.ui.transport import transport
 from bnviz.ui.verdicts import predict, show_verdicts
@@ -15,7 +14,7 @@ from bnviz.ui.verdicts import predict, show_verdicts
 def shift_page() -> None:
     st.title("Does BN reduce covariate shift?")
     lab = open_lab(Role.SHIFT)
-    measure(lab, [Measure.SHIFT, Measure.SMOOTHNESS])
+    measure(lab, MEASURED[lab.role])
     adjust(lab)
     transport(lab)
     show_notices()

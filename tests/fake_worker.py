@@ -138,12 +138,12 @@ class FakeTrainer:
     def is_smoothness_due(self) -> bool:
         return self.step_count % 50 == 0
 
-    def shift(self) -> Shift:
+    def shift(self, hyper: HyperParams | None = None) -> Shift:
         self._take(self.costs.shift)
         one = np.ones((len(TWINS), self.settings.model.hidden_layers + 1))
         return Shift(self.step_count, one, one, one)
 
-    def smoothness(self) -> Smoothness:
+    def smoothness(self, hyper: HyperParams | None = None) -> Smoothness:
         self._take(self.costs.shift)
         one, many = np.ones(len(TWINS)), np.ones((len(TWINS), len(STEP_SIZES)))
         return Smoothness(self.step_count, one, one, many, many, many)

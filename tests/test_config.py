@@ -150,7 +150,7 @@ def test_an_engine_call_can_ask_for_nothing_the_slider_could_not(value: object) 
 def test_the_products_of_settings_are_bounded_with_the_cost_named() -> None:
     with pytest.raises(ConfigError, match=r"20 layers of 512 at batch 1024 would take about \d+ ms"):
         Settings(ModelConfig(hidden_layers=20, width=512), HyperParams(batch_size=1024))
-    with pytest.raises(ConfigError, match=r"adam would need \d+ MB a checkpoint"):
+    with pytest.raises(ConfigError, match=r"Adam and 2 networks would need \d+ MB a checkpoint"):
         Settings(ModelConfig(hidden_layers=3, width=512, optimizer=Optimizer.ADAM), HyperParams(batch_size=2))
 
 

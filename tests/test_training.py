@@ -286,6 +286,41 @@ def test_step_0_has_no_loss_and_no_update_yet_and_has_not_drifted(trainer):
     assert not point.path_length.any()
 
 
+def test_a_scheduled_point_measured_again_with_its_accuracy_stays_one_and_walks_no_further(mnist):
+    trainer, once = run(Trainer(SMALL, mnist), 5), run(Trainer(SMALL, mnist), 5)
+    for one in (trainer, once):
+        one.measure(is_scheduled=True, with_accuracy=False)
+        run(one, 3)
+    first = trainer.measure(is_scheduled=True, with_accuracy=False)
+    again = trainer.measure(is_scheduled=False)
+    assert again.is_scheduled
+    assert np.isfinite(again.accuracy).all()
+    np.testing.assert_array_equal(again.path_length, first.path_length)
+    assert_same_point(again, once.measure(is_scheduled=True))
+
+
+def test_late_in_a_run_the_loss_is_a_mean_over_its_last_twentieth_however_close_the_points(mnist):
+    trainer = run(Trainer(SMALL, mnist), 400)
+    trainer.measure(is_scheduled=False)
+    run(trainer, 40)
+    wide = trainer.measure(is_scheduled=False).loss
+    trainer.step(SMALL.hyper)
+    one_later = trainer.measure(is_scheduled=False).loss
+    assert np.abs(one_later - wide).max() < 0.02  # a single mini-batch of 60 scatters by several tenths
+    assert not np.array_equal(one_later, wide)
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on_and_begins_its_means_anew(mnist):
+    trainer = run(Trainer(SMALL, mnist), 30)
+    tensors = trainer.checkpoint()
+    for name in ("means", "noise_at_start"):
+        del tensors[name]
+    tensors |= {"loss_sum": torch.zeros(2), "loss_steps": torch.zeros(()), "mean_loss": torch.zeros(2)}
+    resumed = run(Trainer.resume(SMALL, mnist, tensors), 5)
+    assert_same_state(run(trainer, 5), resumed, without=("means",))
+    assert np.isfinite(resumed.measure(is_scheduled=True).loss).all()
+
+
 def test_loss_is_the_mean_over_the_mini_batches_since_the_point_before(mnist):
     losses = []
     single = Trainer(SMALL, mnist)

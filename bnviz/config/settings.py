@@ -70,6 +70,17 @@ def checkpoint_bytes(settings: Settings, competitors: int | None = None) -> int:
     return 4 * (competitors or len(lineup(model))) * ((1 + optimizer_state) * weight_count(model) + inputs)
 
 
+def _remembers(settings: Settings) -> bool:
+    """Whether the optimizer keeps something of every weight."""
+    return settings.model.optimizer is Optimizer.ADAM or settings.hyper.momentum > 0
+
+
+def _named(settings: Settings) -> str:
+    name = "Adam" if settings.model.optimizer is Optimizer.ADAM else "SGD"
+    competitors = len(lineup(settings.model))
+    return f"{name} and {competitors} networks"
+
+
 def check_cost(settings: Settings) -> None:
     """Refuse what would be too slow to watch or too large to keep; the text names the cost and a remedy."""
     model, hyper = settings.model, settings.hyper
@@ -83,6 +94,7 @@ def check_cost(settings: Settings) -> None:
     size = checkpoint_bytes(settings)
     if size > MOST_CHECKPOINT_BYTES:
         raise ConfigError(
-            f"{shape} with {model.optimizer} would need {size / 1e6:.0f} MB a checkpoint, more than "
-            f"{MOST_CHECKPOINT_BYTES / 1e6:.0f}: choose fewer layers, a smaller width, or SGD without momentum."
+            f"{shape} with {_named(settings)} would need {size / 1e6:.0f} MB a checkpoint, more than "
+            f"{MOST_CHECKPOINT_BYTES / 1e6:.0f}: choose fewer layers or a smaller width"
+            + (", or SGD without momentum." if _remembers(settings) else ".")
         )

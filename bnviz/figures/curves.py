@@ -91,7 +91,8 @@ def loss(run: Run, view: View) -> Spec:
         "Training loss, log scale",
         _first_reached(run, view, history.loss, LOSS_MARKS, _is_at_most, lambda mark: f"{mark:g}"),
         _alt(run, "Training loss in nats", history.loss, number),
-        "Cross-entropy in nats, mean over the mini-batches since the point before; BN with each batch's statistics.",
+        "Cross-entropy in nats, mean over the mini-batches since the point before and at least over the last twentieth "
+        "of the run; BN with each batch's statistics.",
     )
     axis = value_axis("x", low, high, type="log", tickformat=",.6~g", nticks=_most_ticks(low, high))
     return _curves(run, view, "loss", words, measure, axis)

@@ -87,7 +87,7 @@ class Scale:
 
 def covariate_shift(run: Run, view: View) -> Spec:
     """How each layer's gradient changes by the update of the layers below it: single steps and a running median."""
-    measure = view.shift_measure
+    run, measure = run.until_accuracy, view.shift_measure
     steps, values = series_of(run.shift, str(measure), len(run.competitors))
     if not run.shift:
         values = np.empty((0, len(run.competitors), run.settings.model.hidden_layers + 1))

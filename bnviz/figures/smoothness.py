@@ -40,6 +40,7 @@ class _Panel:
 
 def smoothness(run: Run, view: View) -> Spec:
     """Range of the loss, change of the gradient and effective smoothness along the gradient, over time."""
+    run = run.until_accuracy
     count = len(run.competitors)
     steps, loss = series_of(run.smoothness, "loss_along", count)
     change = series_of(run.smoothness, "gradient_change", count)[1]
@@ -148,7 +149,9 @@ def _labels(run: Run, time: Timeline, panel: _Panel, index: int) -> list[dict[st
     labels = []
     for k, (one, value) in enumerate(zip(run.competitors, newest, strict=True)):
         if np.isfinite(value):
-            text = f"<b>{'× ' if is_diverged(run, k) else ''}{number(value)}</b><br>{swatch_of(one)} {one.label}"
+            beyond = "over " if value >= panel.scale.high else "below " if value <= panel.scale.low else ""
+            shown = f"{'× ' if is_diverged(run, k) else ''}{beyond}{number(value)}"
+            text = f"<b>{shown}</b><br>{swatch_of(one)} {one.label}"
             labels.append(EndLabel(text, time.end * INSIDE, panel.scale.at(value), panel.scale.place(value)))
     return end_labels(labels, number_of(index))
 

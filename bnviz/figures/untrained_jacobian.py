@@ -138,7 +138,16 @@ def _bands(k: int, layers: Floats, values: Floats, scale: Scale) -> list[dict[st
     for level in ENDS:
         series[level]["line"]["width"] = THIN_WIDTH
     series[MEDIAN]["line"]["width"] = RUN_WIDTH
-    return [*traces, *[series[level] for level in ENDS], series[MEDIAN]]
+    return [*traces, *[series[level] for level in ENDS], *([series[MEDIAN]] if _has_median(values, scale) else [])]
+
+
+def _has_median(values: Floats, scale: Scale) -> bool:
+    """Where about half of the values are 0, as with ReLU, the median jumps between 0 and the others: it says nothing.
+
+    values: [j, q]
+    """
+    median = values[:, MEDIAN]
+    return not bool((median[np.isfinite(median)] < scale.low).any())
 
 
 def _level(k: int, layers: Floats, values: Floats, level: int, scale: Scale) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def _growth(untrained: Untrained) -> str:
     told = ", ".join(
         f"{{{TWINS[k].name}}} **× {number(factors[k], 3)}** {name}" for k, name in zip(known, names, strict=True)
     )
-    return f"Before any training, {layers}. Toward the input the gradient changes from layer to layer by {told}."
+    return f"Before any training, {layers}: from layer to layer toward the input the gradient changes by {told}."
 
 
 def _overflow(untrained: Untrained) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bnviz.config import Normalization
 from bnviz.figures.numbers import number, percent, rough_percent, whole
-from bnviz.figures.words import has_data, health_of, last_finite, spoken, weight_layer
+from bnviz.figures.words import has_data, health_of, is_diverged, last_finite, spoken, weight_layer
 from bnviz.records import Condition, Floats, Run
 
 MEASURES: Final = (
@@ -31,6 +31,7 @@ MEASURES: Final = (
 )
 FEWEST: Final = 5  # paired measurements: fewer decide nothing
 AGREEING: Final = 2 / 3  # share of them that must lie on one side
+HUGE: Final = 1e6  # a factor beyond this is told as such
 ALIKE_FACTOR: Final = 1.1
 ALIKE_COSINE: Final = 0.02
 FEWEST_IN_PART: Final = 3  # measurements before a turn, and after it
@@ -182,14 +183,17 @@ def measured(run: Run, measure: str) -> tuple[Floats, Floats]:
     if measure.startswith("ics-"):
         return series_of(run.shift, measure.removeprefix("ics-"), count)
     if measure in _FIELDS:
-        # At step 0 nothing has moved; an early point weighs as much as a late one, though they lie denser.
+        # At step 0 nothing has moved.
         moved: Floats = getattr(run.history, _FIELDS[measure])[1:]
         return run.history.step[1:], moved.astype(np.float64)
     field = {"loss-range": "loss_along", "gradient-change": "gradient_change", "beta": "beta"}[measure]
     steps, along = series_of(run.smoothness, field, count)
     highest = along.max(axis=2, keepdims=True)
+    if measure != "loss-range":
+        return steps, highest
     with np.errstate(invalid="ignore"):
-        return steps, highest - along.min(axis=2, keepdims=True) if measure == "loss-range" else highest
+        span = highest - along.min(axis=2, keepdims=True)
+    return steps, np.where(np.isposinf(highest), np.inf, span)
 
 
 def series_of(records: Sequence[Any], field: str, competitors: int) -> tuple[Floats, Floats]:
@@ -201,30 +205,51 @@ def series_of(records: Sequence[Any], field: str, competitors: int) -> tuple[Flo
 
 
 def _compare(layer: int, steps: Floats, bn: Floats, plain: Floats, is_difference: bool) -> Comparison:
-    """Paired: only steps at which both are known, and not both 0 or both infinite. bn, plain: [m]"""
+    """Paired: only steps at which both are known and, where they are divided, positive. bn, plain: [m]
+
+    What overflows counts as larger than anything that does not. What is 0, as a change too small for float32, says
+    nothing of a ratio.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         sides = bn - plain if is_difference else np.log(bn) - np.log(plain)
-    known = ~np.isnan(sides)
+    known = ~np.isnan(sides) if is_difference else ~np.isnan(sides) & (bn > 0) & (plain > 0)
     sides, steps = sides[known], steps[known]
     if not len(sides):
         return Comparison(layer, Part(math.nan, is_difference))
+    weights = weights_of(steps)
     return Comparison(
         layer=layer,
-        whole=_part(sides, is_difference),
-        share=float((np.sign(sides) == np.sign(_middle(sides))).mean()),
+        whole=_part(sides, weights, is_difference),
+        share=float(weights[np.sign(sides) == np.sign(_middle(sides, weights))].sum()),
         count=len(sides),
         steps=(int(steps[0]), int(steps[-1])),
         turn=_turn(steps, sides, is_difference),
     )
 
 
-def _part(sides: Floats, is_difference: bool) -> Part:
-    middle = _middle(sides)
-    return Part(middle if is_difference else math.exp(min(middle, 700.0)), is_difference)
+def weights_of(steps: Floats) -> Floats:
+    """For what share of the steps each measurement stands. [n]
+
+    The first steps are measured one by one: without weights half a dozen of them would outvote all that follows.
+    """
+    if len(steps) < 2:
+        return np.ones(len(steps))
+    gaps = np.diff(steps)
+    reach = (np.concatenate([gaps[:1], gaps]) + np.concatenate([gaps, gaps[-1:]])) / 2
+    weights: Floats = reach / reach.sum()
+    return weights
+
+
+def _part(sides: Floats, weights: Floats, is_difference: bool) -> Part:
+    middle = _middle(sides, weights)
+    return Part(middle if is_difference else math.exp(min(max(middle, -700.0), 700.0)), is_difference)
 
 
 def _turn(steps: Floats, sides: Floats, is_difference: bool) -> Turn | None:
-    """The best place to cut the measurements in two that say different things. steps, sides: [n]"""
+    """The best place to cut the measurements in two that say different things. steps, sides: [n]
+
+    Here each measurement counts the same, so that how a run began is told.
+    """
     count = len(sides)
     if count < 2 * FEWEST:
         return None
@@ -240,16 +265,17 @@ def _turn(steps: Floats, sides: Floats, is_difference: bool) -> Turn | None:
         for share in [(fits[before, cuts] + fits[after, -1] - fits[after, cuts]) / count]
     ]
     share, cut = max(found)
-    turn = Turn(int(steps[cut - 1]), _part(sides[:cut], is_difference), _part(sides[cut:], is_difference))
+    before, after = (_part(one, np.ones(len(one)), is_difference) for one in (sides[:cut], sides[cut:]))
+    turn = Turn(int(steps[cut - 1]), before, after)
     is_clear = share >= TURNING and share >= float(fits[:, -1].max()) / count + GAIN
     return turn if is_clear and turn.before.direction is not turn.after.direction else None
 
 
-def _middle(values: Floats) -> float:
-    """The median; between two infinite values of one sign it is that infinity. values: [n], n > 0"""
-    ordered = np.sort(values)
-    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
-    return low if low == high else (low + high) / 2 if math.isfinite(low) and math.isfinite(high) else low
+def _middle(values: Floats, weights: Floats) -> float:
+    """The weighted median. values, weights: [n], n > 0"""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order[int(np.searchsorted(reached, reached[-1] / 2))]])
 
 
 def _overall(directions: Sequence[Direction]) -> Direction:
@@ -272,12 +298,16 @@ def _of_measure(run: Run, measure: str, twins: Twins) -> Verdict:
         return Verdict(measure, "Not measured yet in both networks.", Direction.UNDECIDED, (0, 0))
     steps = min(one.steps[0] for one in counted), max(one.steps[1] for one in counted)
     if most < FEWEST:
+        ended = [one for k, one in enumerate(run.competitors) if k in (twins.plain, twins.bn) and is_diverged(run, k)]
         text = f"Too early to say: {whole(most)} of the {FEWEST} measurements that a verdict takes."
+        if ended:
+            names = " and ".join(spoken(one) for one in ended)
+            text = f"The network {names} diverged before the {FEWEST} measurements that a verdict takes."
         return Verdict(measure, text, Direction.UNDECIDED, steps)
     direction = _overall([one.direction for one in counted])
     bn, plain = spoken(run.competitors[twins.bn]), spoken(run.competitors[twins.plain])
     told = f"{bn[0].upper()}{bn[1:]}, against {plain}: {_told(run, counted)}."
-    parts = [told, _over(counted, steps), _opening(run, counted), _stall(run, measure, twins)]
+    parts = [told, _over(counted, steps), _opening(run, counted), _stall(run, measure, twins, direction)]
     return Verdict(measure, " ".join(part for part in parts if part), direction, steps)
 
 
@@ -321,7 +351,7 @@ def _by_how_much(parts: Sequence[Part]) -> str:
     if not all(one.direction in (Direction.LOWER, Direction.HIGHER) for one in parts):
         return ""
     sizes = sorted(_size(one) for one in parts)
-    texts = list(dict.fromkeys(number(size) if size < math.inf else "infinity" for size in (sizes[0], sizes[-1])))
+    texts = list(dict.fromkeys(number(size) if size < HUGE else "over 10⁶" for size in (sizes[0], sizes[-1])))
     if parts[0].is_difference:
         return f" by {' to '.join(texts)}"
     return f" by a factor of {texts[0]}" if len(texts) == 1 else f" by factors of {' to '.join(texts)}"
@@ -359,8 +389,8 @@ def _opening(run: Run, found: Sequence[Comparison]) -> str:
     return f"But {', '.join(parts)}." if parts else ""
 
 
-def _stall(run: Run, measure: str, twins: Twins) -> str:
-    """What little movement means where a network does not learn."""
+def _stall(run: Run, measure: str, twins: Twins, direction: Direction) -> str:
+    """What little movement, or much of it, means where a network does not learn."""
     if measure not in _FIELDS:
         return ""
     idle = [k for k in (twins.plain, twins.bn) if _hardly_learns(run, k)]
@@ -370,6 +400,9 @@ def _stall(run: Run, measure: str, twins: Twins) -> str:
         f"{spoken(run.competitors[k])} ({rough_percent(last_finite(run.history.accuracy[:, k]))} test accuracy)"
         for k in idle
     )
+    moves_more = {Direction.LOWER: twins.plain, Direction.HIGHER: twins.bn}.get(direction)
+    if moves_more in idle:
+        return f"But nothing is learnt yet {names}: there the inputs move without learning anything."
     return f"But nothing is learnt yet {names}: a network that stands still does not drift."
 
 
@@ -384,9 +417,8 @@ def ratio_text(one: Part) -> str:
     """Such as "÷ 3.2", "× 40"; of a cosine "−0.10"."""
     if one.is_difference:
         return f"{'+' if one.ratio >= 0 else ''}{number(one.ratio)}"
-    if one.ratio < 1:
-        return "÷ ∞" if one.ratio == 0 else f"÷ {number(1 / one.ratio)}"
-    return f"× {number(one.ratio)}" if one.ratio < 1e300 else "× ∞"
+    sign, size = ("÷", _size(one)) if one.ratio < 1 else ("×", one.ratio)
+    return f"{sign} {number(size)}" if size < HUGE else f"{sign} over 10⁶"
 
 
 def layers_of(run: Run, layers: Sequence[int]) -> str:

@@ -102,7 +102,8 @@ def _fall(run: Run, k: int) -> str:
     if np.fmax.reduce(accuracy) - last_finite(accuracy) < FALL:
         return ""
     best = int(np.nanargmax(accuracy))
-    return f"accuracy fell from {rough_percent(float(accuracy[best]))} at step {whole(run.history.step[best])}"
+    highest, when = rough_percent(float(accuracy[best])), whole(run.history.step[best])
+    return f"accuracy has fallen from its best, {highest} at step {when}"
 
 
 def _dead_units(run: Run, k: int) -> str:

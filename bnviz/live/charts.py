@@ -10,7 +10,7 @@ import numpy as np
 
 from bnviz.config import View
 from bnviz.live.frames import PackedChart, Spec, pack
-from bnviz.records import Run
+from bnviz.records import Phase, Run
 
 Figure = Callable[[Run, View], Spec]
 
@@ -51,6 +51,12 @@ def _accuracy(run: Run) -> tuple[Any, ...]:
     return newest, measured.size, run.status.health, run.interventions, run.ghost and run.ghost.label
 
 
+def _shift(run: Run) -> tuple[Any, ...]:
+    """Measured many times a second while the run plays, and dear to draw: then as often as the accuracy."""
+    is_playing = run.status.phase is Phase.PLAYING
+    return (*_accuracy(run), is_playing or (run.shift[-1:], run.smoothness[-1:]))
+
+
 def _untrained(run: Run) -> tuple[Any, ...]:
     return (run.untrained,)
 
@@ -60,6 +66,8 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "accuracy": _accuracy,
     "density": _accuracy,
     "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
+    "covariate-shift": _shift,
+    "smoothness": _shift,
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),
     "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),

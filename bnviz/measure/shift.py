@@ -34,7 +34,7 @@ def covariate_shift(
     updated, mixed = rehearsal.batch, rehearsal.mixed
     rehearsal.after.forward(updated)
     gradients = [*rehearsal.gradient.weights[:-1], rehearsal.gradient.padded_weights[-1]]
-    nothing_below = torch.tensor([[0.0], [0.0], [1.0]], device=stack.device).expand(3, len(stack))
+    nothing_below = torch.tensor([[0.0], [0.0], [1.0]], dtype=torch.float64, device=stack.device).expand(3, len(stack))
     readings = [nothing_below]
     for layer in range(1, len(gradients)):
         mixed.hidden[layer - 1].u.copy_(updated.hidden[layer - 1].u)
@@ -49,6 +49,7 @@ def covariate_shift(
 
 def _compared(gradient: Tensor, changed: Tensor) -> Tensor:
     """The three measures, [3, K], of two gradients [K, n_in, n_out]."""
-    g, h = gradient.flatten(1), changed.flatten(1)
+    g, h = gradient.flatten(1).double(), changed.flatten(1).double()  # squares of small gradients are lost in float32
     change, norm = (g - h).norm(dim=1), g.norm(dim=1)
-    return torch.stack([change, change / norm, (g * h).sum(dim=1) / (norm * h.norm(dim=1))])
+    cosine = (g * h).sum(dim=1) / (norm * h.norm(dim=1))
+    return torch.stack([change, change / norm, cosine.clamp(-1, 1)])

@@ -38,7 +38,8 @@ def along_gradient(stack: Stack, rehearsal: Rehearsal, hyper: HyperParams) -> Al
         torch.addcmul(start, gradient, rates, value=-size, out=probe.parameters.flat)
         rehearsal.differentiate(probe)
         losses.append(rehearsal.batch.loss.nan_to_num(nan=torch.inf, posinf=torch.inf))
-        changes.append((gradient - rehearsal.gradient.flat).norm(dim=1))
+        change = (gradient - rehearsal.gradient.flat).norm(dim=1)
+        changes.append(torch.where(losses[-1].isinf(), torch.inf, change))  # where the loss overflows, so does this
     change = torch.stack(changes, dim=1)
     distance = rates * torch.tensor(STEP_SIZES, dtype=rates.dtype, device=rates.device) * norm[:, None]
     parts = (rates[:, 0], loss, torch.stack(losses, dim=1), change, change / distance)

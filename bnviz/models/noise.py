@@ -12,6 +12,7 @@ r_sigma is read as a standard deviation; the paper does not say.
 
 from enum import IntEnum
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +37,8 @@ class Noise:
     def draw(self, noise: Tensor, step: int, hyper: HyperParams, batch: Batch = Batch.TRAINING) -> None:
         """Fill `noise`, [2, l, 1, b, p]: the factors s and the shifts m of every hidden layer, the same for all
         networks."""
-        self._generator.manual_seed((self._seed * 2 + batch) * 1_000_000_007 + step)  # a step count stays below that
+        # Mixed, since torch's generator takes 32 bits: else seed 0 at step t drew the numbers of seed t's weights.
+        self._generator.manual_seed(int(np.random.SeedSequence((self._seed, batch, step)).generate_state(1)[0]))
         drawn = noise if noise.device.type == "cpu" else torch.empty_like(noise, device="cpu")
         factors, shifts = drawn
         a_unit = torch.rand(2, factors.shape[0], 1, 1, factors.shape[-1], generator=self._generator)

@@ -24,8 +24,8 @@ class Point:
     images: int  # seen so far by each competitor
     is_scheduled: bool  # on the fixed schedule of steps; only these lengthen the drift path
     compute_seconds: Floats  # [k] each competitor's own forward, backward and update, so far
-    loss: Floats  # [k] training loss in nats, mean over the mini-batches since the point before
-    train_accuracy: Floats  # [k] in [0, 1], mean over the mini-batches since the point before
+    loss: Floats  # [k] training loss in nats, mean since the point before and at least over the last 1/20 of the run
+    train_accuracy: Floats  # [k] in [0, 1], mean over the same mini-batches
     accuracy: Floats  # [k] on the 10,000 test images, running statistics, in [0, 1]; all NaN where not measured
     batch_accuracy: Floats  # [k] the same with the statistics of each 1,000 test images; NaN in a run without noise
     bands: Floats  # [k, l, u, 3] BAND_LEVELS over the probe, of each unit kept

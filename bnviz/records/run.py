@@ -74,7 +74,12 @@ class Run:
     def until_accuracy(self) -> "Run":
         """The run up to its newest test accuracy, for charts that need not follow every point between two of them."""
         measured = np.flatnonzero(self.history.has_accuracy)
-        return self.replace(history=self.history.first(int(measured[-1]) + 1 if measured.size else 1))
+        history = self.history.first(int(measured[-1]) + 1 if measured.size else 1)
+        last = history.step[-1] if len(history) else 0
+        shift = tuple(one for one in self.shift if one.step <= last)
+        return self.replace(
+            history=history, shift=shift, smoothness=tuple(s for s in self.smoothness if s.step <= last)
+        )
 
     @property
     def is_about_untrained(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from bnviz.config import Settings, lineup
+from bnviz.config import lineup
 from bnviz.errors import BnvizError, EngineError, RunError
 from bnviz.records import Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
@@ -88,12 +88,13 @@ class Dispatcher:
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    async def create(self, owner: str, settings: Settings, is_playing: bool) -> str:
+    async def create(self, owner: str, orders: Orders) -> str:
+        settings = orders.settings
         self._make_room_for(owner)
         if len(self._queue) >= self._limits.runs_waiting:
             raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
         run_id = secrets.token_urlsafe(16)
-        awake = Awake(run_id, owner, Orders(0, settings, is_playing))
+        awake = Awake(run_id, owner, orders)
         status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in lineup(settings.model)), self._trouble)
         self._hub.open(run_id, settings, status)
         self._owners[run_id] = owner
@@ -162,7 +163,7 @@ class Dispatcher:
             if run_id not in self._awake:  # nobody was faster
                 self._make_room_for(owner)
                 self._hub.put(saved.run)
-                orders = Orders(saved.run.status.generation, saved.run.settings)
+                orders = Orders(saved.run.status.generation, saved.run.settings, measures=saved.measures)
                 self._take_in(Awake(run_id, owner, orders, saved.checkpoint))
         return self._awake[run_id]
 
@@ -335,7 +336,7 @@ class Dispatcher:
         awake.saved_at = time.monotonic()
         try:
             async with self._disk:
-                await asyncio.to_thread(self._store.save, Saved(run, awake.owner, checkpoint))
+                await asyncio.to_thread(self._store.save, Saved(run, awake.owner, checkpoint, awake.orders.measures))
         except RunError as error:
             logger.warning("%s", error.text)
             self._hub.set_notice(awake.run_id, error.text)

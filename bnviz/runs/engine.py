@@ -113,10 +113,10 @@ class Engine:
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    def create(self, owner: str, settings: Settings, is_playing: bool = False) -> str:
-        """A new run at step 0; its id is unguessable: whoever has it may watch."""
-        settings = _checked(settings)
-        return self._answer(self._running.create(owner, settings, is_playing))
+    def create(self, owner: str, settings: Settings, is_playing: bool = False, measures: Iterable[Measure] = ()) -> str:
+        """A new run at step 0; its id is unguessable: whoever has it may watch. See `measure` for the measures."""
+        orders = Orders(0, _checked(settings), is_playing, measures=frozenset(Measure(one) for one in measures))
+        return self._answer(self._running.create(owner, orders))
 
     def play(self, run_id: str, owner: str) -> None:
         self._command(run_id, owner, lambda orders: replace(orders, is_playing=True))

@@ -20,7 +20,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from bnviz import config
-from bnviz.config import Competitor, Directions, Normalization
+from bnviz.config import Competitor, Directions, Measure, Normalization
 from bnviz.errors import ConfigError, RunError
 from bnviz.records import (
     GHOST_MEASURES,
@@ -59,11 +59,12 @@ def default_home() -> Path:
 
 @dataclass(frozen=True)
 class Saved:
-    """A run on disk: its records, whose it is, and where it can go on from."""
+    """A run on disk: its records, whose it is, where it can go on from, and what is measured besides."""
 
     run: Run
     owner: str
     checkpoint: Checkpoint | None
+    measures: frozenset[Measure] = frozenset()
 
 
 class Store:
@@ -152,6 +153,7 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "run_id": run.run_id,
         "owner": saved.owner,
+        "measures": sorted(saved.measures),
         "files": dict(names),
         "checkpoint": None if checkpoint is None else [checkpoint.generation, checkpoint.step],
         "settings": config.to_json(run.settings),
@@ -192,7 +194,8 @@ def _read(folder: Path) -> Saved:
         run = _run_without_arrays(manifest)
     with _reading(history_path) as path, path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         run = _with_arrays(run, {name: arrays[name] for name in arrays.files}, manifest["ghost"])
-    return Saved(run, str(manifest["owner"]), _checkpoint(folder, manifest))
+    measures = frozenset(Measure(one) for one in manifest.get("measures", ()))
+    return Saved(run, str(manifest["owner"]), _checkpoint(folder, manifest), measures)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ from bnviz.records import (
     measure_shapes,
 )
 from bnviz.training import schedule
+from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
 
@@ -117,8 +118,7 @@ class Trainer:
         self._stopped: dict[int, dict[str, Tensor]] = {}  # weights of the diverged, as they were
         self._health = [Health() for _ in range(count)]
         self._watches = [ChanceWatch() for _ in range(count)]
-        self._sums, self._sum_steps = np.zeros((2, count)), 0  # of loss and of accuracy, since the point before
-        self._means: Floats = np.full((2, count), np.nan)
+        self._means = Means(count)
         self._update_ratio: Floats = np.full((count, model.hidden_layers + 1), np.nan)  # as resumed from
         self._point: Point | None = None
         self._has_accuracy = False  # the newest point
@@ -162,13 +162,13 @@ class Trainer:
             batch, losses, accuracies = self._forward(index)
         self.step_count += 1
         self.images_seen += hyper.batch_size
-        self._sum_steps += 1
+        self._means.step()
         if not self._training:
             return
         self._update(batch, hyper)
         self._last = batch
         for k, loss, accuracy in zip(self._training, losses, accuracies, strict=True):
-            self._sums[:, k] += loss, accuracy
+            self._means.add(k, loss, accuracy)
             self._watch(k, accuracy * hyper.batch_size, hyper.batch_size)
 
     def _forward(self, index: Tensor) -> tuple[Activations, list[float], list[float]]:
@@ -239,18 +239,18 @@ class Trainer:
         """
         if self._point is not None and self._is_enough(self._point, is_scheduled, with_accuracy):
             return self._point
-        if self._sum_steps:
-            self._means = np.full_like(self._means, np.nan)
-            self._means[:, self._training] = (self._sums / self._sum_steps)[:, self._training]
-            self._sums, self._sum_steps = np.zeros_like(self._sums), 0
-        if is_scheduled:
+        # One that was scheduled stays so when it is measured again with its accuracy; its path is not lengthened twice.
+        was_scheduled = self._point is not None and self._point.step == self.step_count and self._point.is_scheduled
+        is_new = is_scheduled and not was_scheduled
+        loss, train_accuracy = (self._spread(row[self._training], "loss") for row in self._means.read())
+        if is_new:
             self._compute_time.rehearse(
                 self.step_count, self._training, self._stack, self._optimizer, self._last, self.settings.hyper
             )
         readings: dict[str, Floats] = {}
         if not self.is_finished:
             with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
-                readings = vars(self._read(is_scheduled, with_accuracy))
+                readings = vars(self._read(is_new, with_accuracy))
         names = set(measure_shapes(1, 1, 1)) - {
             "step",
             "images",
@@ -263,12 +263,12 @@ class Trainer:
         self._point = Point(
             step=self.step_count,
             images=self.images_seen,
-            is_scheduled=is_scheduled,
+            is_scheduled=is_scheduled or was_scheduled,
             compute_seconds=self._spread(
                 self._compute_time.seconds(self.step_count)[self._training], "compute_seconds"
             ),
-            loss=self._means[0],
-            train_accuracy=self._means[1],
+            loss=loss,
+            train_accuracy=train_accuracy,
             update_ratio=self._latest_update_ratio(),
             **measures,
         )
@@ -304,30 +304,31 @@ class Trainer:
         return schedule.is_smoothness_due(self.step_count)
 
     @torch.inference_mode()
-    def shift(self) -> Shift:
-        """Internal covariate shift by the update that comes next, with the hyper-parameters that were last used."""
+    def shift(self, hyper: HyperParams | None = None) -> Shift:
+        """Internal covariate shift by the update that comes next, with these hyper-parameters or those last used."""
         values = np.full((3, len(self.competitors), len(self.units) + 1), np.nan)
         if not self.is_finished:
-            rehearsal = self._rehearse()
-            found = covariate_shift(self._stack, self._optimizer, rehearsal, self.settings.hyper)
+            hyper = hyper or self.settings.hyper
+            found = covariate_shift(self._stack, self._optimizer, self._rehearse(hyper), hyper)
             values[:, self._training] = np.stack(found)
         return Shift(self.step_count, *values)
 
     @torch.inference_mode()
-    def smoothness(self) -> Smoothness:
+    def smoothness(self, hyper: HyperParams | None = None) -> Smoothness:
         """The loss and its gradient along the gradient, on the mini-batch that comes next."""
         count, sizes = len(self.competitors), len(STEP_SIZES)
         values: dict[str, Floats] = {name: np.full(count, np.nan) for name in ("learning_rate", "loss")}
         values |= {name: np.full((count, sizes), np.nan) for name in ("loss_along", "gradient_change", "beta")}
         if not self.is_finished:
-            found = along_gradient(self._stack, self._rehearse(), self.settings.hyper)
+            hyper = hyper or self.settings.hyper
+            found = along_gradient(self._stack, self._rehearse(hyper), hyper)
             for name, value in values.items():
                 value[self._training] = getattr(found, name)
         return Smoothness(self.step_count, **values)
 
-    def _rehearse(self) -> Rehearsal:
+    def _rehearse(self, hyper: HyperParams) -> Rehearsal:
         """The next mini-batch, and the noise that goes with it, where training does not see them."""
-        hyper, rehearsal = self.settings.hyper, self._rehearsal
+        rehearsal = self._rehearsal
         if rehearsal is None or not rehearsal.fits(self._stack, hyper.batch_size):
             rehearsal = self._rehearsal = Rehearsal(self._stack, hyper.batch_size)
         batch = rehearsal.batch
@@ -398,12 +399,10 @@ class Trainer:
             "epoch": self._batches.epoch,
             "position": self._batches.position,
             "optimizer_count": self._optimizer.count,
-            "sum_steps": self._sum_steps,
         }
         tensors = {name: torch.tensor(float(number), dtype=torch.float64) for name, number in numbers.items()}
         arrays = {
-            "sums": self._sums,
-            "means": self._means,
+            "means": self._means.state(),
             "compute_time": self._compute_time.state(),
             "update_ratio": self._latest_update_ratio(),
             "noise_at_start": np.array([getattr(self._noise_at_start, name) for name in NOISE_SETTINGS]),
@@ -447,11 +446,13 @@ class Trainer:
         self.step_count, self.images_seen = int(tensors["step"]), int(tensors["images_seen"])
         epoch, position = int(tensors["epoch"]), int(tensors["position"])
         self._batches = Batches(self.settings.model.seed, len(self._images), epoch, position)
-        self._sums, self._sum_steps = tensors["sums"].numpy().copy(), int(tensors["sum_steps"])
-        self._means, self._update_ratio = tensors["means"].numpy(), tensors["update_ratio"].numpy()
+        if "loss_sum" not in tensors:  # saved by an earlier version: the means begin anew
+            self._means.restore(tensors["means"].numpy())
+        self._update_ratio = tensors["update_ratio"].numpy()
         self._compute_time.restore(tensors["compute_time"].numpy())
-        at_start = dict(zip(NOISE_SETTINGS, tensors["noise_at_start"].tolist(), strict=True))
-        self._noise_at_start = replace(self.settings.hyper, **at_start)
+        if "noise_at_start" in tensors:
+            at_start = dict(zip(NOISE_SETTINGS, tensors["noise_at_start"].tolist(), strict=True))
+            self._noise_at_start = replace(self.settings.hyper, **at_start)
         self._instruments.restart_drift(self._stack, self._noise_at_start)
         for k, competitor in enumerate(self.competitors):
             self._health[k] = health_from_tensor(tensors[f"{competitor.name}/health"])

@@ -14,3 +14,11 @@ def explain(name: str) -> None:
         st.markdown(body)
 
     show()
+
+
+def about(page: str) -> None:
+    """What a page asks and where to look first, behind a button."""
+    title, body = texts.title_and_body(f"page-{page}")
+    with st.popover("About this page", icon=":material/help:"):
+        st.markdown(f"**{title}**")
+        st.markdown(body)

@@ -9,13 +9,16 @@ import streamlit as st
 
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
+from bnviz.ui.lab import PART_KEY
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
 
 
-def framed(page: Callable[[], None]) -> None:
-    """Draw a page; an error shows its text, and never a traceback."""
+def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
+    """Draw a page; an error shows its text, and never a traceback. A page without parts takes them out of its link."""
+    if not has_parts and PART_KEY in st.query_params:
+        del st.query_params[PART_KEY]
     st.html(ASSETS / "style.css")
     if st.session_state.get("is_present"):
         st.html(ASSETS / "present.css")
@@ -29,6 +32,10 @@ def framed(page: Callable[[], None]) -> None:
 
 
 def show_notices() -> None:
-    """What went wrong or fell back, since the last command."""
+    """What went wrong or fell back, since the last command; once also where a page that is scrolled down shows it."""
+    told: list[str] = st.session_state.get("told", [])
     for notice in commands.notices():
         st.warning(notice)
+        if notice not in told:
+            st.toast(notice, icon=":material/warning:")
+    st.session_state.told = list(commands.notices())

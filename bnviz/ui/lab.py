@@ -33,6 +33,8 @@ DEFAULTS: Final = {
     Role.SHIFT: Settings().replace(lineup=Lineup.NOISY),
     Role.UNTRAINED: Settings(),
 }
+# What a role's runs measure from their first step on, besides what every run measures.
+MEASURED: Final = {Role.LAB: (), Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS), Role.UNTRAINED: ()}
 RECORDED: Final = {Role.LAB: "lab", Role.SHIFT: "shift", Role.UNTRAINED: "lab"}
 
 
@@ -105,6 +107,14 @@ def open_lab(role: Role = Role.LAB) -> Lab:
     return Lab(the_engine, owner, recorded_run(the_engine.hub, RECORDED[role]), settings, role=role)
 
 
+def keep_in_link(role: Role) -> None:
+    """Have the page's address name the visitor's run of this role although the page shows another one just now."""
+    if _own(role, "settings") is None:
+        _read_link(role)
+    if (run_id := _own(role, "run_id")) is not None and st.query_params.get("run") != run_id:
+        _show_run_in_link(role, run_id)
+
+
 def owner_of_page() -> str:
     """The visitor's cookie; where there is none (cookies refused), a name for this session alone."""
     cookie = st.context.cookies.get(COOKIE)
@@ -141,7 +151,7 @@ def _read_link(role: Role) -> None:
 
 def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
     try:
-        run_id = the_engine.create(owner, settings, is_playing)
+        run_id = the_engine.create(owner, settings, is_playing, MEASURED[role])
     except BnvizError as error:
         notify(error.text)
         return None
@@ -255,6 +265,16 @@ def measure(lab: Lab, measures: Iterable[Measure]) -> None:
 
 def dismiss_ghost(lab: Lab) -> None:
     lab.engine.dismiss_ghost(lab.run.run_id, lab.owner)
+
+
+def take_over(lab: Lab, run_id: str | None) -> None:
+    """Show a run that this visitor has had before, if it is still there."""
+    if run_id is not None:
+        try:
+            lab.engine.hub.get(run_id)
+        except BnvizError:
+            return
+        _keep(lab.role, run_id=run_id)
 
 
 def start_own(lab: Lab) -> None:

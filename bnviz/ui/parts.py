@@ -1,23 +1,32 @@
 """The parts of a page that has several, one of them shown at a time; the choice is in the page's address."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import streamlit as st
 
-from bnviz.ui.lab import PART_KEY
+from bnviz.ui.lab import PART_KEY, show_value
+
+_CHOSEN: Final = "part-chosen"  # kept from page to page, as the state of a widget is not
+_IN_LINK: Final = "part-in-link"  # as we wrote it last: another one is the visitor's, with the browser's Back
 
 
 def pick_part(parts: Mapping[str, str]) -> str:
     """The key of the part that is shown; `parts` are the labels by key, the first is shown at first."""
-    first, key = next(iter(parts)), f"part-{'-'.join(parts)}"
-    if key not in st.session_state:
-        asked = st.query_params.get(PART_KEY)
-        st.session_state[key] = asked if asked in parts else first
+    state, asked = st.session_state, st.query_params.get(PART_KEY)
+    if asked in parts and asked != state.get(_IN_LINK):
+        state[_CHOSEN] = asked
+    part = str(state.setdefault(_CHOSEN, next(iter(parts))))
+    show_value("part", part)
     st.segmented_control(
-        "Part of the page", list(parts), format_func=parts.__getitem__, key=key, label_visibility="collapsed",
-        required=True,
+        "Part of the page", list(parts), format_func=parts.__getitem__, key="part", label_visibility="collapsed",
+        required=True, on_change=_picked,
     )  # fmt: skip
-    part = str(st.session_state[key] or first)
-    if st.query_params.get(PART_KEY) != part:
+    if asked != part:
         st.query_params[PART_KEY] = part
+    state[_IN_LINK] = part
     return part
+
+
+def _picked() -> None:
+    st.session_state[_CHOSEN] = st.session_state.part

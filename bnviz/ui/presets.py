@@ -80,26 +80,26 @@ SHIFT_PRESETS: Final = (
     ),
     Preset(
         "More shift with BN",
-        "More shift with BN?",
+        "More shift?",
         "Sigmoids from Glorot weights at learning rate 0.5. Compare the covariate shift of layers 2 and 3 in the first "
         "steps with who learns faster.",
         _FOUR.replace(initialization=Initialization.GLOROT, init_scale=1.0),
     ),
     Preset(
         "Less shift with BN",
-        "Less shift with BN?",
+        "Less shift?",
         "ReLU from He weights at learning rate 0.1. Single steps scatter: look at the steps from 20 on.",
         _FOUR_RELU,
     ),
     Preset(
         "A smaller learning rate",
-        "A smaller rate",
+        "Smaller rate",
         "The same ReLU network at learning rate 0.03. Does layer 2 still say the same?",
         _FOUR_RELU.replace(learning_rate=0.03),
     ),
     Preset(
         "Noise that ought to hurt",
-        "Noise that ought to hurt",
+        "Noise",
         "Learning rate 0.1: noisy BN's inputs are less stable than anybody's. Does it train the worse for it?",
         _FOUR.replace(learning_rate=0.1),
     ),

@@ -35,7 +35,7 @@ def transport(lab: Lab) -> None:
             _speed(lab)
             if st.button("Share", key="share", icon=":material/link:", help="Links and downloads."):
                 share(lab)
-            _present(lab)
+            present_button()
 
 
 def _play_or_pause(lab: Lab) -> None:
@@ -114,11 +114,13 @@ def _speed_chosen(lab: Lab) -> None:
     commands.command(commands.set_speed, lab, st.session_state.speed or None)
 
 
-def _present(lab: Lab) -> None:
+def present_button() -> None:
+    """Larger type and fewer controls, and back."""
+    is_presenting = bool(st.session_state.get("is_present"))
     st.button(
-        "Leave" if lab.is_presenting else "Present",
+        "Leave" if is_presenting else "Present",
         key="present",
-        icon=":material/fullscreen_exit:" if lab.is_presenting else ":material/fullscreen:",
+        icon=":material/fullscreen_exit:" if is_presenting else ":material/fullscreen:",
         help="Larger type, fewer controls. Key: P",
         on_click=_toggle_present,
     )

@@ -20,6 +20,8 @@ from bnviz.ui import lab as commands
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, Role, keep_view, open_lab, show_value
 
+MOST_CARRIERS: Final = 1000
+_CARRIERS: dict[str, str] = {}  # a visitor's run that carries the measurements, by its owner
 _STATE: Final = "untrained-config"
 _SETTINGS: Final = {setting.name: setting for setting in UNTRAINED_SETTINGS}
 
@@ -31,6 +33,7 @@ class Example:
     chip: str
     sentence: str
     config: UntrainedConfig
+    layer: int = 10  # to look at first
 
 
 EXAMPLES: Final = (
@@ -50,6 +53,7 @@ EXAMPLES: Final = (
         UntrainedConfig(
             depth=10, nonlinearity=Nonlinearity.SIGMOID, initialization=Initialization.GAUSSIAN, init_scale=0.1
         ),
+        layer=1,
     ),
     Example(
         "50 layers",
@@ -94,8 +98,16 @@ def chosen() -> UntrainedConfig:
 
 
 def _begin(lab: Lab) -> Lab:
-    commands.start_own(lab)
-    return open_lab(Role.UNTRAINED)
+    """The run that carries this visitor's measurements, found again after a reload; else a new one."""
+    commands.take_over(lab, _CARRIERS.get(lab.owner))
+    found = open_lab(Role.UNTRAINED)
+    if found.is_recorded:
+        commands.start_own(lab)
+        found = open_lab(Role.UNTRAINED)
+    _CARRIERS[lab.owner] = found.run.run_id
+    while len(_CARRIERS) > MOST_CARRIERS:
+        del _CARRIERS[next(iter(_CARRIERS))]
+    return found
 
 
 def _read_link() -> None:
@@ -127,6 +139,9 @@ def adjust_untrained() -> None:
                 with column:
                     _widget(_SETTINGS[name])
         _widget(_SETTINGS["init_scale"])
+        example = next((one for one in EXAMPLES if one.config == chosen()), None)
+        if example is not None:
+            st.caption(example.sentence)
         seconds = config.untrained_seconds(chosen())
         st.caption(f"About {seconds:.1f} of at most {MOST_UNTRAINED_SECONDS:.0f} s to measure.")
 
@@ -148,7 +163,7 @@ def _choose(changes: dict[str, Any]) -> None:
     st.session_state[_STATE] = replace(chosen(), **changes)
 
 
-def examples() -> None:
+def examples(lab: Lab) -> None:
     """A row of chips: each chooses other networks."""
     with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
         st.markdown("Try this", width="content")
@@ -158,12 +173,13 @@ def examples() -> None:
                 key=f"example-{example.chip}",
                 help=example.sentence,
                 on_click=commands.command,
-                args=(_take, example.config),
+                args=(_take, lab, example),
             )
 
 
-def _take(wanted: UntrainedConfig) -> None:
-    st.session_state[_STATE] = wanted
+def _take(lab: Lab, example: Example) -> None:
+    st.session_state[_STATE] = example.config
+    keep_view(replace(lab.view, untrained_layer=example.layer))
 
 
 def pick_untrained_layer(lab: Lab) -> None:

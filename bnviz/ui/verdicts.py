@@ -4,66 +4,93 @@ from typing import Final
 
 import streamlit as st
 
-from bnviz.figures.verdicts import Direction, Verdict, verdicts
+from bnviz.figures.verdicts import Direction, verdicts
 from bnviz.runs.engine import engine
 from bnviz.ui import texts
-from bnviz.ui.lab import Lab
+from bnviz.ui.explain import about
+from bnviz.ui.lab import Lab, show_value
 
 EVERY_SECONDS: Final = 2.0
 GUESSED: Final = "ics-relative"  # the measure that the guess is about
 WIDTHS: Final = (3, 5, 5)
 HEADINGS: Final = ("Question", "This run", "Reported elsewhere, for other networks and data")
 GUESSES: Final = {
-    Direction.LOWER: "Less with BN",
+    Direction.LOWER: "Less",
     Direction.ALIKE: "About the same",
-    Direction.HIGHER: "More with BN",
+    Direction.HIGHER: "More",
+}
+WORDS: Final = {
+    Direction.LOWER: "Lower with BN",
+    Direction.HIGHER: "Higher with BN",
+    Direction.ALIKE: "About the same",
+    Direction.MIXED: "It depends on layer or step",
+    Direction.UNDECIDED: "Undecided",
 }
 
 
 def predict(lab: Lab) -> None:
-    """Ask for a guess; each generation of a run is a new question."""
+    """Ask for a guess, each generation of a run anew, and answer it in one line."""
+    key = f"guess-{lab.run.run_id}-{lab.run.status.generation}"
+    show_value(key, _guess(lab))
     with st.container(horizontal=True, key="predict", vertical_alignment="center", gap=8):
+        about("shift")
         st.markdown(
-            "Your guess: how much does each layer's gradient shift under the updates below it?", width="content"
+            "Your guess: with BN, do the updates of the layers below change a layer's gradient", width="content"
         )
         st.segmented_control(
-            "Your guess", list(GUESSES), format_func=GUESSES.__getitem__, key=_key(lab), label_visibility="collapsed"
-        )
+            "Your guess", list(GUESSES), format_func=GUESSES.__getitem__, key=key, label_visibility="collapsed",
+            on_change=_guessed, args=(lab, key),
+        )  # fmt: skip
+    if (guess := _guess(lab)) is not None:
+        st.fragment(_answer, run_every=_refresh(lab))(lab.run.run_id, guess)
 
 
 def show_verdicts(lab: Lab) -> None:
-    """What this run says, once there is a guess; refreshed while it plays."""
+    """What this run says of every measure, once there is a guess; refreshed while it plays."""
     st.subheader("What this run says", anchor=False)
-    if (guess := st.session_state.get(_key(lab))) is None:
+    if _guess(lab) is None:
         st.caption("Make your guess above the charts first: then the verdicts of this run are shown here.")
         return
-    run_id, refresh = lab.run.run_id, EVERY_SECONDS if lab.is_playing else None
-    st.fragment(_table, run_every=refresh)(run_id, guess)
+    st.fragment(_table, run_every=_refresh(lab))(lab.run.run_id)
 
 
-def _key(lab: Lab) -> str:
-    return f"guess-{lab.run.run_id}-{lab.run.status.generation}"
+def _refresh(lab: Lab) -> float | None:
+    return EVERY_SECONDS if lab.is_playing else None
 
 
-def _table(run_id: str, guess: Direction) -> None:
+def _guess(lab: Lab) -> Direction | None:
+    """The visitor's guess on this generation of the run, kept from page to page."""
+    guesses: dict[tuple[str, int], Direction] = st.session_state.setdefault("guesses", {})
+    return guesses.get((lab.run.run_id, lab.run.status.generation))
+
+
+def _guessed(lab: Lab, key: str) -> None:
+    st.session_state.setdefault("guesses", {})[lab.run.run_id, lab.run.status.generation] = st.session_state[key]
+
+
+def _table(run_id: str) -> None:
     """One row a measure: the question, this run's answer, and what was reported elsewhere."""
     found = verdicts(engine().hub.get(run_id))
-    guessed = next(one for one in found if one.measure == GUESSED)
-    st.markdown(_answer(guess, guessed))
     for column, heading in zip(st.columns(WIDTHS, gap="medium"), HEADINGS, strict=True):
         column.caption(heading)
     for one in found:
         question, reported = texts.title_and_body(f"verdict-{one.measure}")
         left, middle, right = st.columns(WIDTHS, gap="medium")
         left.markdown(f"**{question}**")
-        middle.markdown(one.finding)
+        middle.markdown(f"**{WORDS[one.direction]}.** {one.finding}")
         right.markdown(reported)
     st.markdown(texts.title_and_body("shift-honesty")[1])
 
 
-def _answer(guess: Direction, verdict: Verdict) -> str:
-    guessed = f"You guessed **{GUESSES[guess][0].lower()}{GUESSES[guess][1:]}**."
-    if verdict.direction not in GUESSES:
-        return f"{guessed} So far this run does not say one thing. {verdict.finding}"
-    word = "So it is here" if verdict.direction is guess else "Here it is otherwise"
-    return f"{guessed} {word}. {verdict.finding}"
+def _answer(run_id: str, guess: Direction) -> None:
+    """Whether this run says what was guessed, in a line."""
+    found = {one.measure: one for one in verdicts(engine().hub.get(run_id))}
+    if GUESSED not in found:
+        return
+    verdict = found[GUESSED]
+    said = f"You guessed **{GUESSES[guess].lower()}**."
+    if verdict.direction is guess:
+        text = f"{said} So it is in this run, so far."
+    else:
+        text = f"{said} In this run, so far: **{GUESSES.get(verdict.direction, WORDS[verdict.direction]).lower()}**."
+    st.markdown(f"{text} The verdicts on every measure, with their numbers, stand below the charts.")

@@ -120,6 +120,9 @@ class LiveRun:
             self._contour_at = self._clock()
         if self._trainer is not None:
             self._change_hyper(self._trainer.step_count, before.settings.hyper)
+        if orders.settings.hyper != before.settings.hyper:  # the update that comes next is another
+            self._shift_step = self._smoothness_step = -1
+            self._is_at_rest &= not self.orders.measures
         if orders.settings != before.settings:
             self.outbox.tell(settings=orders.settings)
         self._play() if orders.is_playing else self._pause()
@@ -270,13 +273,13 @@ class LiveRun:
     def _measure_shift(self, trainer: "Trainer") -> None:
         if self._shift_step != trainer.step_count:
             with self._timing():
-                self.outbox.add(shift=trainer.shift())
+                self.outbox.add(shift=trainer.shift(self.orders.settings.hyper))
             self._shift_step = trainer.step_count
 
     def _measure_smoothness(self, trainer: "Trainer") -> None:
         if self._smoothness_step != trainer.step_count:
             with self._timing():
-                self.outbox.add(smoothness=trainer.smoothness())
+                self.outbox.add(smoothness=trainer.smoothness(self.orders.settings.hyper))
             self._smoothness_step = trainer.step_count
 
     @contextlib.contextmanager

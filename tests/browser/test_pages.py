@@ -127,7 +127,7 @@ def test_the_page_on_shift_begins_with_a_recording_of_all_its_charts(
 
 def test_four_networks_train_and_the_shift_is_measured_live(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/shift")
-    press(page, "Less shift with BN?")
+    press(page, "Less shift?")
     when(page, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) >= 60")
     expect(page.locator(".bnviz-status")).to_contain_text("% measuring")
     pause(page)
@@ -145,8 +145,8 @@ def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServe
     page = opened(context, f"{server.url}/shift")
     main = page.locator(".stMain")
     expect(main).not_to_contain_text("Does BN train faster?")
-    page.get_by_text("More with BN", exact=True).click()
-    expect(main).to_contain_text("You guessed more with BN")
+    page.get_by_role("button", name="More", exact=True).click()
+    expect(main).to_contain_text("You guessed more.")
     expect(main).to_contain_text("Does BN train faster?")
     expect(main).to_contain_text("Santurkar et al. 2018")
 

@@ -225,7 +225,7 @@ def test_a_loss_that_overflows_without_bn_counts_as_larger() -> None:
     loss_range[:5] = 1.0
     verdict = of(with_smoothness(loss_range, np.ones((30, 2)), np.ones((30, 2))), "loss-range")
     assert verdict.direction is LOWER
-    assert "by a factor of infinity" in verdict.finding
+    assert "by a factor of over 10⁶" in verdict.finding
     assert "nan" not in verdict.finding
 
 
@@ -299,3 +299,16 @@ def test_every_run_has_verdicts_in_words(points: int) -> None:
 
 def test_a_run_without_twins_has_no_verdicts() -> None:
     assert verdicts(made_up.a_run(20, competitors=(PLAIN, NOISY))) == ()
+
+
+def test_a_few_early_steps_do_not_outvote_what_follows() -> None:
+    """The first steps are measured one by one; here BN is higher in them and lower in the 150 steps that follow."""
+    run = made_up.a_run(has_shift=True)
+    steps = [0, 1, 2, 3, 4, 5, 50, 100, 150]
+    records = []
+    for step in steps:
+        one = made_up.smoothness(step)
+        factor = 3.0 if step <= 5 else 0.3
+        records.append(replace(one, beta=np.stack([np.ones(4), np.full(4, factor)])))
+    verdict = next(one for one in verdicts(run.replace(smoothness=tuple(records))) if one.measure == "beta")
+    assert verdict.direction is Direction.LOWER

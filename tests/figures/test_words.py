@@ -216,9 +216,9 @@ def test_a_network_that_fell_far_below_its_best_or_lost_its_units_is_named_with_
     dead[-1, 1] = [0.0, 0.1, 0.8]
     hurt = run.replace(history=replace(run.history, accuracy=accuracy, dead=dead))
     text = said(hurt)
-    assert f"accuracy fell from 90 % at step {run.history.step[4]:,.0f}" in text
+    assert f"accuracy has fallen from its best, 90 % at step {run.history.step[4]:,.0f}" in text
     assert "80 % of layer 3’s units are dead" in text
-    assert "{bn} With BN, accuracy fell" in text
+    assert "{bn} With BN, accuracy has fallen" in text
     assert "{plain} Without BN, " not in text
 
 
