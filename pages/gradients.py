@@ -20,7 +20,10 @@ def gradients_page() -> None:
     st.title("Gradients")
     with st.container(horizontal=True, horizontal_alignment="distribute", key="parts"):
         part = pick_part(PARTS)
-        about("gradients")
+        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
+            about("gradients")
+            if part == "untrained":
+                present_button()  # the other part has it in its transport
     if part == "untrained":
         untrained_part()
     else:
@@ -35,7 +38,6 @@ def untrained_part() -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
         examples(lab)
         pick_untrained_layer(lab)
-        present_button()
     charts(lab, UNTRAINED_CHARTS)
 
 

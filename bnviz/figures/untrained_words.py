@@ -20,17 +20,16 @@ def untrained_sentence(run: Run, view: View) -> str:
 
 def _growth(untrained: Untrained) -> str:
     """How the gradient changes from layer to layer, BN first."""
-    config = untrained.config
-    layers = f"{config.depth} {config.connections} {'layer' if config.depth == 1 else 'layers'}"
     factors = growth_factors(untrained.gradient_norm)
     known = [k for k in (1, 0) if np.isfinite(factors[k])]
     if not known:
-        return f"Before any training, {layers}."
+        return "Before any training."
     names = names_in_turn([TWINS[k] for k in known])
     told = ", ".join(
-        f"{{{TWINS[k].name}}} **× {number(factors[k], 3)}** {name}" for k, name in zip(known, names, strict=True)
+        f"{{{TWINS[k].name}}} **× {number(factors[k], 3)}**{'' if turn else ' a layer'} {name}"
+        for turn, (k, name) in enumerate(zip(known, names, strict=True))
     )
-    return f"Before any training, {layers}: from layer to layer toward the input the gradient changes by {told}."
+    return f"Before any training, toward the input the gradient goes {told}."
 
 
 def _overflow(untrained: Untrained) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each frame that is drawn
 ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
-SCHEDULED_ACCURACY_SHARE: Final = 0.5  # of the time, where one scheduled point follows the other
+SCHEDULED_ACCURACY_SHARE: Final = 0.25  # of the time, where one scheduled point follows the other
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this

@@ -12,7 +12,7 @@ import { PhaseWatch } from "./phase.js";
 import { Scheduler } from "./scheduler.js";
 import { setFitting } from "./sentence.js";
 import { FrameSocket } from "./socket.js";
-import { showStatus, Speaker, statusParts } from "./status.js";
+import { percent, showStatus, Speaker, statusParts } from "./status.js";
 import { setProperties, themeOf, watchTheme } from "./theme.js";
 
 const FAR_EVERY_MS = 4000; // how often charts out of sight are brought up to date while a run plays
@@ -224,7 +224,8 @@ class Live {
     this.connection = "open";
     this.showHead();
     this.speaker.hear(header);
-    this.foot.show(header.interventions, header.summary, header.untrained !== null);
+    const cost = header.measuring >= 0.01 ? ` Measuring takes ${percent(header.measuring)} of the time now.` : "";
+    this.foot.show(header.interventions, header.summary + cost, header.untrained !== null);
     this.phases.see(header.run_id, header.phase);
     this.settings.see(header.run_id, header.settings);
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once

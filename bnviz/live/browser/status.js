@@ -6,6 +6,13 @@ import { spoken } from "./sentence.js";
 const SPOKEN_EVERY_MS = 10000;
 const WAITING = { lost: "connection lost, reconnecting", connecting: "connecting" };
 
+const ROOMY = "(min-width: 1201px)"; // elsewhere the foot says it alone
+
+/** The share of the time that goes into measuring. */
+export function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
 /** The parts of the status line; the first is the step. */
 export function statusParts(header, connection, reason) {
   const parts = [];
@@ -16,7 +23,7 @@ export function statusParts(header, connection, reason) {
     parts.push(["step ", count(header.step)]);
     parts.push([doing(header)]);
     if (header.device) parts.push([header.device]);
-    if (header.measuring >= 0.01) parts.push([`${Math.round(100 * header.measuring)} % measuring`]);
+    if (header.measuring >= 0.01 && matchMedia(ROOMY).matches) parts.push([`${percent(header.measuring)} measuring`]);
   }
   if (connection === "refused") parts.push([reason || "this run is not available"]);
   else if (WAITING[connection] && (header || connection === "lost")) parts.push([WAITING[connection]]);
