@@ -151,7 +151,7 @@ def _lines(
         strength = 1.0 if is_shown else faintest + (1 - faintest) * place / last
         line = {"color": f"@{role}/{strength:.2f}", "width": RUN_WIDTH if is_shown else RIDGE_WIDTH}
         if is_shown and not view.is_offset:
-            line["color"] = "@text"  # among many lines of its own hue it would be lost
+            line["color"] = "@text/1.00"  # among many lines of its own hue it would be lost
         x, y = centres[part], counts[part]
         if view.is_offset:
             base = float(len(records) - 1 - place)

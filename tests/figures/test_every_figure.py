@@ -4,6 +4,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,13 @@ def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -> None:
     assert LAB_CHARTS == NAMES
     assert set(FIGURES) == {*LAB_CHARTS, *GRADIENT_CHARTS, *UNTRAINED_CHARTS, *SHIFT_CHARTS}
+
+
+def test_every_formula_of_a_text_stands_on_one_line() -> None:
+    """Streamlit sets no formula that runs over two."""
+    for path in sorted((Path(__file__).resolve().parents[2] / "assets" / "texts").glob("*.md")):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            assert line.count("$$") % 2 == 0, f"{path.name}, line {number}"
 
 
 def test_every_chart_has_its_explanation() -> None:
