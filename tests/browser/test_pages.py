@@ -145,7 +145,7 @@ def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServe
     page = opened(context, f"{server.url}/shift")
     main = page.locator(".stMain")
     expect(main).not_to_contain_text("Does BN train faster?")
-    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("radio", name="More", exact=True).click()
     expect(main).to_contain_text("You guessed more.")
     expect(main).to_contain_text("Does BN train faster?")
     expect(main).to_contain_text("Santurkar et al. 2018")

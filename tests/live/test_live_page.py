@@ -302,6 +302,7 @@ def test_cards_stand_in_two_columns_or_one_and_nothing_scrolls_sideways(lab: Lab
 
 def test_a_switch_of_the_view_is_answered_over_the_socket(lab: Lab) -> None:
     card = lab.card("drift-distance")
+    card.locator(".bnviz-plot").scroll_into_view_if_needed()  # words change with the picture, in sight
     before = card.locator(".bnviz-finding").inner_text()
     card.get_by_role("button", name="Path").click()
     lab.page.wait_for_function(
