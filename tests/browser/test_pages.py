@@ -175,7 +175,8 @@ def test_an_explanation_opens_with_its_formulas_set(
     card.get_by_role("button", name="About this chart").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("What to look for")
-    expect(dialog.locator(".katex-display").first).to_be_visible()
+    expect(dialog.locator(".katex").first).to_be_visible()
+    expect(dialog).not_to_contain_text("$$")
     expect(dialog.locator(".katex-error")).to_have_count(0)
 
 
