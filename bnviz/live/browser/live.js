@@ -251,6 +251,8 @@ class Live {
     if (!plot) return; // a card that the page has taken away since
     plot.spec = spec;
     plot.step = this.header.drawn_step;
+    // Words and lines of the same moment; where no lines are in sight, the words need not wait for them.
+    if (!this.near.has(name)) this.cards.get(name).describe(spec.layout, this.header.origin);
     this.redraw(name);
   }
 
@@ -326,7 +328,7 @@ class Live {
     }
     const Plotly = await this.plotly;
     const start = performance.now();
-    this.cards.get(name).describe(plot.spec.layout, this.header.origin); // words and lines of the same moment
+    this.cards.get(name).describe(plot.spec.layout, this.header.origin);
     await plot.draw(Plotly, this.tokens);
     const end = performance.now();
     plot.restUntil = end + Math.min((end - start) * RESTS_FOR, LONGEST_REST_MS);
