@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnviz.figures.theme import FONT, HEADING_SIZE, RUN_WIDTH, TICK_SIZE, Spec, swatch_of
+from bnviz.figures.theme import FONT, HEADING_SIZE, NAME_SIZE, RUN_WIDTH, TICK_SIZE, Spec, swatch_of
 from bnviz.records import Floats, Run
 
 MARGIN: Final = {"l": 44, "r": 98, "t": 22, "b": 26}  # px; on the right there is room for labels at the lines' ends
@@ -198,6 +198,24 @@ def panel_heading(panel: int, text: str, xaxis: int | None = None) -> dict[str, 
         "yshift": 1,
         "showarrow": False,
         "font": {"size": HEADING_SIZE, "color": "@text"},
+    }
+
+
+def margin_note(text: str, y: float = 1.0, yanchor: str = "top") -> dict[str, Any]:
+    """A text in the margin at the right: an annotation named "key"."""
+    return {
+        "name": "key",
+        "text": text,
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "left",
+        "xshift": 10,
+        "yref": "paper",
+        "y": y,
+        "yanchor": yanchor,
+        "align": "left",
+        "showarrow": False,
+        "font": {"size": NAME_SIZE, "color": "@text"},
     }
 
 

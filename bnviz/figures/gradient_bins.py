@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import NEWEST, View
-from bnviz.figures.chart import base_axis, domains
+from bnviz.figures.chart import base_axis, domains, margin_note
 from bnviz.figures.numbers import MINUS, number
-from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec, swatch_of
+from bnviz.figures.theme import TICK_SIZE, Spec, swatch_of
 from bnviz.figures.words import is_diverged
 from bnviz.records import STANDARDISED_EDGES, Floats, Gradients, Run
 
@@ -173,24 +173,6 @@ def unit_note(view: View) -> dict[str, Any]:
         "name": "x-unit",
         "yshift": -6,
         "font": {"size": TICK_SIZE, "color": "@muted"},
-    }
-
-
-def margin_note(text: str, y: float = 1.0, yanchor: str = "top") -> dict[str, Any]:
-    """A text in the margin at the right: an annotation named "key"."""
-    return {
-        "name": "key",
-        "text": text,
-        "xref": "paper",
-        "x": 1,
-        "xanchor": "left",
-        "xshift": 10,
-        "yref": "paper",
-        "y": y,
-        "yanchor": yanchor,
-        "align": "left",
-        "showarrow": False,
-        "font": {"size": NAME_SIZE, "color": "@text"},
     }
 
 

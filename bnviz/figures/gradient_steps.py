@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import View
-from bnviz.figures.chart import Words, chart, heading, note, number_of, value_axis
+from bnviz.figures.chart import Words, chart, heading, margin_note, note, number_of, value_axis
 from bnviz.figures.gradient_bins import (
     EMPTY,
     HOW,
@@ -20,7 +20,6 @@ from bnviz.figures.gradient_bins import (
     gradient_axis,
     has_bins,
     highest_count,
-    margin_note,
     places,
     reach_of,
     rebinned,

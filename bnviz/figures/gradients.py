@@ -1,19 +1,27 @@
 """Gradients: the histogram of one weight matrix's gradient, at step 0 and now."""
 
-import math
 from typing import Any, Final
 
 import numpy as np
 
 from bnviz.config import View
-from bnviz.figures.chart import Words, base_axis, chart, domains, note, number_of, panel_heading, value_axis
+from bnviz.figures.chart import (
+    Words,
+    base_axis,
+    chart,
+    domains,
+    margin_note,
+    note,
+    number_of,
+    panel_heading,
+    value_axis,
+)
+from bnviz.figures.gradient_bins import EMPTY, LOWEST, NOT_YET, counts_of, edges_of, highest_count, reach_of
 from bnviz.figures.numbers import nice_at_most, number, whole
-from bnviz.figures.theme import NAME_SIZE, Spec, swatch_of
+from bnviz.figures.theme import Spec, swatch_of
 from bnviz.figures.words import compare
-from bnviz.records import STANDARDISED_EDGES, Floats, Gradients, Run
+from bnviz.records import Gradients, Run
 
-EMPTY: Final = 0.5  # what stands for a count of 0 on the logarithmic axis, below its lower end
-LOWEST: Final = 0.7
 GAP: Final = 0.12
 
 
@@ -22,21 +30,21 @@ def gradient_histogram(run: Run, view: View) -> Spec:
     view = view.within(run.settings.model)
     index = view.layer - 1
     panels = _panels(run)
-    reach = max((_reach(one, index, view) for one in panels), default=1.0)
+    reach = max((reach_of(one, index, view) for one in panels), default=1.0)
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for panel, one in enumerate(panels):
         data += _steps(run, one, index, view, panel)
         annotations.append(panel_heading(panel, f"step {whole(one.step)}"))
-    annotations += _names(run) if panels else [note("The gradients are not measured yet.")]
+    annotations.append(_names(run) if panels else note(NOT_YET))
     words = Words(
         f"Gradients of layer {view.layer}’s weights" + (", standardised" if view.is_gradient_standardised else ""),
         _finding(run, panels, index),
         _alt(run, view, panels, index),
         "Gradient of the loss on 128 held-out images, all weights of the layer; BN with the statistics of that batch.",
     )
-    most = max((float(_counts(one, view)[:, index].max(initial=1)) for one in panels), default=1000.0)
-    high = 10 ** (math.ceil(math.log10(max(most, 10)) * 4) / 4)
+    most = max((float(counts_of(one, view)[:, index].max(initial=1)) for one in panels), default=1000.0)
+    high = highest_count(most)
     return chart(
         run, "gradient-histogram", words, data, _axes(max(len(panels), 1), reach, high),
         annotations=annotations,
@@ -54,34 +62,14 @@ def _panels(run: Run) -> list[Gradients]:
     return [start] if now is None or now.step == start.step else [start, now]
 
 
-def _counts(gradients: Gradients, view: View) -> Floats:
-    """[k, w, b]"""
-    return gradients.standardised_counts if view.is_gradient_standardised else gradients.counts
-
-
-def _edges(gradients: Gradients, index: int, view: View) -> Floats:
-    """[b + 1]"""
-    edges: Floats = STANDARDISED_EDGES if view.is_gradient_standardised else gradients.edges[index]
-    return edges
-
-
-def _reach(gradients: Gradients, index: int, view: View) -> float:
-    """The outermost edge of a bin that holds something."""
-    edges = _edges(gradients, index, view)
-    full = np.flatnonzero((_counts(gradients, view)[:, index] > 0).any(axis=0))
-    if not full.size or not np.isfinite(edges).all():
-        return 0.0
-    return float(max(abs(edges[full[0]]), abs(edges[full[-1] + 1])))
-
-
 def _steps(run: Run, gradients: Gradients, index: int, view: View, panel: int) -> list[dict[str, Any]]:
     """One stepped outline a competitor, lightly filled."""
-    edges, numbered, traces = _edges(gradients, index, view), number_of(panel), []
+    edges, numbered, traces = edges_of(gradients, index, view), number_of(panel), []
     if not np.isfinite(edges).all():
         return []
     centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     for k, one in enumerate(run.competitors):
-        counts = _counts(gradients, view)[k, index]
+        counts = counts_of(gradients, view)[k, index]
         if not np.isfinite(counts).all() or not counts.any():
             continue
         traces.append(
@@ -130,24 +118,9 @@ def _gradient_axis(anchor: str, domain: list[float], reach: float) -> dict[str, 
     )
 
 
-def _names(run: Run) -> list[dict[str, Any]]:
+def _names(run: Run) -> dict[str, Any]:
     """Whose outline is whose, in the margin."""
-    return [
-        {
-            "name": "key",
-            "text": "<br>".join(f"{swatch_of(one)} {one.label}" for one in run.competitors),
-            "xref": "paper",
-            "x": 1,
-            "xanchor": "left",
-            "xshift": 10,
-            "yref": "paper",
-            "y": 1,
-            "yanchor": "top",
-            "align": "left",
-            "showarrow": False,
-            "font": {"size": NAME_SIZE, "color": "@text"},
-        }
-    ]
+    return margin_note("<br>".join(f"{swatch_of(one)} {one.label}" for one in run.competitors))
 
 
 def _finding(run: Run, panels: list[Gradients], index: int) -> str:

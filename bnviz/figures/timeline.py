@@ -91,10 +91,15 @@ def time_axis(time: Timeline, anchor: str, **more: Any) -> dict[str, Any]:
 
 
 def unit_label(time: Timeline) -> dict[str, Any]:
-    """The unit beside the last tick: an annotation named "x-unit"."""
+    """What time is measured in, beside the last tick."""
+    return axis_unit(UNITS[time.axis])
+
+
+def axis_unit(text: str) -> dict[str, Any]:
+    """The unit of an x axis beside its last tick: an annotation named "x-unit"."""
     return {
         "name": "x-unit",
-        "text": UNITS[time.axis],
+        "text": text,
         "xref": "paper",
         "x": 1,
         "xanchor": "left",

@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS, View
-from bnviz.figures.chart import MARGIN, Words, base_axis, domains, line, panel_heading, value_axis
-from bnviz.figures.gradients import EMPTY, GAP, LOWEST
+from bnviz.figures.chart import MARGIN, Words, base_axis, domains, line, margin_note, panel_heading, value_axis
+from bnviz.figures.gradient_bins import EMPTY, LOWEST
+from bnviz.figures.gradients import GAP
 from bnviz.figures.numbers import MINUS
 from bnviz.figures.theme import THIN_WIDTH, TICK_SIZE, Spec
 from bnviz.figures.untrained_absent import absence, finding, progress
@@ -145,20 +146,7 @@ def _key(told: Sequence[Sequence[str]], *, has_gaussian: bool) -> dict[str, Any]
     ]
     if has_gaussian:
         texts.append('<span style="color:@muted">··· a Gaussian</span>')
-    return {
-        "name": "key",
-        "text": "<br>".join(texts),
-        "xref": "paper",
-        "x": 1,
-        "xanchor": "left",
-        "xshift": 10,
-        "yref": "paper",
-        "y": 1,
-        "yanchor": "top",
-        "align": "left",
-        "showarrow": False,
-        "font": {"size": TICK_SIZE, "color": "@text"},
-    }
+    return margin_note("<br>".join(texts)) | {"font": {"size": TICK_SIZE, "color": "@text"}}
 
 
 def _histogram_axes(reaches: list[float], high: float) -> dict[str, Any]:

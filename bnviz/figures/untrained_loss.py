@@ -12,8 +12,8 @@ from bnviz.config import TWINS, View
 from bnviz.figures.chart import Words, base_axis, line
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import finite, nice_at_most, number
-from bnviz.figures.theme import TICK_SIZE, Spec
-from bnviz.figures.timeline import INSIDE
+from bnviz.figures.theme import Spec
+from bnviz.figures.timeline import INSIDE, axis_unit
 from bnviz.figures.untrained_absent import (
     absence,
     absence_labels,
@@ -59,7 +59,7 @@ def untrained_loss(run: Run, view: View) -> Spec:
     known = np.where(np.isinf(ratios).all(axis=1, keepdims=True), np.nan, ratios)
     absent = absence_labels(untrained, known)
     mark = reference_label("diverged (10³)", math.log10(DIVERGED_RATIO), is_above=True)
-    annotations = [*end_labels(labels), mark, _step_unit(), *absent, *waiting_notes(untrained, known)]
+    annotations = [*end_labels(labels), mark, axis_unit("a"), *absent, *waiting_notes(untrained, known)]
     told = _usable_steps(ratios)
     words = Words(title, finding(untrained, told), _loss_alt(untrained, ratios, told), how)
     return untrained_chart(
@@ -145,24 +145,6 @@ def _step_axis() -> dict[str, Any]:
     return base_axis(
         "y", RELATIVE_STEPS[0], RELATIVE_STEPS[-1], type="log", tickvals=ticks, ticktext=texts, unifiedhovertitle=title
     )  # fmt: skip
-
-
-def _step_unit() -> dict[str, Any]:
-    """What is on the x axis, beside its last tick."""
-    return {
-        "name": "x-unit",
-        "text": "a",
-        "xref": "paper",
-        "x": 1,
-        "xanchor": "left",
-        "xshift": 24,
-        "yref": "paper",
-        "y": 0,
-        "yanchor": "top",
-        "yshift": -6,
-        "showarrow": False,
-        "font": {"size": TICK_SIZE, "color": "@muted"},
-    }
 
 
 def _loss_alt(untrained: Untrained, ratios: Floats, told: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.app_server import AppServer, running_app
+from tests.app_server import AppServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,20 +15,6 @@ CHARTS = (
     "accuracy", "drift-bands", "loss", "density", "drift-distance", "gradient-histogram", "loss-contour", "health",
 )  # fmt: skip
 PATIENCE = 30_000
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with running_app(tmp_path_factory.mktemp("home")) as running:
-        yield running
-        assert "Traceback" not in running.log.read_text()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
 
 
 @pytest.fixture

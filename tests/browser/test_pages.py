@@ -1,12 +1,11 @@
 """The pages on gradients and on covariate shift in a real browser."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.app_server import AppServer, running_app
+from tests.app_server import AppServer
 from tests.browser.test_lab import PATIENCE, drawn_step, main_button, pause, play_until, press, when
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -19,20 +18,6 @@ TRAINING = ("gradient-layers", "gradient-steps", "gradient-norm", "update-ratio"
 SHIFT = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with running_app(tmp_path_factory.mktemp("home")) as running:
-        yield running
-        assert "Traceback" not in running.log.read_text()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
 
 
 def opened(context: BrowserContext, url: str) -> Page:

@@ -1,26 +1,12 @@
 """The gradients page under AppTest: its two parts, their controls, and what they ask of the engine."""
 
-from collections.abc import Iterator
-
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.config import UNTRAINED_SETTINGS, Connections, Measure, UntrainedConfig
-from bnviz.runs import engine as engines
 from bnviz.runs.engine import Engine
 from tests.pages.test_lab_page import ROOT, control, eventually
 
 PAGE = "pages/gradients.py"
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    the_engine = Engine(home=tmp_path_factory.mktemp("runs"), workers=1)
-    the_engine.start()
-    engines.use_engine(the_engine)
-    yield the_engine
-    the_engine.close()
-    engines.use_engine(None)
 
 
 def opened(**query: str) -> AppTest:

@@ -1,7 +1,7 @@
 """The lab page under AppTest: its heading, its controls, and what its commands do to a real run."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,22 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Nonlinearity, Settings
 from bnviz.records import Run
-from bnviz.runs import engine as engines
 from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = {"device", "lineup", *NOISE_SETTINGS}  # shown only where there is a choice, and noise
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    the_engine = Engine(home=tmp_path_factory.mktemp("runs"), workers=1)
-    the_engine.start()
-    engines.use_engine(the_engine)
-    yield the_engine
-    the_engine.close()
-    engines.use_engine(None)
 
 
 @pytest.fixture

@@ -1,29 +1,16 @@
 """The page on covariate shift under AppTest: four networks, what it has measured, and the guess before the verdicts."""
 
-from collections.abc import Iterator
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.config import BY_NAME, NOISE_SETTINGS, Lineup, Measure
 from bnviz.figures.verdicts import MEASURES
-from bnviz.runs import engine as engines
 from bnviz.runs.engine import Engine
 from bnviz.ui import texts
 from bnviz.ui.presets import SHIFT_PRESETS
 from tests.pages.test_lab_page import ROOT, control, eventually
 
 PAGE = "pages/shift.py"
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    the_engine = Engine(home=tmp_path_factory.mktemp("runs"), workers=1)
-    the_engine.start()
-    engines.use_engine(the_engine)
-    yield the_engine
-    the_engine.close()
-    engines.use_engine(None)
 
 
 @pytest.fixture
