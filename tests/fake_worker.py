@@ -176,7 +176,7 @@ class Workbench:
         self.trainers.append(trainer)
         return trainer
 
-    def measure_untrained(self, config: UntrainedConfig) -> Iterator[Untrained]:
+    def measure_study(self, config: UntrainedConfig) -> Iterator[Untrained]:
         """Ten items, with nothing in them but how far they are."""
         nothing: Any = np.zeros(0)
         for item in range(1, 11):
@@ -232,7 +232,7 @@ class FakeCluster:
     def add_worker(self) -> str:
         self._numbers += 1
         address = f"fake://{self._numbers}"
-        self.lines[address] = _Line(Slices(self.bench, measure_untrained=self.bench.measure_untrained))
+        self.lines[address] = _Line(Slices(self.bench, measure_study=self.bench.measure_study))
         return address
 
     def kill(self, address: str) -> None:

@@ -31,6 +31,7 @@ from bnviz.config.table import BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number
 from bnviz.config.untrained import (
     MOST_UNTRAINED_SECONDS,
     UNTRAINED_SETTINGS,
+    StudyConfig,
     UntrainedConfig,
     untrained_from_query,
     untrained_seconds,
@@ -40,11 +41,12 @@ from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_
 
 __all__ = [
     "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_STEP_MILLISECONDS",
-    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION",
-    "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor",
-    "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "Lineup", "Measure",
-    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",
-    "UntrainedConfig", "View", "check_cost", "checkpoint_bytes", "default_init_scale", "from_json", "from_query",
-    "lineup", "step_milliseconds", "to_json", "to_query", "untrained_from_query", "untrained_seconds",
-    "untrained_to_query", "view_from_query", "view_to_query", "weight_count",
+    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES",
+    "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice",
+    "Competitor", "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "Lineup",
+    "Measure", "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings",
+    "ShiftMeasure", "StudyConfig", "UntrainedConfig", "View", "check_cost", "checkpoint_bytes",
+    "default_init_scale", "from_json", "from_query", "lineup", "step_milliseconds", "to_json", "to_query",
+    "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query",
+    "weight_count",
 ]  # fmt: skip

@@ -61,7 +61,7 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
 
 def sentence(run: Run, view: View) -> str:
     """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
-    return untrained_sentence(run, view) if run.is_about_untrained else sentence_of_training(run, view)
+    return untrained_sentence(run, view) if run.is_study else sentence_of_training(run, view)
 
 
 __all__ = ["FIGURES", "Spec", "for_export", "resolve", "sentence", "to_html", "tokens"]

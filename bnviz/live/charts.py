@@ -57,8 +57,8 @@ def _shift(run: Run) -> tuple[Any, ...]:
     return (*_accuracy(run), is_playing or (run.shift[-1:], run.smoothness[-1:]))
 
 
-def _untrained(run: Run) -> tuple[Any, ...]:
-    return (run.untrained,)
+def _study(run: Run) -> tuple[Any, ...]:
+    return (run.study,)
 
 
 # What a chart draws, where that is new less often than the run: test accuracy is with every other point.
@@ -71,7 +71,7 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),
     "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),
-} | {name: _untrained for name in READS if name.startswith("untrained-")}
+} | {name: _study for name in READS if name.startswith("untrained-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 
 

@@ -37,7 +37,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "notice": status.notice,
         "place_in_queue": status.place_in_queue,
         "measuring": float(status.measuring),
-        "untrained": run.untrained.done if run.is_about_untrained and run.untrained else None,
+        "study": run.study.done if run.is_study and run.study else None,
         "health": [
             {
                 "name": competitor.name,
@@ -59,8 +59,8 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
 
 
 def _summary(run: Run) -> str:
-    if run.is_about_untrained and run.untrained:
-        return summary_of_untrained(run.untrained.config)
+    if run.is_study and run.study:
+        return summary_of_untrained(run.study.config)
     return summary(run.settings)
 
 

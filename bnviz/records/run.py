@@ -14,6 +14,9 @@ from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
 from bnviz.records.untrained import Untrained
 
+Study = Untrained
+"""What is measured beside the runs, of something that does not train: its `config`, and how much is `done`."""
+
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
 SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500}
 
@@ -35,7 +38,7 @@ class Update:
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
     contour: Contour | None = None
-    untrained: Untrained | None = None
+    study: Study | None = None
     ghost: Ghost | None = None
     is_ghost_dismissed: bool = False
 
@@ -53,7 +56,7 @@ class Run:
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
     contour: Contour | None = None
-    untrained: Untrained | None = None  # of two networks that have nothing to do with this run's; not kept on disk
+    study: Study | None = None  # has nothing to do with this run's networks; not kept on disk
     ghost: Ghost | None = None
     badge: Badge = Badge.MEASURED
     origin: str = ""  # of a recorded run: date, torch version and machine class
@@ -82,9 +85,9 @@ class Run:
         )
 
     @property
-    def is_about_untrained(self) -> bool:
-        """Whether this run does nothing but carry the measurements of untrained networks."""
-        return self.untrained is not None and self.status.step == 0
+    def is_study(self) -> bool:
+        """Whether this run does nothing but carry the measurements of a study."""
+        return self.study is not None and self.status.step == 0
 
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bnviz import config
-from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
+from bnviz.config import Directions, HyperParams, Measure, Settings, StudyConfig
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
 from bnviz.runs.awake import Limits
@@ -172,10 +172,10 @@ class Engine:
         wanted = frozenset(Measure(one) for one in measures)
         self._command(run_id, owner, lambda orders: replace(orders, measures=orders.measures | wanted))
 
-    def measure_untrained(self, run_id: str, owner: str, untrained: UntrainedConfig) -> None:
-        """Measure two untrained networks beside the run, in place of any others."""
-        checked = replace(untrained)  # none gets past the bounds that the widgets have
-        self._command(run_id, owner, lambda orders: replace(orders, untrained=checked))
+    def measure_study(self, run_id: str, owner: str, study: StudyConfig) -> None:
+        """Measure a study beside the run, in place of any other."""
+        checked = replace(study)  # none gets past the bounds that the widgets have
+        self._command(run_id, owner, lambda orders: replace(orders, study=checked))
 
     def dismiss_ghost(self, run_id: str, owner: str) -> None:
         self._answer(self._running.dismiss_ghost(run_id, owner))

@@ -83,9 +83,9 @@ def open_untrained() -> Lab:
     wanted = chosen()
     if lab.is_recorded:  # nothing of one's own yet
         lab = _begin(lab)
-    if not lab.is_recorded and (lab.orders is None or lab.orders.untrained != wanted):
+    if not lab.is_recorded and (lab.orders is None or lab.orders.study != wanted):
         try:
-            lab.engine.measure_untrained(lab.run.run_id, lab.owner, wanted)
+            lab.engine.measure_study(lab.run.run_id, lab.owner, wanted)
         except BnvizError as error:
             commands.notify(error.text)
     return lab

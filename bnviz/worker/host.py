@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
-from bnviz.config import Directions, Measure, Settings, UntrainedConfig
+from bnviz.config import Directions, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
 
@@ -39,7 +39,7 @@ class Orders:
         directions: what the loss contour's plane is spanned by.
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
         measures: what is measured besides what every run measures.
-        untrained: two untrained networks to measure, whatever the run trains.
+        study: what to measure beside the run, whatever it trains.
     """
 
     generation: int
@@ -49,7 +49,7 @@ class Orders:
     directions: Directions = Directions.PATHS
     contour_seconds: float | None = 10.0
     measures: frozenset[Measure] = frozenset()
-    untrained: UntrainedConfig | None = None
+    study: StudyConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def _slices_of_this_worker() -> "Slices":
     from distributed import get_worker
 
     from bnviz.worker.slices import Slices
-    from bnviz.worker.workshop import build, measure_untrained, warm
+    from bnviz.worker.workshop import build, measure_study, warm
 
     name = get_worker().name
     number = name if isinstance(name, int) else 0
-    return Slices(build, functools.partial(warm, number), measure_untrained=measure_untrained)
+    return Slices(build, functools.partial(warm, number), measure_study=measure_study)
 
 
 def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:

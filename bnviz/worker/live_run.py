@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bnviz.config import HyperParams, Measure, Settings, UntrainedConfig, lineup
-from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status, Untrained
+from bnviz.config import HyperParams, Measure, Settings, lineup
+from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status
 from bnviz.worker import checkpoints
 from bnviz.worker.cadence import Cadence, Share, Speedometer
 from bnviz.worker.checkpoints import Progress
 from bnviz.worker.host import Checkpoint, Orders
 from bnviz.worker.outbox import Outbox
+from bnviz.worker.pictures import Clock, MeasureStudy, Picture, StudyPicture, nothing_studied
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,16 +29,6 @@ SCHEDULED_ACCURACY_SHARE: Final = 0.25  # of the time, where one scheduled point
 GRADIENT_SECONDS: Final = 0.9
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
-
-UNTRAINED_SECONDS: Final = 0.2  # between two tellings of how far the measuring of untrained networks is
-
-Clock = Callable[[], float]
-MeasureUntrained = Callable[[UntrainedConfig], Iterator[Untrained]]
-
-
-def nothing_untrained(config: UntrainedConfig) -> Iterator[Untrained]:
-    """For runs that are never asked to measure untrained networks."""
-    return iter(())
 
 
 class Build(Protocol):
@@ -62,7 +53,7 @@ class LiveRun:
         blob: bytes | None = None,
         clock: Clock = time.monotonic,
         on_news: Callable[[], None] = lambda: None,
-        measure_untrained: MeasureUntrained = nothing_untrained,
+        measure_study: MeasureStudy = nothing_studied,
     ) -> None:
         self.orders = orders
         self.used_seconds = 0.0
@@ -71,14 +62,12 @@ class LiveRun:
         self._blob = blob
         self._trainer: Trainer | None = None
         self._interventions: tuple[Intervention, ...] = ()
-        self._measure_untrained = measure_untrained
-        self._untrained: Iterator[Untrained] | None = None
-        self._untrained_told_at = float("-inf")
+        self._study = StudyPicture(measure_study, lambda study: self.outbox.tell(study=study), clock)
         self._share = Share()
         self._forget_measurements()
         self._is_playing = orders.is_playing
         self.outbox = Outbox(self._status(), on_news)
-        self._begin_untrained()
+        self._study.begin(orders.study)
 
     def _forget_measurements(self) -> None:
         self._steps_to_take = 0
@@ -94,10 +83,7 @@ class LiveRun:
         self._scheduled_accuracy_due = Cadence(0.0, SCHEDULED_ACCURACY_SHARE)
         self._gradients_due = Cadence(GRADIENT_SECONDS)
         self._speedometer = Speedometer()
-        self._contour: Iterator[Contour] | None = None
-        self._newest_contour: Contour | None = None
-        self._contour_step = -1
-        self._is_picture_whole = False  # of the newest contour that was told, in these directions
+        self._contour: Picture[Contour] = Picture(lambda one: self.outbox.tell(contour=one), self._contour_ended)
         self._contour_at = float("-inf")
 
     # --- orders -------------------------------------------------------------------------------------------------------
@@ -110,10 +96,10 @@ class LiveRun:
         if orders.steps_per_second != before.steps_per_second:
             self._next_step_at = self._clock()
         if orders.directions is not before.directions:
-            self._is_picture_whole = False
+            self._contour.wish_anew()
             self._begin_contour()
-        if orders.untrained != before.untrained:
-            self._begin_untrained()
+        if orders.study != before.study:
+            self._study.begin(orders.study)
         if not orders.measures <= before.measures:
             self._is_at_rest = False
         if orders.contour_seconds != before.contour_seconds:
@@ -149,8 +135,8 @@ class LiveRun:
 
     def _restart(self, orders: Orders) -> None:
         before, self.orders = self.orders, orders
-        if orders.untrained != before.untrained:
-            self._begin_untrained()
+        if orders.study != before.study:
+            self._study.begin(orders.study)
         self._trainer, self._blob = None, None
         self._interventions = ()
         self._forget_measurements()
@@ -257,7 +243,7 @@ class LiveRun:
             self._measure(trainer, crowd, is_scheduled=False, with_accuracy=self._accuracy_due.is_due(now))
         elif self._gradients_due.is_due(now):
             self._measure_gradients(trainer, crowd)
-        elif self.orders.contour_seconds is not None and now >= self._contour_at and self._contour is None:
+        elif self.orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
             self._begin_contour()
 
     def _measure_if_asked(self, trainer: "Trainer", crowd: int) -> None:
@@ -319,7 +305,7 @@ class LiveRun:
             self._measure_shift(trainer)
         if Measure.SMOOTHNESS in self.orders.measures:
             self._measure_smoothness(trainer)
-        if self._contour_step != trainer.step_count:
+        if self._contour.step != trainer.step_count:
             self._begin_contour()
         self._is_at_rest = True
 
@@ -327,75 +313,35 @@ class LiveRun:
 
     @property
     def is_drawing(self) -> bool:
-        return self._contour is not None or self._untrained is not None
+        return self._study.is_drawing or self._contour.is_drawing
 
     def draw(self, until: float, is_interrupted: Callable[[], bool]) -> None:
         """Work on a picture until a time, or until an order arrives; what there is of it is published."""
         begun = self._clock()
-        if self._untrained is not None:
-            self._work_on_untrained(self._untrained, until, is_interrupted)
+        if self._study.is_drawing:
+            self._study.work(until, is_interrupted)
         else:
-            self._work_on_contour(until, is_interrupted)
+            self._contour.work(until, is_interrupted, self._clock)
         if self.is_training:
             seconds = self._clock() - begun
             self._share.add(seconds, seconds)
 
-    def _begin_untrained(self) -> None:
-        """Begin to measure the untrained networks that are wanted now, in place of any others."""
-        config = self.orders.untrained
-        self._untrained = None if config is None else self._measure_untrained(config)
-
-    def _work_on_untrained(
-        self, untrained: Iterator[Untrained], until: float, is_interrupted: Callable[[], bool]
-    ) -> None:
-        newest = None
-        while (now := self._clock()) < until and not is_interrupted():
-            item = next(untrained, None)
-            if item is None:
-                self._untrained = None
-                break
-            newest = item
-        is_time = now - self._untrained_told_at >= UNTRAINED_SECONDS
-        if newest is not None and (is_time or newest.done >= 1):
-            self.outbox.tell(untrained=newest)
-            self._untrained_told_at = now
-
-    def _work_on_contour(self, until: float, is_interrupted: Callable[[], bool]) -> None:
-        while self._contour is not None:
-            contour = next(self._contour, None)
-            if contour is None:
-                self._contour, self._is_picture_whole = None, True
-                self._contour_at = self._clock() + (self.orders.contour_seconds or 0.0)
-                self._publish_contour()
-            else:
-                self._newest_contour = contour
-            if self._clock() >= until or is_interrupted():
-                break
-        if not self._is_picture_whole:  # coarse is better than none, but not than a whole one a little older
-            self._publish_contour()
-
     def _begin_contour(self) -> None:
-        """Begin one at the present step, in place of an unfinished one; a path needs a step to have a direction."""
+        """Begin one at the present step; a path needs a step to have a direction."""
         trainer = self._trainer
-        if trainer is None or trainer.step_count == 0 or trainer.is_finished:
-            return
-        self._contour = trainer.contour(self.orders.directions)
-        self._newest_contour = next(self._contour)  # a generator copies the present weights when it is first asked
-        self._contour_step = trainer.step_count
-        if not self._is_picture_whole:
-            self._publish_contour()
+        if trainer is not None and trainer.step_count > 0 and not trainer.is_finished:
+            self._contour.begin(trainer.contour(self.orders.directions), trainer.step_count)
 
-    def _publish_contour(self) -> None:
-        if self._newest_contour is not None:
-            self.outbox.tell(contour=self._newest_contour)
-        self._newest_contour = None
+    def _contour_ended(self) -> None:
+        self._contour_at = self._clock() + (self.orders.contour_seconds or 0.0)
 
     # --- what it tells ------------------------------------------------------------------------------------------------
 
     def fail(self, text: str) -> None:
         """Pause with a notice, after an error."""
         self._pause()
-        self._steps_to_take, self._contour = 0, None
+        self._steps_to_take = 0
+        self._contour.stop()
         self._has_failed, self._notice = True, text
         self._report()
 

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeVar
 from bnviz.errors import BnvizError, EngineError, RunError
 from bnviz.records import Update
 from bnviz.worker.host import Checkpoint, Orders
-from bnviz.worker.live_run import Build, Clock, LiveRun, MeasureUntrained, nothing_untrained
+from bnviz.worker.live_run import Build, LiveRun
+from bnviz.worker.pictures import Clock, MeasureStudy, nothing_studied
 
 SLICE_SECONDS: Final = 0.025
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
@@ -40,7 +41,7 @@ class Slices:
         build: makes a trainer.
         warm: called once on the thread before anything else; returns the device's name.
         clock: seconds, for tests.
-        measure_untrained: measures two untrained networks, a little more at each item.
+        measure_study: measures a study, a little more at each item.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class Slices:
         build: Build,
         warm: Callable[[], str] = _nothing_to_warm,
         clock: Clock = time.monotonic,
-        measure_untrained: MeasureUntrained = nothing_untrained,
+        measure_study: MeasureStudy = nothing_studied,
     ) -> None:
         self.device_name = ""
-        self._measure_untrained = measure_untrained
+        self._measure_study = measure_study
         self._build, self._warm, self._clock = build, warm, clock
         self._runs: dict[str, LiveRun] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -111,7 +112,7 @@ class Slices:
     # --- orders, on the thread ----------------------------------------------------------------------------------------
 
     def place(self, run_id: str, orders: Orders, blob: bytes | None = None) -> tuple[Update, ...]:
-        run = LiveRun(orders, self._build, blob, self._clock, lambda: self.on_news(), self._measure_untrained)
+        run = LiveRun(orders, self._build, blob, self._clock, lambda: self.on_news(), self._measure_study)
         run.used_seconds = self._turn
         self._runs[run_id] = run
         self._polled_at = self._clock()

@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bnviz.config import Device, HyperParams, InputForm, Settings, UntrainedConfig
-from bnviz.records import Untrained
+from bnviz.config import Device, HyperParams, InputForm, Settings, StudyConfig
+from bnviz.records import Study
 
-MOST_MEASURED: Final = 8  # pairs of untrained networks, 0.3 MB each at 100 layers
+MOST_STUDIES: Final = 8  # kept; untrained networks take 0.3 MB at 100 layers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,27 +27,31 @@ def build(settings: Settings, tensors: "dict[str, Tensor] | None" = None) -> "Tr
     return Trainer.resume(settings, data.load(), tensors, clock=time.perf_counter)
 
 
-_measured: OrderedDict[UntrainedConfig, Untrained] = OrderedDict()  # a whole class asks for the same
+_studies: OrderedDict[StudyConfig, Study] = OrderedDict()  # a whole class asks for the same
 
 
-def measure_untrained(config: UntrainedConfig) -> Iterator[Untrained]:
-    """What is measured of two untrained networks, a little more at each item; what was measured lately is kept."""
+def measure_study(config: StudyConfig) -> Iterator[Study]:
+    """A study, a little more of it at each item; what was measured lately is kept."""
+    if config in _studies:
+        yield _studies[config]
+        return
+    for item in _measured(config):
+        yield item
+    _studies[config] = item
+    while len(_studies) > MOST_STUDIES:
+        _studies.popitem(last=False)
+
+
+def _measured(config: StudyConfig) -> Iterator[Study]:
     from bnviz import data
     from bnviz.measure import untrained
     from bnviz.measure.gradients import GRADIENT_IMAGES
     from bnviz.training import device_of
 
-    if config in _measured:
-        yield _measured[config]
-        return
     mnist = data.load()
     device = device_of(Device.AUTO)
     images, labels = mnist.inputs(InputForm.BINARY, device)[0], mnist.labels(device)[0]
-    for item in untrained.measure_untrained(config, images[:GRADIENT_IMAGES], labels[:GRADIENT_IMAGES]):
-        yield item
-    _measured[config] = item
-    while len(_measured) > MOST_MEASURED:
-        _measured.popitem(last=False)
+    return untrained.measure_untrained(config, images[:GRADIENT_IMAGES], labels[:GRADIENT_IMAGES])
 
 
 def warm(worker_number: int = 0) -> str:

@@ -67,7 +67,7 @@ def a_run(
         gradients=_gradients_over_steps(history, layers, seed) if has_gradients else (),
         shift=tuple(shift(int(one), layers, seed, len(competitors)) for one in _every(history, 2) if has_shift),
         smoothness=tuple(smoothness(int(one), seed, len(competitors)) for one in _every(history, 4) if has_shift),
-        untrained=untrained() if has_untrained else None,
+        study=untrained() if has_untrained else None,
         contour=contour(step) if has_contour else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
         badge=badge,

@@ -41,7 +41,7 @@ def untrained_of(config: UntrainedConfig | None = None, overflow_layer: int = 0,
 
 
 def run_with(untrained: Untrained | None, **more: Any) -> Run:
-    return made_up.a_run(5).replace(untrained=untrained, **more)
+    return made_up.a_run(5).replace(study=untrained, **more)
 
 
 def unfinished(done: float = 0.3) -> Untrained:
@@ -166,7 +166,7 @@ def test_what_became_of_the_runs_own_networks_changes_nothing(name: str) -> None
     untrained = untrained_of()
     four = made_up.a_run(5, competitors=LINEUPS[Lineup.NOISY], has_gradients=False, has_contour=False)
     diverged = made_up.a_run(5, stopped_at=2, health=(made_up.diverged(3), made_up.stalled(3)))
-    specs = [FIGURES[name](run.replace(untrained=untrained), View()) for run in (made_up.a_run(5), four, diverged)]
+    specs = [FIGURES[name](run.replace(study=untrained), View()) for run in (made_up.a_run(5), four, diverged)]
     first, *others = [json.dumps(plain(spec)) for spec in specs]
     assert all(other == first for other in others)
 

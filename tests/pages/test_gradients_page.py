@@ -23,7 +23,7 @@ def opened(**query: str) -> AppTest:
 def measured(engine: Engine, page: AppTest) -> UntrainedConfig | None:
     """The untrained networks that have been measured for this visitor."""
     run = engine.hub.get(page.session_state["untrained-run_id"])
-    return run.untrained.config if run.untrained is not None and run.untrained.done == 1 else None
+    return run.study.config if run.study is not None and run.study.done == 1 else None
 
 
 def test_the_part_before_training_has_its_heading_and_every_control(engine: Engine) -> None:

@@ -94,11 +94,11 @@ def test_what_is_asked_to_be_measured_is_measured_and_kept(engine: Engine) -> No
 
 def test_untrained_networks_are_measured_beside_a_run(engine: Engine) -> None:
     run_id = engine.create(ME, SMALL)
-    engine.measure_untrained(run_id, ME, UntrainedConfig(depth=5))
-    eventually(lambda: engine.hub.get(run_id).untrained is not None and engine.hub.get(run_id).untrained.done == 1)
-    assert engine.hub.get(run_id).untrained.config.depth == 5
+    engine.measure_study(run_id, ME, UntrainedConfig(depth=5))
+    eventually(lambda: engine.hub.get(run_id).study is not None and engine.hub.get(run_id).study.done == 1)
+    assert engine.hub.get(run_id).study.config.depth == 5
     with pytest.raises(BnvizError):
-        engine.measure_untrained(run_id, "somebody else", UntrainedConfig())
+        engine.measure_study(run_id, "somebody else", UntrainedConfig())
 
 
 def test_ids_cannot_be_guessed(engine: Engine) -> None:

@@ -23,7 +23,7 @@ class Worker:
             Orders(0, SMALL, **orders),  # type: ignore[arg-type]
             self.bench,
             clock=self.clock,
-            measure_untrained=self.bench.measure_untrained,
+            measure_study=self.bench.measure_study,
         )
         self.version = 0
         self.updates: list[Update] = []
@@ -438,28 +438,28 @@ def test_the_share_of_measuring_is_told() -> None:
 
 def done(worker: Worker) -> list[tuple[int, float]]:
     """Depth and progress of every telling of untrained networks."""
-    told = [update.untrained for update in worker.updates if update.untrained is not None]
+    told = [update.study for update in worker.updates if update.study is not None]
     return [(one.config.depth, one.done) for one in told]
 
 
 def test_untrained_networks_are_measured_while_the_run_rests_and_told_when_they_are_done() -> None:
-    worker = Worker(untrained=UntrainedConfig(depth=3))
+    worker = Worker(study=UntrainedConfig(depth=3))
     worker.work(2)
     assert done(worker)[-1] == (3, 1.0)
     assert not worker.run.is_drawing
 
 
 def test_others_asked_for_take_the_place_of_those_under_way() -> None:
-    worker = Worker(Costs(untrained_item=0.02), untrained=UntrainedConfig(depth=3))
+    worker = Worker(Costs(untrained_item=0.02), study=UntrainedConfig(depth=3))
     worker.work(0.1)
-    worker.order(untrained=UntrainedConfig(depth=4))
+    worker.order(study=UntrainedConfig(depth=4))
     worker.work(1)
     assert (3, 1.0) not in done(worker)
     assert done(worker)[-1] == (4, 1.0)
 
 
 def test_a_restart_does_not_disturb_untrained_networks() -> None:
-    worker = Worker(Costs(untrained_item=0.02), untrained=UntrainedConfig(depth=3))
+    worker = Worker(Costs(untrained_item=0.02), study=UntrainedConfig(depth=3))
     worker.work(0.1)
     worker.order(generation=1)
     worker.work(1)

@@ -33,10 +33,10 @@ export class Foot {
     this.show([], "", false);
   }
 
-  show(interventions, summary, isUntrained) {
-    setText(this.heading, isUntrained ? "These networks" : "This run");
+  show(interventions, summary, isStudy) {
+    setText(this.heading, isStudy ? "These networks" : "This run");
     setText(this.summary, summary);
-    this.changes.hidden = isUntrained; // nothing goes on that could be changed
+    this.changes.hidden = isStudy; // nothing goes on that could be changed
     this.table.hidden = interventions.length === 0;
     this.none.hidden = interventions.length > 0;
     const state = JSON.stringify(interventions);

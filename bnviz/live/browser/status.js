@@ -16,8 +16,8 @@ export function percent(share) {
 /** The parts of the status line; the first is the step. */
 export function statusParts(header, connection, reason) {
   const parts = [];
-  if (header && header.untrained !== null) {
-    parts.push([header.untrained < 1 ? `measuring, ${Math.round(100 * header.untrained)} % done` : "measured"]);
+  if (header && header.study !== null) {
+    parts.push([header.study < 1 ? `measuring, ${Math.round(100 * header.study)} % done` : "measured"]);
     if (header.device) parts.push([header.device]);
   } else if (header) {
     parts.push(["step ", count(header.step)]);
