@@ -1,6 +1,20 @@
 """Frozen, validated settings; their bounds, cost limits, URL form and back."""
 
 from bnviz.config.competitors import BN, LINEUPS, NOISE, NOISY, PLAIN, TWINS, Competitor, lineup
+from bnviz.config.landscape import (
+    LANDSCAPE_KEYS,
+    LANDSCAPE_SETTINGS,
+    MOST_LANDSCAPE_SECONDS,
+    NOW,
+    LandscapeConfig,
+    WeightPoint,
+    check_landscape,
+    landscape_from_json,
+    landscape_from_query,
+    landscape_seconds,
+    landscape_to_json,
+    landscape_to_query,
+)
 from bnviz.config.links import SCHEMA_VERSION, from_json, from_query, to_json, to_query
 from bnviz.config.model import CLASSES, INPUT_PIXELS, PROBE_IMAGES, HyperParams, ModelConfig, default_init_scale
 from bnviz.config.names import (
@@ -17,6 +31,7 @@ from bnviz.config.names import (
     Normalization,
     Optimizer,
     ShiftMeasure,
+    Statistics,
 )
 from bnviz.config.settings import (
     MOST_CHECKPOINT_BYTES,
@@ -40,13 +55,15 @@ from bnviz.config.untrained import (
 from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_STEP_MILLISECONDS",
-    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "PLAIN", "PROBE_IMAGES",
-    "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice",
-    "Competitor", "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "Lineup",
-    "Measure", "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings",
-    "ShiftMeasure", "StudyConfig", "UntrainedConfig", "View", "check_cost", "checkpoint_bytes",
-    "default_init_scale", "from_json", "from_query", "lineup", "step_milliseconds", "to_json", "to_query",
-    "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query",
-    "weight_count",
+    "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LINEUPS",
+    "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
+    "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
+    "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",
+    "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "Lineup", "Measure",
+    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",
+    "Statistics", "StudyConfig", "UntrainedConfig", "View", "WeightPoint", "check_cost", "check_landscape",
+    "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
+    "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query", "lineup",
+    "step_milliseconds", "to_json", "to_query", "untrained_from_query", "untrained_seconds", "untrained_to_query",
+    "view_from_query", "view_to_query", "weight_count",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from bnviz.config.model import default_init_scale
 from bnviz.config.settings import Settings
-from bnviz.config.table import SETTINGS
+from bnviz.config.table import SETTINGS, text_of
 from bnviz.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
@@ -13,11 +13,7 @@ SCHEMA_VERSION: Final = 1
 
 def to_query(settings: Settings) -> dict[str, str]:
     """The settings as the query of a link: every one of them, so that new defaults never change an old link."""
-    return {setting.key: _text(settings.get(setting.name)) for setting in SETTINGS}
-
-
-def _text(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return {setting.key: text_of(settings.get(setting.name)) for setting in SETTINGS}
 
 
 def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple[Settings, list[str]]:
@@ -32,7 +28,7 @@ def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple
         try:
             values[setting.name] = setting.check(setting.domain.parse(text))
         except (ValueError, ConfigError):
-            default = _text(settings.get(setting.name))
+            default = text_of(settings.get(setting.name))
             shown = text if len(text) <= 40 else text[:40] + "…"
             notices.append(
                 f"The link asks for {setting.key}={shown}, which is not {setting.domain.rule}; "

@@ -87,7 +87,17 @@ class Axis(StrEnum):
 
 
 class Directions(StrEnum):
-    """The two directions that span the plane of a loss contour."""
+    """The two directions that span the plane of a loss landscape."""
 
     PATHS = "paths"  # the two leading principal components of both paths together
     RANDOM = "random"  # filter-normalised Gaussian directions, Li et al. 2018
+    GRADIENT = "gradient"  # each network's own gradient, and a random direction orthogonal to it
+    POINTS = "points"  # the plane through three points of the paths
+
+
+class Statistics(StrEnum):
+    """Which mean and variance BN takes where a loss landscape is measured."""
+
+    BATCH = "batch"  # those of the batch that the loss is measured on
+    RUNNING = "running"  # the running ones as they are at the present weights, everywhere
+    INTERPOLATED = "interpolated"  # the running ones, interpolated between the points of the path that lie in the plane

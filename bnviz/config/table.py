@@ -4,7 +4,7 @@ Widget, link, file loader and engine all read this table.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -92,6 +92,38 @@ class Setting:
             return self.domain.check(value)
         except ValueError as error:
             raise ConfigError(f"{self.label} = {value!r} {error}: choose {self.domain.rule}.") from None
+
+
+def changed_to_query(settings: Iterable[Setting], values: Any, default: Any) -> dict[str, str]:
+    """As part of a link: the settings of `values` that differ from the default."""
+    return {
+        setting.key: text_of(getattr(values, setting.name))
+        for setting in settings
+        if getattr(values, setting.name) != getattr(default, setting.name)
+    }
+
+
+def text_of(value: Any) -> str:
+    """A value as a link says it."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def values_from_query(settings: Iterable[Setting], query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Those of these settings that a link gives, and a notice for every value that falls back to its default."""
+    values: dict[str, Any] = {}
+    notices = []
+    for setting in settings:
+        if setting.key not in query:
+            continue
+        text = str(query[setting.key])
+        try:
+            values[setting.name] = setting.check(setting.domain.parse(text))
+        except (ValueError, ConfigError):
+            notices.append(
+                f"The link asks for {setting.key}={text[:40]}, which is not {setting.domain.rule}; "
+                "the default is shown instead."
+            )
+    return values, notices
 
 
 MANTISSAS: Final = (1, 1.5, 2, 3, 5, 7)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from bnviz.config.model import CLASSES, INPUT_PIXELS, default_init_scale
 from bnviz.config.names import Connections, Initialization, Nonlinearity
-from bnviz.config.table import MANTISSAS, WIDTHS, Choice, Number, Setting, log_grid
+from bnviz.config.table import MANTISSAS, WIDTHS, Choice, Number, Setting, changed_to_query, log_grid, values_from_query
 from bnviz.errors import ConfigError
 
 MOST_UNTRAINED_SECONDS: Final = 20.0
@@ -98,29 +98,12 @@ def untrained_parts(config: UntrainedConfig) -> tuple[float, float, float, float
 
 def untrained_to_query(config: UntrainedConfig) -> dict[str, str]:
     """As part of a link: only what differs from the default."""
-    default = UntrainedConfig()
-    return {
-        setting.key: f"{value:.10g}" if isinstance(value, float) else str(value)
-        for setting in UNTRAINED_SETTINGS
-        if (value := getattr(config, setting.name)) != getattr(default, setting.name)
-    }
+    return changed_to_query(UNTRAINED_SETTINGS, config, UntrainedConfig())
 
 
 def untrained_from_query(query: Mapping[str, str]) -> tuple[UntrainedConfig, list[str]]:
     """From a link, and a notice for every value that fell back to its default."""
-    values: dict[str, Any] = {}
-    notices = []
-    for setting in UNTRAINED_SETTINGS:
-        if setting.key not in query:
-            continue
-        text = str(query[setting.key])
-        try:
-            values[setting.name] = setting.check(setting.domain.parse(text))
-        except (ValueError, ConfigError):
-            notices.append(
-                f"The link asks for {setting.key}={text[:40]}, which is not {setting.domain.rule}; "
-                "the default is shown instead."
-            )
+    values, notices = values_from_query(UNTRAINED_SETTINGS, query)
     if "initialization" in values and "init_scale" not in values:
         values["init_scale"] = default_init_scale(values["initialization"])
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from bnviz.config import Competitor, Settings
 from bnviz.records.arrays import Ints
 from bnviz.records.history import History, Point
+from bnviz.records.landscape import Landscape
 from bnviz.records.measures import Contour, Ghost, Gradients
 from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
@@ -38,6 +39,7 @@ class Update:
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
     contour: Contour | None = None
+    landscape: Landscape | None = None
     study: Study | None = None
     ghost: Ghost | None = None
     is_ghost_dismissed: bool = False
@@ -56,6 +58,7 @@ class Run:
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
     contour: Contour | None = None
+    landscape: Landscape | None = None
     study: Study | None = None  # has nothing to do with this run's networks; not kept on disk
     ghost: Ghost | None = None
     badge: Badge = Badge.MEASURED

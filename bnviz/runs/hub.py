@@ -207,6 +207,7 @@ class Hub:
             shift=(),
             smoothness=(),
             contour=None,
+            landscape=None,
             ghost=ghost,
         )
 
@@ -222,7 +223,7 @@ class Hub:
 
 def _news(update: Update) -> dict[str, Any]:
     """The fields of a `Run` that an update replaces."""
-    names = ("settings", "interventions", "contour", "study", "ghost")
+    names = ("settings", "interventions", "contour", "landscape", "study", "ghost")
     news = {name: value for name in names if (value := getattr(update, name)) is not None}
     return news | ({"ghost": None} if update.is_ghost_dismissed else {})
 
