@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import torch
 
-from bnviz.config import TWINS, Directions, HyperParams, Settings, UntrainedConfig
+from bnviz.config import TWINS, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
 from bnviz.errors import EngineError
+from bnviz.measure.weight_path import Walk
 from bnviz.records import (
     GRADIENT_BINS,
     STEP_SIZES,
@@ -18,6 +20,7 @@ from bnviz.records import (
     Contour,
     Gradients,
     Health,
+    Landscape,
     Point,
     Shift,
     Smoothness,
@@ -56,6 +59,8 @@ class Costs:
     untrained_item: float = 0.005
     contour_item: float = 0.005
     contour_items: int = 10
+    landscape_item: float = 0.005
+    landscape_items: int = 10
     diverges_at: int | None = None
     fails_at: int | None = None
 
@@ -149,14 +154,38 @@ class FakeTrainer:
         return Smoothness(self.step_count, one, one, many, many, many)
 
     def contour(self, directions: Directions, side: int = 3) -> Iterator[Contour]:
+        return self._contours(directions, side, self.step_count)
+
+    def _contours(self, directions: Directions, side: int, step: int) -> Iterator[Contour]:
         grid = np.linspace(-1, 1, side)
-        step, count = self.step_count, self.costs.contour_items
+        count = self.costs.contour_items
         for item in range(1, count + 1):
             self._take(self.costs.contour_item)
             self.drawing_seconds += self.costs.contour_item
             loss = np.full((len(TWINS), side, side), 1.0 if item == count else np.nan)
             path = np.zeros((len(TWINS), 1, 2))
             yield Contour(step, directions, 512, grid, grid, loss, np.array([step]), path, np.ones(len(TWINS)))
+
+    def landscape(self, config: LandscapeConfig, earlier: Walk | None = None) -> Iterator[Landscape]:
+        return self._landscapes(config, [] if earlier is None else earlier.steps, self.step_count)
+
+    def _landscapes(self, config: LandscapeConfig, earlier_steps: list[int], step: int) -> Iterator[Landscape]:
+        count = self.costs.landscape_items
+        for item in range(1, count + 1):
+            self._take(self.costs.landscape_item)
+            self.drawing_seconds += self.costs.landscape_item
+            yield Landscape(
+                step,
+                config,
+                config.directions,
+                config.statistics,
+                item / count,
+                loss=np.full((len(TWINS), 1, 3, 3), 1.0 if item == count else np.nan),
+                earlier_steps=np.array(earlier_steps, float),
+            )
+
+    def walk(self) -> Walk:
+        return Walk([0, self.step_count], ("plain", "bn"), torch.zeros(2, 2, 1))
 
     def checkpoint(self) -> dict[str, Any]:
         import torch

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bnviz import data
-from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, ModelConfig, Settings
+from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, LandscapeConfig, ModelConfig, Settings
 from bnviz.data import Batches
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
@@ -161,7 +161,7 @@ def test_measuring_never_changes_training(mnist, changes):
     for step in range(12):
         watched.measure(is_scheduled=True)
         watched.gradients()
-        surfaces = watched.contour(Directions.PATHS, side=3)
+        surfaces = watched.contour(Directions.PATHS, side=11)
         next(surfaces)
         watched.shift()
         watched.smoothness()
@@ -387,9 +387,9 @@ def test_a_contour_grows_to_a_whole_one_of_the_step_it_was_asked_at(trainer, dir
     for _ in range(4):
         trainer.step(SMALL.hyper)
         trainer.measure(is_scheduled=True)
-    quiet = list(trainer.contour(directions, side=9))
+    quiet = list(trainer.contour(directions, side=11))
     disturbed = []
-    for contour in trainer.contour(directions, side=9):
+    for contour in trainer.contour(directions, side=11):
         disturbed.append(contour)
         trainer.step(SMALL.hyper)
     for contours in (quiet, disturbed):
@@ -445,7 +445,7 @@ def test_what_is_measured_of_a_diverged_competitor_is_nan_and_the_other_is_measu
     for name in set(MEASURES) - {"step", "images", "is_scheduled", "batch_accuracy"}:
         assert np.isnan(getattr(point, name)[0]).all(), name
         assert not np.isnan(getattr(point, name)[1]).all(), name
-    *_, contour = trainer.contour(Directions.PATHS, side=3)
+    *_, contour = trainer.contour(Directions.PATHS, side=11)
     assert np.isnan(contour.loss[0]).all()
     assert not np.isnan(contour.loss[1]).any()
     assert trainer.gradients().counts[0].sum() == 0
@@ -465,8 +465,9 @@ def test_when_all_have_diverged_nothing_is_left_to_step(mnist):
     assert trainer.step_count == steps
     assert np.isnan(trainer.measure(is_scheduled=True).accuracy).all()
     assert Trainer.resume(settings, mnist, trainer.checkpoint(), [PLAIN]).is_finished
-    *_, contour = trainer.contour(Directions.PATHS, side=3)
-    assert np.isnan(contour.loss).all()
+    assert list(trainer.contour(Directions.PATHS, side=11)) == []
+    (landscape,) = trainer.landscape(LandscapeConfig())
+    assert "every network has diverged" in landscape.problem.lower()
 
 
 @pytest.mark.slow

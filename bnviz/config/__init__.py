@@ -2,6 +2,7 @@
 
 from bnviz.config.competitors import BN, LINEUPS, NOISE, NOISY, PLAIN, TWINS, Competitor, lineup
 from bnviz.config.landscape import (
+    CUT_POINTS,
     LANDSCAPE_KEYS,
     LANDSCAPE_SETTINGS,
     MOST_LANDSCAPE_SECONDS,
@@ -55,7 +56,7 @@ from bnviz.config.untrained import (
 from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LINEUPS",
+    "BN", "BY_NAME", "CLASSES", "CUT_POINTS", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LINEUPS",
     "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
     "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
     "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",

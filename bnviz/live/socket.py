@@ -11,7 +11,7 @@ Server to browser: frames (`live.frames`), holding only the charts that changed 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -48,7 +48,9 @@ class Hub(Protocol):
 
     def get(self, run_id: str) -> Run: ...
     def version(self, run_id: str) -> int: ...
-    def watching(self, run_id: str, wake: Callable[[], None]) -> AbstractContextManager[Any]: ...
+    def watching(
+        self, run_id: str, wake: Callable[[], None], charts: Callable[[], Collection[str]]
+    ) -> AbstractContextManager[Any]: ...
 
 
 class BadMessageError(Exception):
@@ -166,7 +168,8 @@ class FrameSocket:
                 hub = self._hub()
                 await asyncio.to_thread(hub.get, run_id)  # a sleeping run is read from disk
                 watcher = Watcher(self._charts.names)
-                with hub.watching(run_id, partial(_wake, asyncio.get_running_loop(), watcher)):
+                wake = partial(_wake, asyncio.get_running_loop(), watcher)
+                with hub.watching(run_id, wake, lambda: watcher.charts):
                     await self._converse(socket, hub, run_id, watcher)
             except BadMessageError as error:
                 await _close(socket, CLOSE_BAD_MESSAGE, str(error))

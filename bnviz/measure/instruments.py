@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from bnviz.config import PROBE_IMAGES, HyperParams
-from bnviz.measure import activations, landscape
+from bnviz.measure import activations
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.activations import Draw, Probe
 from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_gradients
-from bnviz.models import Batch, Noise, Stack
+from bnviz.measure.weight_path import WeightPath
+from bnviz.models import Batch, Noise, Stack, states_of
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
 
@@ -48,7 +49,7 @@ class Instruments:
         self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
         self._noise = Noise(stack.model.seed)
         self.restart_drift(stack, hyper)
-        self.path = landscape.WeightPath(landscape.weight_vectors(stack.parameters))
+        self.path = WeightPath(states_of(stack))
 
     def restart_drift(self, stack: Stack, hyper: HyperParams) -> None:
         """Measure the drift from these networks, which are at step 0, on."""
@@ -66,7 +67,7 @@ class Instruments:
         pooled = activations.pooled(inputs)
         if is_scheduled:
             self.drift.advance(inputs)
-            self.path.add(step, landscape.weight_vectors(stack.parameters))
+            self.path.add(step, states_of(stack))
         net, standardised_net = self.drift.net(inputs)
         path, standardised_path = self.drift.path
         return Readings(
@@ -97,8 +98,8 @@ class Instruments:
         self.path = self.path.only(networks)
 
     def walk(self, stack: Stack, step: int) -> tuple[list[int], Tensor]:
-        """The path of the weights so far, the present included: steps [p] and weights [p, K, P]."""
-        return self.path.until(step, landscape.weight_vectors(stack.parameters))
+        """The path of the networks so far, the present included: steps [p] and states [p, K, F]."""
+        return self.path.until(step, states_of(stack))
 
 
 def _first_images(count: int, images: Tensor, labels: Tensor) -> Probe:

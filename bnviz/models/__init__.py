@@ -9,6 +9,7 @@ Shapes used throughout: K = networks, b = batch, n = units of a layer, p = n pad
 
 from bnviz.models import optimizers
 from bnviz.models.activations import Activations
+from bnviz.models.combinations import Combinations, states_of
 from bnviz.models.initialization import initial_weights
 from bnviz.models.noise import Batch, Noise
 from bnviz.models.optimizers import make_optimizer
@@ -19,10 +20,12 @@ __all__ = [
     "Activations",
     "Batch",
     "Collect",
+    "Combinations",
     "Noise",
     "Parameters",
     "Stack",
     "initial_weights",
     "make_optimizer",
     "optimizers",
+    "states_of",
 ]

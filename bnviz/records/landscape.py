@@ -3,15 +3,16 @@
 Shapes: k = competitors, s = batches, g = grid points a side, p = points of a path, c = points of a cut.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
 
 from bnviz.config import Directions, LandscapeConfig, Statistics
-from bnviz.records.arrays import Floats, Ints
+from bnviz.records.arrays import Floats
 
 START_TO_NOW: Final = 0  # in `Landscape.cut_loss`: each network's own line from its initial to its present weights
+LANDSCAPE_CHARTS: Final = ("landscape", "landscape-cut", "landscape-batches")  # those that show one
 TWIN_TO_TWIN: Final = 1  # the line from the first competitor's present weights to the second one's
 
 
@@ -52,13 +53,21 @@ class Landscape:
     path: Floats = field(default_factory=lambda: _nothing(0, 0, 2))  # [k, p, 2]
     share: Floats = field(default_factory=lambda: np.empty(0))  # [k]
     points: Floats = field(default_factory=lambda: _nothing(3, 2))
-    zero_units: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [k]
+    zero_units: Floats = field(default_factory=lambda: np.empty(0))  # [k]
     cut_alpha: Floats = field(default_factory=lambda: np.empty(0))  # [c] 0 at a line's beginning, 1 at its end
     cut_loss: Floats = field(default_factory=lambda: _nothing(2, 0, 0, 0))  # [2, k, s, c] nats
     earlier_steps: Floats = field(default_factory=lambda: np.empty(0))  # [q]
+
+    def kept(self) -> "Landscape":
+        """Itself with arrays that nothing changes any more."""
+        return replace(self, loss=self.loss.copy(), cut_loss=self.cut_loss.copy())
 
     @property
     def mean_loss(self) -> Floats:
         """Over the batches: NaN where one of them is not computed yet. [k, g_beta, g_alpha]"""
         mean: Floats = self.loss.mean(axis=1)
         return mean
+
+
+# Its fields that are arrays; the others say what they are of.
+LANDSCAPE_ARRAYS: Final = tuple(one.name for one in fields(Landscape) if one.default_factory is not MISSING)

@@ -11,6 +11,7 @@ class Limits:
     """How many runs there may be, and how long they are kept going; seconds.
 
     A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
+    A loss landscape that nobody has looked at for `landscape_seconds` is drawn no more.
     """
 
     runs_an_owner: int = 4
@@ -18,6 +19,7 @@ class Limits:
     runs_waiting: int = 100
     pause_seconds: float = 120.0
     sleep_seconds: float = 600.0
+    landscape_seconds: float = 15.0
     save_seconds: float = 10.0
 
 
@@ -47,6 +49,8 @@ class Awake:
     told: Orders | None = None  # the orders that its host has
     steps_due: int = 0  # that its host has not been told of
     since: int = 0  # the version up to which the hub has its news
+    landscape_count: int = 0  # of the orders, when `landscape_at` was set
+    landscape_at: float = float("-inf")  # when the loss landscape was asked for, or looked at last
     losses: int = 0  # workers that ended under it
     changed_at: float = float("-inf")
     saved_version: int = -1  # of the hub

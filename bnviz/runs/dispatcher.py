@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bnviz.config import lineup
 from bnviz.errors import BnvizError, EngineError, RunError
-from bnviz.records import Health, Phase, Status
+from bnviz.records import LANDSCAPE_CHARTS, Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
@@ -302,6 +302,8 @@ class Dispatcher:
                 self._spawn(self._sleep(awake))
             elif unwatched > self._limits.pause_seconds and self._is_playing(awake):
                 self._spawn(self._pause(awake, "Paused, because nobody was watching: Play goes on."))
+            elif self._is_landscape_forgotten(awake):
+                self._spawn(self._stop_landscape(awake))
             elif self._is_save_due(awake):
                 self._spawn(self._save(awake))
 
@@ -311,6 +313,19 @@ class Dispatcher:
     async def _pause(self, awake: Awake, notice: str) -> None:
         awake.orders = replace(awake.orders, is_playing=False)
         self._hub.set_notice(awake.run_id, notice)
+        async with awake.lock:
+            await self._exchange.tell(awake)
+
+    def _is_landscape_forgotten(self, awake: Awake) -> bool:
+        """Whether nobody has looked at a landscape for a while that is drawn again and again."""
+        now, orders = time.monotonic(), awake.orders
+        is_asked = orders.landscape_count != awake.landscape_count
+        if is_asked or self._hub.is_looked_at(awake.run_id, LANDSCAPE_CHARTS):
+            awake.landscape_at, awake.landscape_count = now, orders.landscape_count
+        return orders.landscape is not None and now - awake.landscape_at > self._limits.landscape_seconds
+
+    async def _stop_landscape(self, awake: Awake) -> None:
+        awake.orders = replace(awake.orders, landscape=None)
         async with awake.lock:
             await self._exchange.tell(awake)
 

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bnviz import config
-from bnviz.config import Directions, HyperParams, Measure, Settings, StudyConfig
+from bnviz.config import (
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    Measure,
+    Settings,
+    StudyConfig,
+    check_landscape,
+    lineup,
+)
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
 from bnviz.runs.awake import Limits
@@ -166,6 +175,29 @@ class Engine:
             _check_number(every_seconds, "seconds between contours", LEAST_CONTOUR_SECONDS, math.inf)
         chosen = Directions(directions)
         self._command(run_id, owner, lambda orders: replace(orders, directions=chosen, contour_seconds=every_seconds))
+
+    def draw_landscape(
+        self, run_id: str, owner: str, landscape: LandscapeConfig, every_seconds: float | None = 10.0
+    ) -> None:
+        """Draw this loss landscape now, and anew that often while the run plays; None: only when asked."""
+        if every_seconds is not None:
+            _check_number(every_seconds, "seconds between landscapes", LEAST_CONTOUR_SECONDS, math.inf)
+        checked = replace(landscape)  # none gets past the bounds that the widgets have
+
+        def change(orders: Orders) -> Orders:
+            check_landscape(checked, orders.settings.model, len(lineup(orders.settings.model)))
+            return replace(
+                orders,
+                landscape=checked,
+                landscape_count=orders.landscape_count + 1,
+                landscape_seconds=every_seconds,
+            )
+
+        self._command(run_id, owner, change)
+
+    def stop_landscape(self, run_id: str, owner: str) -> None:
+        """Leave the landscape as far as it is drawn, and draw none until asked."""
+        self._command(run_id, owner, lambda orders: replace(orders, landscape=None))
 
     def measure(self, run_id: str, owner: str, measures: Iterable[Measure]) -> None:
         """Measure these as well, from now on: what a run measures only where somebody looks at it."""

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -38,6 +38,19 @@ def _nobody() -> None:
     """Who is woken where somebody counts but does not wait."""
 
 
+def _no_charts() -> Collection[str]:
+    """What is looked at where somebody counts but does not look."""
+    return ()
+
+
+@dataclass(eq=False)
+class _Watching:
+    """One who watches: called when something is new, and asked which charts it has in sight."""
+
+    wake: Callable[[], None]
+    charts: Callable[[], Collection[str]]
+
+
 @dataclass
 class _Entry:
     """One run: a growing history, and a `Run` whose own history may be older until somebody asks."""
@@ -49,7 +62,7 @@ class _Entry:
     notice: str = ""  # the engine's own, which stands before the worker's
     is_history_new: bool = False
     is_recorded: bool = False
-    watchers: list[Callable[[], None]] = field(default_factory=list)  # called when something is new
+    watchers: list[_Watching] = field(default_factory=list)
     unwatched_since: float = 0.0
     used_at: float = 0.0
 
@@ -84,18 +97,25 @@ class Hub:
             return entry.version
 
     @contextlib.contextmanager
-    def watching(self, run_id: str, wake: Callable[[], None] = _nobody) -> Iterator[None]:
+    def watching(
+        self,
+        run_id: str,
+        wake: Callable[[], None] = _nobody,
+        charts: Callable[[], Collection[str]] = _no_charts,
+    ) -> Iterator[None]:
         """Count as a watcher for as long as the context lasts: a run that nobody watches pauses after a while.
 
-        `wake` is called, on the thread that brings it, whenever the run has something new.
+        `wake` is called, on the thread that brings it, whenever the run has something new; `charts` says what is looked
+        at just then.
         """
+        one = _Watching(wake, charts)
         with self._locked(run_id) as entry:
-            entry.watchers.append(wake)
+            entry.watchers.append(one)
         try:
             yield
         finally:
             with self._lock:
-                entry.watchers.remove(wake)
+                entry.watchers.remove(one)
                 entry.unwatched_since = entry.used_at = self._clock()
 
     def add_recorded(self, run: Run) -> None:
@@ -169,6 +189,13 @@ class Hub:
             entry = self._entries.get(run_id)
             return 0.0 if entry is None or entry.watchers else self._clock() - entry.unwatched_since
 
+    def is_looked_at(self, run_id: str, charts: Collection[str]) -> bool:
+        """Whether somebody has one of these charts in sight."""
+        with self._lock:
+            entry = self._entries.get(run_id)
+            watchers = list(entry.watchers) if entry is not None else []
+        return any(not set(charts).isdisjoint(one.charts()) for one in watchers)
+
     def drop_idle(self, idle_seconds: float = IDLE_SECONDS) -> None:
         """Take sleeping runs that nobody watches out of memory; they stay on disk."""
         now = self._clock()
@@ -216,9 +243,9 @@ class Hub:
         status = replace(entry.status, notice=entry.notice or entry.status.notice)
         entry.run = entry.run.replace(status=status, **changes)
         entry.version = next(self._versions)
-        for wake in entry.watchers:
+        for one in entry.watchers:
             with contextlib.suppress(RuntimeError):  # its event loop has been closed
-                wake()
+                one.wake()
 
 
 def _news(update: Update) -> dict[str, Any]:

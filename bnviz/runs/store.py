@@ -20,10 +20,11 @@ import platformdirs
 from numpy.typing import NDArray
 
 from bnviz import config
-from bnviz.config import Competitor, Directions, Measure, Normalization
+from bnviz.config import Competitor, Directions, Measure, Normalization, Statistics
 from bnviz.errors import ConfigError, RunError
 from bnviz.records import (
     GHOST_MEASURES,
+    LANDSCAPE_ARRAYS,
     MEASURES,
     SERIES,
     Badge,
@@ -34,6 +35,7 @@ from bnviz.records import (
     Health,
     History,
     Intervention,
+    Landscape,
     Phase,
     Run,
     Shift,
@@ -161,6 +163,7 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
         "competitors": [asdict(competitor) for competitor in run.competitors],
         "interventions": [asdict(intervention) for intervention in run.interventions],
         "ghost": None if run.ghost is None else run.ghost.label,
+        "landscape": _landscape_to_json(run.landscape) if _is_worth_keeping(run.landscape) else None,
         "badge": run.badge,
         "origin": run.origin,
     }
@@ -171,6 +174,8 @@ def _arrays(run: Run) -> dict[str, Any]:
     arrays = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
     if run.contour is not None:
         arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
+    if (landscape := run.landscape) is not None and _is_worth_keeping(landscape):
+        arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
     for name in SERIES:
         if records := getattr(run, name):
             arrays |= {
@@ -193,7 +198,8 @@ def _read(folder: Path) -> Saved:
         history_path = folder / Path(manifest["files"]["history"]).name
         run = _run_without_arrays(manifest)
     with _reading(history_path) as path, path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        run = _with_arrays(run, {name: arrays[name] for name in arrays.files}, manifest["ghost"])
+        loaded = {name: arrays[name] for name in arrays.files}
+        run = _with_arrays(run, loaded, manifest["ghost"], manifest.get("landscape"))
     measures = frozenset(Measure(one) for one in manifest.get("measures", ()))
     return Saved(run, str(manifest["owner"]), _checkpoint(folder, manifest), measures)
 
@@ -238,7 +244,9 @@ def _empty_history(competitors: tuple[Competitor, ...]) -> History:
     return History(competitors, np.zeros((1, 1), np.int64), **arrays)  # type: ignore[arg-type]  # bool among them
 
 
-def _with_arrays(run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str | None) -> Run:
+def _with_arrays(
+    run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str | None, landscape: Mapping[str, Any] | None
+) -> Run:
     units, competitors = arrays["history.units"], run.competitors
     measures = {name: arrays[f"history.{name}"] for name in MEASURES if f"history.{name}" in arrays}
     nothing = np.full_like(measures["loss"], np.nan)
@@ -254,8 +262,29 @@ def _with_arrays(run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str 
         shift=_series(Shift, "shift", arrays),
         smoothness=_series(Smoothness, "smoothness", arrays),
         contour=_record(Contour, "contour", arrays),
+        landscape=None if landscape is None else _landscape_from(landscape, arrays),
         ghost=ghost,
     )
+
+
+def _is_worth_keeping(landscape: Landscape | None) -> bool:
+    return landscape is not None and landscape.done == 1 and not landscape.problem
+
+
+def _landscape_to_json(landscape: Landscape | None) -> dict[str, Any]:
+    """What of it is no array."""
+    assert landscape is not None
+    others = {one.name: getattr(landscape, one.name) for one in fields(landscape) if one.name not in LANDSCAPE_ARRAYS}
+    return others | {"config": config.landscape_to_json(landscape.config)}
+
+
+def _landscape_from(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Landscape:
+    kept = {
+        "config": config.landscape_from_json(values["config"]),
+        "directions": Directions(values["directions"]),
+        "statistics": Statistics(values["statistics"]),
+    }
+    return Landscape(**{**values, **kept, **{name: arrays[f"landscape.{name}"] for name in LANDSCAPE_ARRAYS}})
 
 
 def _check_shapes(history: History) -> None:

@@ -15,13 +15,13 @@ from bnviz.config import (
     Device,
     Directions,
     HyperParams,
+    LandscapeConfig,
     ModelConfig,
     Settings,
     lineup,
 )
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
-from bnviz.measure import landscape
 from bnviz.measure.compute_time import Clock, ComputeTime
 from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, health_from_tensor, health_to_tensor
 from bnviz.measure.gradients import NetworkGradient, gradient_record, update_ratios
@@ -29,6 +29,7 @@ from bnviz.measure.instruments import Instruments, Readings
 from bnviz.measure.rehearsal import Rehearsal
 from bnviz.measure.shift import covariate_shift
 from bnviz.measure.smoothness import along_gradient
+from bnviz.measure.weight_path import Walk
 from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimizer, optimizers
 from bnviz.models.captured import captured_on
 from bnviz.models.lit_pixels import lit_data_set
@@ -40,6 +41,7 @@ from bnviz.records import (
     Gradients,
     Health,
     Ints,
+    Landscape,
     Point,
     Shift,
     Smoothness,
@@ -47,6 +49,7 @@ from bnviz.records import (
     measure_shapes,
 )
 from bnviz.training import schedule
+from bnviz.training.landscapes import Scene, contours, landscapes
 from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
@@ -343,33 +346,32 @@ class Trainer:
 
         It works on a copy of the weights as they are at this call, so training may go on between two items.
         """
-        step, training = self.step_count, list(self._training)
-        stack = self._stack.only(range(len(self._stack)))
-        steps, walk = self._instruments.walk(stack, step)
-        return self._contours(stack, training, step, directions, side, steps, walk)
+        if self.is_finished:
+            return iter(())
+        seed = self.settings.model.seed
+        return contours(self._scene(), LandscapeConfig(directions, resolution=side, images=CONTOUR_IMAGES, seed=seed))
 
-    def _contours(
-        self,
-        stack: Stack,
-        training: list[int],
-        step: int,
-        directions: Directions,
-        side: int,
-        steps: list[int],
-        walk: Tensor,
-    ) -> Iterator[Contour]:
-        count = len(self.competitors)
-        path, share = np.full((count, len(steps), 2), np.nan), np.full(count, np.nan)
-        loss = np.full((count, side, side), np.nan)
-        plane = landscape.plane(walk, stack.parameters, directions, self.settings.model.seed)
-        alpha, beta = landscape.grid(plane.path, plane.directions, side)
-        path[training], share[training] = plane.path.transpose(1, 0, 2), plane.share
-        images, labels = self._images[:CONTOUR_IMAGES], self._labels[:CONTOUR_IMAGES]
-        for surface in landscape.losses(stack, images, labels, plane, alpha, beta):
-            loss[training] = surface
-            yield Contour(
-                step, plane.directions, len(images), alpha, beta, loss.copy(), np.array(steps, float), path, share
-            )
+    def landscape(self, config: LandscapeConfig, earlier: Walk | None = None) -> Iterator[Landscape]:
+        """The same with a choice of planes, batches and statistics, and along two lines; see `landscapes`.
+
+        Args:
+            config: what is to be seen.
+            earlier: where the run before this one has been, of networks of the same sizes.
+        """
+        if self.is_finished:
+            text = "Every network has diverged, so there are no weights to look around. Reset the run."
+            return iter([Landscape(self.step_count, config, config.directions, config.statistics, 1.0, text)])
+        return landscapes(self._scene(), config, earlier)
+
+    def walk(self) -> Walk:
+        """Where the networks that still train have been and are, as far as is kept."""
+        steps, states = self._instruments.walk(self._stack, self.step_count)
+        return Walk(steps, tuple(self.competitors[k].name for k in self._training), states)
+
+    def _scene(self) -> Scene:
+        stack = self._stack.only(range(len(self._stack)))
+        training = tuple(self._training)
+        return Scene(self.step_count, len(self.competitors), training, stack, self.walk(), self._images, self._labels)
 
     def _spread(self, values: Floats | None, name: str) -> Floats:
         """Values of the networks in the stack as values of all competitors: NaN for those that have stopped."""

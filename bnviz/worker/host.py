@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
-from bnviz.config import Directions, Measure, Settings, StudyConfig
+from bnviz.config import Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
 
@@ -39,6 +39,9 @@ class Orders:
         directions: what the loss contour's plane is spanned by.
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
         measures: what is measured besides what every run measures.
+        landscape: what the loss landscape shows, drawn when it changes; None: none, and an unfinished one is left.
+        landscape_count: it is drawn anew when this grows.
+        landscape_seconds: and while playing this long after the one before, and on pause; None: never by itself.
         study: what to measure beside the run, whatever it trains.
     """
 
@@ -49,6 +52,9 @@ class Orders:
     directions: Directions = Directions.PATHS
     contour_seconds: float | None = 10.0
     measures: frozenset[Measure] = frozenset()
+    landscape: LandscapeConfig | None = None
+    landscape_count: int = 0
+    landscape_seconds: float | None = 10.0
     study: StudyConfig | None = None
 
 

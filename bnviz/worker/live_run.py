@@ -10,13 +10,13 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bnviz.config import HyperParams, Measure, Settings, lineup
-from bnviz.records import Condition, Contour, Health, Intervention, Phase, Status
+from bnviz.records import Condition, Health, Intervention, Phase, Status
 from bnviz.worker import checkpoints
 from bnviz.worker.cadence import Cadence, Share, Speedometer
 from bnviz.worker.checkpoints import Progress
 from bnviz.worker.host import Checkpoint, Orders
 from bnviz.worker.outbox import Outbox
-from bnviz.worker.pictures import Clock, MeasureStudy, Picture, StudyPicture, nothing_studied
+from bnviz.worker.pictures import Clock, MeasureStudy, Pictures, nothing_studied
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,6 @@ POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each
 ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
 SCHEDULED_ACCURACY_SHARE: Final = 0.25  # of the time, where one scheduled point follows the other
 GRADIENT_SECONDS: Final = 0.9
-FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
 
 
@@ -44,6 +43,7 @@ class LiveRun:
         orders: what is wanted of it.
         outbox: what it has to tell.
         used_seconds: time it has had on the training thread, by which the thread is shared out.
+        drawn_seconds: part of it that went into its pictures, by which these take turns.
     """
 
     def __init__(
@@ -56,18 +56,17 @@ class LiveRun:
         measure_study: MeasureStudy = nothing_studied,
     ) -> None:
         self.orders = orders
-        self.used_seconds = 0.0
+        self.used_seconds = self.drawn_seconds = 0.0
         self._build = build
         self._clock = clock
         self._blob = blob
         self._trainer: Trainer | None = None
         self._interventions: tuple[Intervention, ...] = ()
-        self._study = StudyPicture(measure_study, lambda study: self.outbox.tell(study=study), clock)
         self._share = Share()
         self._forget_measurements()
         self._is_playing = orders.is_playing
         self.outbox = Outbox(self._status(), on_news)
-        self._study.begin(orders.study)
+        self._pictures = Pictures(orders, self.outbox, measure_study, clock)
 
     def _forget_measurements(self) -> None:
         self._steps_to_take = 0
@@ -83,8 +82,6 @@ class LiveRun:
         self._scheduled_accuracy_due = Cadence(0.0, SCHEDULED_ACCURACY_SHARE)
         self._gradients_due = Cadence(GRADIENT_SECONDS)
         self._speedometer = Speedometer()
-        self._contour: Picture[Contour] = Picture(lambda one: self.outbox.tell(contour=one), self._contour_ended)
-        self._contour_at = float("-inf")
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -95,15 +92,9 @@ class LiveRun:
         before, self.orders = self.orders, orders
         if orders.steps_per_second != before.steps_per_second:
             self._next_step_at = self._clock()
-        if orders.directions is not before.directions:
-            self._contour.wish_anew()
-            self._begin_contour()
-        if orders.study != before.study:
-            self._study.begin(orders.study)
+        self._pictures.obey(orders, self._trainer)
         if not orders.measures <= before.measures:
             self._is_at_rest = False
-        if orders.contour_seconds != before.contour_seconds:
-            self._contour_at = self._clock()
         if self._trainer is not None:
             self._change_hyper(self._trainer.step_count, before.settings.hyper)
         if orders.settings.hyper != before.settings.hyper:  # the update that comes next is another
@@ -134,9 +125,8 @@ class LiveRun:
         self.orders = replace(self.orders, is_playing=False)
 
     def _restart(self, orders: Orders) -> None:
-        before, self.orders = self.orders, orders
-        if orders.study != before.study:
-            self._study.begin(orders.study)
+        self.orders = orders
+        self._pictures.restart(orders, self._trainer)
         self._trainer, self._blob = None, None
         self._interventions = ()
         self._forget_measurements()
@@ -213,7 +203,7 @@ class LiveRun:
             )
         trainer = self._build(settings, tensors)
         self._blob = None
-        self._contour_at = self._clock() + FIRST_CONTOUR_SECONDS
+        self._pictures.built(trainer)
         self.outbox.tell(units=trainer.units, settings=self.orders.settings, interventions=self._interventions)
         self._change_hyper(trainer.step_count, settings.hyper)
         if trainer.step_count == 0:
@@ -243,8 +233,8 @@ class LiveRun:
             self._measure(trainer, crowd, is_scheduled=False, with_accuracy=self._accuracy_due.is_due(now))
         elif self._gradients_due.is_due(now):
             self._measure_gradients(trainer, crowd)
-        elif self.orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
-            self._begin_contour()
+        else:
+            self._pictures.begin_due(trainer)
 
     def _measure_if_asked(self, trainer: "Trainer", crowd: int) -> None:
         """What is measured where somebody wants it: at the same steps however fast the machine is."""
@@ -305,35 +295,27 @@ class LiveRun:
             self._measure_shift(trainer)
         if Measure.SMOOTHNESS in self.orders.measures:
             self._measure_smoothness(trainer)
-        if self._contour.step != trainer.step_count:
-            self._begin_contour()
+        self._pictures.begin_at_rest(trainer)
         self._is_at_rest = True
 
     # --- pictures, in time that nobody else needs ---------------------------------------------------------------------
 
     @property
     def is_drawing(self) -> bool:
-        return self._study.is_drawing or self._contour.is_drawing
+        return self._pictures.is_drawing
+
+    @property
+    def is_picture_awaited(self) -> bool:
+        """Whether somebody sees nothing until a picture is drawn."""
+        return self._pictures.is_awaited
 
     def draw(self, until: float, is_interrupted: Callable[[], bool]) -> None:
-        """Work on a picture until a time, or until an order arrives; what there is of it is published."""
+        """Work on a picture until a time, or until an order arrives; what there is of it is told."""
         begun = self._clock()
-        if self._study.is_drawing:
-            self._study.work(until, is_interrupted)
-        else:
-            self._contour.work(until, is_interrupted, self._clock)
+        self._pictures.work(until, is_interrupted)
         if self.is_training:
             seconds = self._clock() - begun
             self._share.add(seconds, seconds)
-
-    def _begin_contour(self) -> None:
-        """Begin one at the present step; a path needs a step to have a direction."""
-        trainer = self._trainer
-        if trainer is not None and trainer.step_count > 0 and not trainer.is_finished:
-            self._contour.begin(trainer.contour(self.orders.directions), trainer.step_count)
-
-    def _contour_ended(self) -> None:
-        self._contour_at = self._clock() + (self.orders.contour_seconds or 0.0)
 
     # --- what it tells ------------------------------------------------------------------------------------------------
 
@@ -341,7 +323,7 @@ class LiveRun:
         """Pause with a notice, after an error."""
         self._pause()
         self._steps_to_take = 0
-        self._contour.stop()
+        self._pictures.stop()
         self._has_failed, self._notice = True, text
         self._report()
 

@@ -1,15 +1,24 @@
 """Pictures: what is drawn a little at a time, in time that nobody else needs, while the run may go on."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bnviz.config import StudyConfig
-from bnviz.records import Study
+from bnviz.records import Contour, Landscape, Study
+from bnviz.worker.host import Orders
+from bnviz.worker.outbox import Outbox
 
-STUDY_SECONDS: Final = 0.2  # between two tellings of how far a study is
+if TYPE_CHECKING:
+    from bnviz.measure.weight_path import Walk
+    from bnviz.training import Trainer
+
+FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
+TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
+LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
 
 T = TypeVar("T")
 Clock = Callable[[], float]
+IsInterrupted = Callable[[], bool]
 MeasureStudy = Callable[[StudyConfig], Iterator[Study]]
 
 
@@ -19,24 +28,25 @@ def nothing_studied(config: StudyConfig) -> Iterator[Study]:
 
 
 class Picture(Generic[T]):
-    """A picture of the weights as they are at one step, coarse first; drawn anew as the run goes on.
+    """One picture at a time, coarse first; a newer one takes the place of an unfinished one.
 
     Coarse is better than none, but not than a whole one that is a little older.
 
     Attributes:
         step: of which it was begun last; -1 before.
+        ended_at: when the last one was whole.
 
     Args:
-        tell: called with what there is of it.
-        ended: called when it is whole.
+        tell: called with what there is of it, now and then and at the end.
     """
 
-    def __init__(self, tell: Callable[[T], None], ended: Callable[[], None]) -> None:
-        self._tell, self._ended = tell, ended
-        self.step = -1
+    def __init__(self, tell: Callable[[T], None], clock: Clock) -> None:
+        self._tell, self._clock = tell, clock
+        self.step, self.ended_at = -1, float("-inf")
         self._drawing: Iterator[T] | None = None
-        self._newest: T | None = None
+        self._told_at = float("-inf")
         self._is_whole = False  # the one that was told last, as it is wished for now
+        self._newest: T | None = None
 
     @property
     def is_drawing(self) -> bool:
@@ -47,73 +57,143 @@ class Picture(Generic[T]):
         """Whether it is being drawn and there is no whole one to look at meanwhile."""
         return self.is_drawing and not self._is_whole
 
-    def wish_anew(self) -> None:
-        """Something else is to be seen: what was told is not it."""
-        self._is_whole = False
-
-    def begin(self, drawing: Iterator[T], step: int) -> None:
-        """Begin one, in place of an unfinished one."""
-        self._drawing, self.step = drawing, step
-        self._newest = next(drawing)  # a generator copies the present weights when it is first asked
-        self._publish_if_first()
+    def begin(self, drawing: Iterator[T], step: int = 0, is_wish_new: bool = False) -> None:
+        """Begin one; with a new wish the one that was told is not what is to be seen."""
+        self._drawing, self.step, self._newest = drawing, step, None
+        if is_wish_new:
+            self._is_whole, self._told_at = False, float("-inf")
 
     def stop(self) -> None:
         """Leave it as it is."""
         self._drawing = None
 
-    def work(self, until: float, is_interrupted: Callable[[], bool], clock: Clock) -> None:
-        """Go on with it until a time, or until an order arrives; what there is of it is told."""
+    def work(self, until: float, is_interrupted: IsInterrupted) -> None:
+        """Go on with it until a time, or until an order arrives."""
         while self._drawing is not None:
             item = next(self._drawing, None)
             if item is None:
-                self._drawing, self._is_whole = None, True
-                self._ended()
-                self._publish()
-            else:
-                self._newest = item
-            if clock() >= until or is_interrupted():
+                self._drawing, self._is_whole, self.ended_at = None, True, self._clock()
                 break
-        self._publish_if_first()
-
-    def _publish_if_first(self) -> None:
-        if not self._is_whole:
-            self._publish()
-
-    def _publish(self) -> None:
-        if self._newest is not None:
+            self._newest = item
+            if self._clock() >= until or is_interrupted():
+                break
+        is_time = self._clock() - self._told_at >= TOLD_SECONDS
+        if self._newest is not None and (not self.is_drawing or (is_time and not self._is_whole)):
             self._tell(self._newest)
-        self._newest = None
+            self._newest, self._told_at = None, self._clock()
 
 
-class StudyPicture:
-    """What is measured beside the run, of something that does not train.
+class Pictures:
+    """The loss contour of the lab, the loss landscape and the study of one run.
 
     Args:
-        measure: a little more at each item.
-        tell: called with the newest item, now and then and at the end.
+        measure_study: a little more at each item.
     """
 
-    def __init__(self, measure: MeasureStudy, tell: Callable[[Any], None], clock: Clock) -> None:
-        self._measure, self._tell, self._clock = measure, tell, clock
-        self._drawing: Iterator[Study] | None = None
-        self._told_at = float("-inf")
+    def __init__(self, orders: Orders, outbox: Outbox, measure_study: MeasureStudy, clock: Clock) -> None:
+        self._orders, self._outbox, self._clock = orders, outbox, clock
+        self._measure_study = measure_study
+        self._study: Picture[Study] = Picture(lambda one: outbox.tell(study=one), clock)
+        self._earlier: Walk | None = None
+        self._begin_study()
+        self.forget()
+
+    def forget(self) -> None:
+        """The networks are others: pictures of those before have no meaning."""
+        self._contour: Picture[Contour] = Picture(lambda one: self._outbox.tell(contour=one), self._clock)
+        self._landscape: Picture[Landscape] = Picture(lambda one: self._outbox.tell(landscape=one.kept()), self._clock)
+        self._contour_at = float("inf")
+
+    def built(self, trainer: "Trainer") -> None:
+        """There are networks to draw."""
+        self._contour_at = self._clock() + FIRST_CONTOUR_SECONDS
+        self._begin_landscape(trainer, is_wish_new=True)
+
+    def restart(self, orders: Orders, trainer: "Trainer | None") -> None:
+        """The networks end here; where they have been can still be looked at, if the next ones are of their size."""
+        before, self._orders = self._orders, orders
+        if trainer is not None and trainer.step_count > LEAST_EARLIER_STEPS and not trainer.is_finished:
+            self._earlier = trainer.walk().ends
+        if orders.settings.model.sizes != before.settings.model.sizes:
+            self._earlier = None
+        self.forget()
+        if orders.study != before.study:
+            self._begin_study()
+
+    def obey(self, orders: Orders, trainer: "Trainer | None") -> None:
+        before, self._orders = self._orders, orders
+        if orders.study != before.study:
+            self._begin_study()
+        if orders.contour_seconds != before.contour_seconds:
+            self._contour_at = self._clock()
+        if orders.landscape is None:
+            self._landscape.stop()
+        if trainer is None:
+            return
+        if orders.directions is not before.directions:
+            self._begin_contour(trainer, is_wish_new=True)
+        if (orders.landscape, orders.landscape_count) != (before.landscape, before.landscape_count):
+            self._begin_landscape(trainer, is_wish_new=True)
+
+    def begin_due(self, trainer: "Trainer") -> bool:
+        """Begin what is to be drawn anew while the run goes on; whether there was anything."""
+        now, orders = self._clock(), self._orders
+        if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
+            return self._begin_contour(trainer)
+        is_free = orders.landscape_seconds is not None and not self._landscape.is_drawing
+        if is_free and now >= self._landscape.ended_at + (orders.landscape_seconds or 0.0):
+            return self._begin_landscape(trainer)
+        return False
+
+    def begin_at_rest(self, trainer: "Trainer") -> None:
+        """Have every picture show the present step."""
+        if self._contour.step != trainer.step_count:
+            self._begin_contour(trainer)
+        if self._landscape.step != trainer.step_count and self._orders.landscape_seconds is not None:
+            self._begin_landscape(trainer)
+
+    def _begin_contour(self, trainer: "Trainer", is_wish_new: bool = False) -> bool:
+        """Begin one at the present step, if it has one; a path needs a step to have a direction."""
+        is_possible = trainer.step_count > 0 and not trainer.is_finished
+        if is_possible:
+            self._contour.begin(trainer.contour(self._orders.directions), trainer.step_count, is_wish_new)
+        self._contour_at = self._clock() + (self._orders.contour_seconds or 0.0)
+        return is_possible
+
+    def _begin_landscape(self, trainer: "Trainer", is_wish_new: bool = False) -> bool:
+        config = self._orders.landscape
+        if config is not None:
+            self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
+        return config is not None
+
+    def _begin_study(self) -> None:
+        """Measure the one that is wanted now, in place of any other."""
+        self._study.stop()
+        if self._orders.study is not None:
+            self._study.begin(self._measure_study(self._orders.study), is_wish_new=True)
+
+    def stop(self) -> None:
+        """Leave them as they are, after an error."""
+        for picture in (self._study, self._landscape, self._contour):
+            picture.stop()
+
+    # --- time on the thread -------------------------------------------------------------------------------------------
 
     @property
     def is_drawing(self) -> bool:
-        return self._drawing is not None
+        return self._study.is_drawing or self._landscape.is_drawing or self._contour.is_drawing
 
-    def begin(self, config: StudyConfig | None) -> None:
-        """Measure this one now, in place of any other."""
-        self._drawing = None if config is None else self._measure(config)
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody has asked for one and sees nothing meanwhile."""
+        return self._study.is_awaited or self._landscape.is_awaited
 
-    def work(self, until: float, is_interrupted: Callable[[], bool]) -> None:
-        newest, now = None, self._clock()
-        while self._drawing is not None and (now := self._clock()) < until and not is_interrupted():
-            item = next(self._drawing, None)
-            if item is None:
-                self._drawing = None
-            else:
-                newest = item
-        if newest is not None and (now - self._told_at >= STUDY_SECONDS or newest.done >= 1):
-            self._tell(newest)
-            self._told_at = now
+    def work(self, until: float, is_interrupted: IsInterrupted) -> None:
+        """Go on with one of them: what is awaited first."""
+        in_order: list[Picture[Any]] = [self._study, self._landscape, self._contour]
+        if self._contour.is_drawing and not self._landscape.is_awaited:
+            in_order = [self._study, self._contour]
+        for picture in in_order:
+            if picture.is_drawing:
+                picture.work(until, is_interrupted)
+                return

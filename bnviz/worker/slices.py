@@ -20,7 +20,8 @@ from bnviz.worker.pictures import Clock, MeasureStudy, nothing_studied
 
 SLICE_SECONDS: Final = 0.025
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
-DRAWING_SHARE: Final = 0.2  # of the thread's time, for contours while live runs want all of it
+DRAWING_SHARE: Final = 0.2  # of a run's time, for its pictures while live runs want all of the thread
+AWAITED_SHARE: Final = 0.5  # the same where somebody waits for one
 PATIENCE_SECONDS: Final = 30.0  # without a poll for this long nobody listens, and training rests
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Slices:
         self._is_closing = False
         self.on_news: Callable[[], None] = lambda: None  # called on the thread when a run has something to tell
         self._turn = 0.0  # the least time that a run may claim to have used
+        self._drawing_turn = 0.0  # the same of pictures
         self._drawing_credit = 0.0
         self._polled_at = clock()
         self._thread = threading.Thread(target=self._work, name="bnviz-training", daemon=True)
@@ -183,7 +185,7 @@ class Slices:
         live = [run for run in self._runs.values() if run.due_at() <= begun and self._may_train(run, begun)]
         drawing = [run for run in self._runs.values() if run.is_drawing]
         if drawing and (not live or self._drawing_credit > 0):
-            self._draw(min(drawing, key=_used_seconds), begun)
+            self._draw(self._next_to_draw(drawing), begun)
         elif live:
             self._train(self._next_of(live), begun)
         return bool(drawing or live)
@@ -198,18 +200,34 @@ class Slices:
         self._turn = max(self._turn, run.used_seconds)
         return run
 
+    def _next_to_draw(self, drawing: list[LiveRun]) -> LiveRun:
+        """What somebody waits for goes first; else the one that has been drawn for the least time."""
+        for run in drawing:
+            run.drawn_seconds = max(run.drawn_seconds, self._drawing_turn - MOST_CREDIT_SECONDS)
+        run = min(drawing, key=lambda run: (not run.is_picture_awaited, run.drawn_seconds))
+        self._drawing_turn = max(self._drawing_turn, run.drawn_seconds)
+        return run
+
     def _train(self, run: LiveRun, begun: float) -> None:
         crowd = sum(other.is_training for other in self._runs.values())
         self._guard(run, lambda: run.slice(begun + SLICE_SECONDS, self._is_interrupted, crowd))
-        used = self._clock() - begun
+        used, share = self._clock() - begun, self._drawing_share
         run.used_seconds += used
-        self._drawing_credit = min(self._drawing_credit + used * DRAWING_SHARE / (1 - DRAWING_SHARE), SLICE_SECONDS)
+        self._drawing_credit = min(self._drawing_credit + used * share / (1 - share), SLICE_SECONDS)
 
     def _draw(self, run: LiveRun, begun: float) -> None:
         self._guard(run, lambda: run.draw(begun + SLICE_SECONDS, self._is_interrupted))
         used = self._clock() - begun
-        run.used_seconds += used * (1 - DRAWING_SHARE)  # turns among pictures go around; their owner still trains
+        run.used_seconds += used  # its own training gives way, not that of others
+        run.drawn_seconds += used
         self._drawing_credit = max(self._drawing_credit - used, -SLICE_SECONDS)
+
+    @property
+    def _drawing_share(self) -> float:
+        """Of the thread: each run that draws takes it out of its own equal share."""
+        busy = [run for run in self._runs.values() if run.is_training or run.is_drawing]
+        parts = (AWAITED_SHARE if run.is_picture_awaited else DRAWING_SHARE for run in busy if run.is_drawing)
+        return sum(parts) / max(len(busy), 1)
 
     def _guard(self, run: LiveRun, work: Callable[[], None]) -> None:
         """A run that fails is paused with a notice; the others go on."""

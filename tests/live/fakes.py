@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -144,7 +144,7 @@ class FakeHub:
             return self._runs[run_id]
 
     @contextmanager
-    def watching(self, run_id: str, wake: Callable[[], None]) -> Iterator[None]:
+    def watching(self, run_id: str, wake: Callable[[], None], charts: Callable[[], Collection[str]]) -> Iterator[None]:
         self._wakes.append(wake)
         try:
             yield

@@ -1,145 +1,154 @@
-"""The plane, the path on it, and the loss over it."""
+"""The loss over the plane and along the lines: coarse first, each point that of a straightforward reference."""
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from bnviz.config import Directions, ModelConfig
+from bnviz.config import CUT_POINTS, Directions, LandscapeConfig, ModelConfig, Statistics
 from bnviz.measure import landscape
-from bnviz.measure.landscape import Plane, WeightPath, weight_vectors
+from bnviz.measure.landscape import draw
+from bnviz.measure.planes import plane_of
+from bnviz.measure.weight_path import Walk
+from bnviz.models import states_of
+from bnviz.records import START_TO_NOW, TWIN_TO_TWIN
+from tests.models.test_combinations import as_modules
+
+SIDE = 11
 
 
-def walk_of(stacks) -> torch.Tensor:
-    return torch.stack([weight_vectors(stack.parameters) for stack in stacks])
+@pytest.fixture(scope="module")
+def walked(request):
+    """Filled once by the first test that needs it: the twins after 0, 10 and 30 steps, and the last stack."""
+    return {}
 
 
 @pytest.fixture
-def walk(trained):
-    """The twins after 0, 5, 10 and 20 steps: [4, 2, P], and the last stack."""
-    stacks = [trained(ModelConfig(), steps) for steps in (0, 5, 10, 20)]
-    return walk_of(stacks), stacks[-1]
+def walk(walked, trained):
+    if not walked:
+        model = ModelConfig(width=30, nonlinearity="relu", initialization="he", init_scale=1.0)
+        stacks = [trained(model, steps) for steps in (0, 10, 30)]
+        walked["walk"] = Walk([0, 10, 30], ("plain", "bn"), torch.stack([states_of(stack) for stack in stacks]))
+        walked["stack"] = stacks[-1]
+    return walked["walk"], walked["stack"]
 
 
-def test_weight_vectors_and_back_keep_every_weight(trained):
-    parameters = trained(ModelConfig(width=17), steps=1).parameters
-    back = landscape.parameters_from(weight_vectors(parameters), parameters)
-    assert all(torch.equal(a, b) for a, b in zip(back.weights, parameters.weights, strict=True))
-    assert not any(vector.any() for vector in (*back.biases, *back.gammas, *back.betas))
+def pictures(walk, test_set, config: LandscapeConfig):
+    path, stack = walk
+    batch = stack.activations(config.images)
+    batch.fill(test_set[0][: config.images], test_set[1][: config.images])
+    plane = plane_of(config, stack, path, batch)
+    return draw(config, plane, stack, path, *test_set)
 
 
-def test_path_directions_are_the_leading_principal_components_of_both_paths_together(walk):
-    points, _ = walk
-    back = points - points[-1]
-    first, second = landscape.path_directions(back)
-    rows = torch.cat([back[:, k] / back[:, k].norm() for k in range(2)]).double()
-    _, _, expected = torch.linalg.svd(rows, full_matrices=False)
-    assert abs(float(first.double() @ expected[0])) == pytest.approx(1, abs=1e-4)
-    assert abs(float(second.double() @ expected[1])) == pytest.approx(1, abs=1e-4)
-    assert abs(float(first @ second)) < 1e-4
+def whole(walk, test_set, **config):
+    config = LandscapeConfig(**({"resolution": SIDE, "images": 50, "batches": 2} | config))
+    *_, picture = pictures(walk, test_set, config)
+    return picture
 
 
-def test_the_path_ends_at_the_origin_and_a_path_within_a_plane_is_held_whole(walk):
-    points, stack = walk
-    plane = landscape.plane(points, stack.parameters, Directions.PATHS, seed=0)
-    assert plane.path.shape == (4, 2, 2)
-    assert plane.path[-1] == pytest.approx(np.zeros((2, 2)), abs=1e-9)
-    assert (plane.share > 0.5).all()
-    assert (plane.share <= 1 + 1e-9).all()
-    one_line = torch.stack([points[0], points[0] + 0.3 * (points[-1] - points[0]), points[-1]])
-    line = landscape.plane(one_line, stack.parameters, Directions.PATHS, seed=0)
-    assert line.share == pytest.approx([1, 1], abs=1e-4)
+def loss_of(stack, k, state, images, labels, statistics) -> float:
+    """In float64, as PyTorch's modules compute it."""
+    net = as_modules(stack, k, state.double()).train(statistics is Statistics.BATCH)
+    with torch.no_grad():
+        return float(nn.functional.cross_entropy(net(images.double()), labels))
 
 
-def test_a_point_of_the_path_lies_where_its_coordinates_say(walk):
-    points, stack = walk
-    two = points[[0, -1]]
-    plane = landscape.plane(two, stack.parameters, Directions.PATHS, seed=0)
-    for k in range(2):
-        alpha, beta = plane.path[0, k]
-        rebuilt = two[-1, k] + alpha * plane.first[k] + beta * plane.second[k]
-        assert torch.allclose(rebuilt.float(), two[0, k], atol=1e-4)
-
-
-def test_random_directions_have_each_filters_own_norm_and_one_draw_for_both(walk):
-    _, stack = walk
-    first, second = landscape.filter_normalised_directions(stack.parameters, seed=3)
-    direction = landscape.parameters_from(first, stack.parameters)
-    for d, w in zip(direction.weights, stack.parameters.weights, strict=True):
-        assert torch.allclose(d.norm(dim=1), w.norm(dim=1), rtol=1e-4)
-        unit = d / d.norm(dim=1, keepdim=True)
-        assert torch.allclose(unit[0], unit[1], atol=1e-5)
-    assert not torch.allclose(first, second)
-    assert torch.equal(first, landscape.filter_normalised_directions(stack.parameters, seed=3)[0])
-
-
-def test_without_a_path_the_directions_are_random_and_say_so(trained):
-    stack = trained(ModelConfig(), steps=0)
-    plane = landscape.plane(walk_of([stack]), stack.parameters, Directions.PATHS, seed=0)
-    assert plane.directions is Directions.RANDOM
-    assert np.isnan(plane.share).all()
-
-
+@pytest.mark.parametrize("statistics", Statistics)
 @pytest.mark.parametrize("directions", Directions)
-def test_the_surface_is_the_loss_at_the_moved_weights(walk, test_set, directions):
-    points, stack = walk
-    images, labels = test_set[0][:512], test_set[1][:512]
-    plane = landscape.plane(points, stack.parameters, directions, seed=0)
-    alpha, beta = landscape.grid(plane.path, plane.directions, 5)
-    *_, surface = landscape.losses(stack.only([0, 1]), images, labels, plane, alpha, beta)
-    for row, column in ((0, 0), (2, 3), (4, 1)):
-        moved = moved_stack(stack, plane, alpha[column], beta[row])
-        batch = moved.activations(512)
-        batch.fill(images, labels)
-        moved.forward(batch)
-        moved.loss(batch)
-        assert surface[:, row, column] == pytest.approx(batch.loss.numpy(), rel=1e-3)
+def test_every_point_of_every_plane_and_policy_is_the_loss_of_a_straightforward_reference(
+    walk, test_set, directions, statistics
+):
+    picture = whole(walk, test_set, directions=directions, statistics=statistics)
+    plane, stack = picture.plane, walk[1]
+    for batch, row, column in ((0, 0, 0), (0, 5, 5), (1, 7, 2), (1, 10, 10)):
+        rows = slice(50 * batch, 50 * (batch + 1))
+        for k in range(2):
+            state = plane.origin[k] + picture.alpha[column] * plane.first[k] + picture.beta[row] * plane.second[k]
+            expected = loss_of(stack, k, state, test_set[0][rows], test_set[1][rows], plane.statistics)
+            assert picture.loss[k, batch, row, column] == pytest.approx(expected, rel=2e-4, abs=1e-5)
 
 
-def moved_stack(stack, plane: Plane, alpha: float, beta: float):
-    moved = stack.only([0, 1])
-    vectors = weight_vectors(stack.parameters) + alpha * plane.first + beta * plane.second
-    target = landscape.parameters_from(vectors, stack.parameters)
-    for mine, theirs in zip(moved.parameters.weights, target.weights, strict=True):
-        mine.copy_(theirs)
-    return moved
+@pytest.mark.parametrize("statistics", Statistics)
+def test_the_lines_go_from_start_to_now_and_from_twin_to_twin(walk, test_set, statistics):
+    picture = whole(walk, test_set, statistics=statistics, directions=Directions.PATHS)
+    (path, stack), parameters = walk, walk[1].parameters.flat.shape[1]
+    assert picture.cut_alpha[[0, -1]].tolist() == [-0.25, 1.25]
+    for index in (0, 10, 30, 50, 60):
+        alpha = picture.cut_alpha[index]
+        for k in range(2):
+            ends = {START_TO_NOW: (path.states[0, k], path.states[-1, k]), TWIN_TO_TWIN: path.states[-1]}
+            for line, (start, end) in ends.items():
+                state = start + alpha * (end - start)
+                if statistics is Statistics.RUNNING:
+                    state[parameters:] = path.states[-1, k, parameters:]
+                expected = loss_of(stack, k, state, test_set[0][:50], test_set[1][:50], picture.plane.statistics)
+                assert picture.cut_loss[line, k, 0, index] == pytest.approx(expected, rel=2e-4, abs=1e-5)
 
 
-def test_an_overflowing_loss_is_infinite_and_only_what_is_computed_is_a_number(walk, test_set):
-    points, stack = walk
-    plane = landscape.plane(points, stack.parameters, Directions.RANDOM, seed=0)
-    far = np.linspace(-1e38, 1e38, 5)
-    surfaces = landscape.losses(stack.only([0, 1]), test_set[0][:64], test_set[1][:64], plane, far, far)
-    first = next(surfaces).copy()
-    assert np.isnan(first).any()
-    *_, last = surfaces
-    assert not np.isnan(last).any()
-    assert np.isinf(last).any()
+def test_before_the_first_step_there_is_no_line_from_the_start(walk, test_set):
+    path, stack = walk
+    still = Walk([0], path.names, path.states[-1:])
+    *_, picture = pictures((still, stack), test_set, LandscapeConfig(resolution=SIDE, images=20, batches=1))
+    assert np.isnan(picture.cut_loss[START_TO_NOW]).all()
+    assert np.isfinite(picture.cut_loss[TWIN_TO_TWIN]).all()
 
 
-def test_the_grid_holds_every_path_with_a_margin():
-    path = np.array([[[-0.6, 0.2], [-0.3, -0.1]], [[0.0, 0.0], [0.0, 0.0]]])
-    alpha, beta = landscape.grid(path, Directions.PATHS, 21)
-    assert alpha[[0, -1]] == pytest.approx([-0.75, 0.15])
-    assert beta[[0, -1]] == pytest.approx([-0.175, 0.275])
-    alpha, _ = landscape.grid(path, Directions.RANDOM, 21)
-    assert alpha[[0, -1]].tolist() == [-1, 1]
+def test_the_centre_of_a_plane_is_the_loss_now_on_each_batch(walk, test_set):
+    picture = whole(walk, test_set, directions=Directions.RANDOM, batches=4)
+    stack = walk[1]
+    for batch in range(4):
+        rows = slice(50 * batch, 50 * (batch + 1))
+        buffers = stack.activations(50)
+        buffers.fill(test_set[0][rows], test_set[1][rows])
+        stack.forward(buffers)
+        stack.loss(buffers)
+        assert picture.loss[:, batch, 5, 5] == pytest.approx(buffers.loss.numpy(), rel=1e-4)
 
 
-@pytest.mark.parametrize("side", [1, 2, 5, 21])
-def test_coarse_first_visits_every_point_once_every_fourth_before_the_others(side):
-    order = list(landscape.coarse_first(side))
-    assert sorted(order) == [(row, column) for row in range(side) for column in range(side)]
-    coarse = [place for place in order if place[0] % 4 == 0 and place[1] % 4 == 0]
-    assert order[: len(coarse)] == coarse
+def test_a_picture_is_coarse_first_then_sharpens_and_is_whole_at_the_end(walk, test_set):
+    config = LandscapeConfig(resolution=21, images=20, batches=3)
+    known, done = [], []
+    for picture in pictures(walk, test_set, config):
+        known.append(np.isfinite(picture.loss).sum(axis=(0, 2, 3)).tolist())
+        done.append(picture.done)
+    assert known[0] == [0, 0, 0]
+    assert known[-1] == [2 * 21 * 21] * 3
+    assert done == sorted(done)
+    assert done[-1] == 1
+    coarse = 2 * 6 * 6
+    first_coarse = next(one for one in known if one[0] >= coarse)
+    assert first_coarse[1:] == [0, 0]  # the first batch is looked at first
+    first_finer = next(one for one in known if one[0] > coarse)
+    assert first_finer[1:] == [coarse, coarse]
 
 
-def test_snapshots_stay_within_their_number_the_first_and_the_newest_always():
-    path = WeightPath(torch.zeros(2, 3), most=10)
-    for step in range(1, 2000):
-        path.add(step, torch.full((2, 3), float(step)))
-    steps, points = path.until(2000, torch.full((2, 3), 2000.0))
-    assert len(steps) == 11
-    assert steps[0] == 0
-    assert steps[-2:] == [1999, 2000]
-    assert points[:, 0, 0].tolist() == steps
-    assert path.only([1]).until(2000, torch.zeros(1, 3))[0] == steps
+@pytest.mark.parametrize("side", [11, 21, 41, 61, 101])
+def test_the_levels_visit_every_point_once_the_coarsest_is_small_and_has_the_corners_nearly(side):
+    levels = landscape.coarse_first(side)
+    visited = [(row, column) for rows, columns in levels for row, column in zip(rows, columns, strict=True)]
+    assert sorted(visited) == [(row, column) for row in range(side) for column in range(side)]
+    assert len(levels[0][0]) <= 36
+    assert [len(rows) for rows, _ in levels] == sorted(len(rows) for rows, _ in levels)
+
+
+def test_an_overflowing_loss_is_infinite_and_no_warning(walk, test_set):
+    path, stack = walk
+    huge = Walk(path.steps, path.names, path.states * 1e15)
+    large = stack.only([0, 1])
+    large.parameters.flat.mul_(1e15)
+    *_, picture = pictures((huge, large), test_set, LandscapeConfig(resolution=SIDE, images=20, batches=1))
+    assert np.isinf(picture.loss).any()
+    assert not np.isnan(picture.loss).any()
+    assert picture.done == 1
+
+
+def test_the_networks_are_left_as_they_are(walk, test_set):
+    stack = walk[1]
+    before = states_of(stack)
+    whole(walk, test_set, directions=Directions.GRADIENT)
+    assert torch.equal(states_of(stack), before)
+
+
+def test_a_line_has_so_many_points(walk, test_set):
+    assert whole(walk, test_set).cut_loss.shape == (2, 2, 2, CUT_POINTS)

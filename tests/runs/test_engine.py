@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
+from bnviz.config import Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import Phase
 from bnviz.runs import engine as engine_module
@@ -189,6 +189,41 @@ def test_the_loss_contour_shows_what_was_asked_for(engine: Engine) -> None:
     eventually(lambda: (contour := engine.hub.get(run_id).contour) is not None and contour.directions == "random")
 
 
+def test_a_landscape_is_drawn_when_asked_for_and_left_when_cancelled(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL)
+    engine.draw_landscape(run_id, ME, LandscapeConfig(seed=3))
+    eventually(lambda: (one := engine.hub.get(run_id).landscape) is not None and one.done == 1)
+    assert engine.hub.get(run_id).landscape.config.seed == 3  # type: ignore[union-attr]
+    engine.stop_landscape(run_id, ME)
+    assert engine.orders_of(run_id).landscape is None  # type: ignore[union-attr]
+    engine.restart(run_id, ME, SMALL)
+    eventually(lambda: engine.hub.get(run_id).landscape is None)
+
+
+def test_a_landscape_that_would_take_too_long_is_refused_and_the_run_untouched(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL.replace(hidden_layers=10, width=200))
+    with pytest.raises(ConfigError, match="more than 60: choose a lower resolution"):
+        engine.draw_landscape(run_id, ME, LandscapeConfig(resolution=101, images=2000, batches=8))
+    with pytest.raises(ConfigError, match="seconds between landscapes"):
+        engine.draw_landscape(run_id, ME, LandscapeConfig(), 0.1)
+    orders = engine.orders_of(run_id)
+    assert orders is not None
+    assert orders.landscape is None
+
+
+def test_a_landscape_that_nobody_looks_at_is_drawn_no_more(make: Make) -> None:
+    engine = make(landscape_seconds=0.5)
+    run_id = engine.create(ME, SMALL, is_playing=True)
+    in_sight = ["landscape-cut"]
+    with engine.hub.watching(run_id, charts=lambda: in_sight):
+        engine.draw_landscape(run_id, ME, LandscapeConfig(), 1.0)
+        time.sleep(2.5)
+        assert engine.orders_of(run_id).landscape is not None  # type: ignore[union-attr]
+        in_sight[:] = ["accuracy"]
+        eventually(lambda: engine.orders_of(run_id).landscape is None)  # type: ignore[union-attr]
+        assert engine.orders_of(run_id).is_playing  # type: ignore[union-attr]
+
+
 def test_a_run_that_diverges_stops_and_says_where(make: Make) -> None:
     engine = make(FakeCluster(bench=Workbench(Costs(step=0.0005, measure=0.001, diverges_at=70))))
     run_id = engine.create(ME, SMALL, is_playing=True)
@@ -209,6 +244,10 @@ def commands(engine: Engine, run_id: str, owner: str) -> list[Callable[[], None]
         lambda: engine.set_speed(run_id, owner, 1.0),
         lambda: engine.dismiss_ghost(run_id, owner),
         lambda: engine.set_contour(run_id, owner, Directions.PATHS, None),
+        lambda: engine.draw_landscape(run_id, owner, LandscapeConfig()),
+        lambda: engine.stop_landscape(run_id, owner),
+        lambda: engine.measure(run_id, owner, [Measure.SHIFT]),
+        lambda: engine.measure_study(run_id, owner, UntrainedConfig()),
         lambda: engine.stop(run_id, owner),
     ]
 

@@ -3,14 +3,14 @@
 import errno
 import json
 import os
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bnviz.config import Directions
+from bnviz.config import Directions, LandscapeConfig, WeightPoint
 from bnviz.errors import RunError
 from bnviz.records import Badge, Condition, Health, Intervention, Phase, Run, Status, Update, kept_units
 from bnviz.runs import store
@@ -20,6 +20,7 @@ from bnviz.worker.host import Checkpoint
 from tests.fake_worker import SMALL, FakeClock, Workbench
 
 RUN_ID = "an-unguessable-name_1"
+LANDSCAPE = LandscapeConfig("points", "running", points=(WeightPoint("bn", 3), WeightPoint("bn"), WeightPoint("plain")))
 
 
 def full_run() -> Run:
@@ -44,6 +45,7 @@ def full_run() -> Run:
         shift=(trainer.shift(),),
         smoothness=(trainer.smoothness(),),
         contour=next(trainer.contour(Directions.RANDOM)),
+        landscape=list(trainer.landscape(LANDSCAPE))[-1],
     )
     hub.apply(RUN_ID, update)
     return hub.get(RUN_ID).replace(badge=Badge.RECORDED, origin="2026-01-01, torch, a laptop")
@@ -80,6 +82,14 @@ def test_a_recorded_run_comes_back_in_every_field(tmp_path: Path) -> None:
     assert run.ghost is not None
     save_run(run, tmp_path / "recorded")
     assert_same(load_run(tmp_path / "recorded"), run)
+
+
+def test_an_unfinished_landscape_is_not_kept(tmp_path: Path) -> None:
+    run = full_run()
+    assert run.landscape is not None
+    for landscape in (replace(run.landscape, done=0.9), replace(run.landscape, problem="no plane")):
+        save_run(run.replace(landscape=landscape), tmp_path / "recorded")
+        assert load_run(tmp_path / "recorded").landscape is None
 
 
 def test_a_saved_run_comes_back_asleep_with_its_owner_and_checkpoint(home: Path) -> None:

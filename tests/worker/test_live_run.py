@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnviz.config import Directions, HyperParams, Measure, Settings, UntrainedConfig
-from bnviz.records import Intervention, Phase, Update
+from bnviz.config import Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
+from bnviz.records import Intervention, Landscape, Phase, Update
 from bnviz.worker.host import Orders
 from bnviz.worker.live_run import LiveRun
 from tests.fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench
@@ -190,6 +190,7 @@ def test_an_unfinished_contour_is_published_on_the_way() -> None:
     contours = [update.contour for update in worker.updates if update.contour is not None]
     assert np.isnan(contours[0].loss).all()
     assert np.isfinite(contours[-1].loss).all()
+    assert len(contours) < 5  # a few times a second, however often there is a little more
 
 
 def test_contours_are_drawn_at_the_chosen_cadence_while_playing() -> None:
@@ -232,6 +233,105 @@ def test_other_directions_redraw_the_contour_of_a_resting_run() -> None:
     worker.order(directions=Directions.RANDOM)
     worker.work(1)
     assert worker.newest("contour").directions is Directions.RANDOM  # type: ignore[attr-defined]
+
+
+# --- the loss landscape -----------------------------------------------------------------------------------------------
+
+LANDSCAPE = LandscapeConfig()
+
+
+def landscapes_of(worker: Worker) -> list[Landscape]:
+    return [update.landscape for update in worker.updates if update.landscape is not None]
+
+
+def test_without_a_wish_no_landscape_is_drawn() -> None:
+    worker = Worker(is_playing=True)
+    draw_all(worker, 15)
+    assert landscapes_of(worker) == []
+
+
+def test_a_landscape_that_is_asked_for_is_drawn_coarse_first_at_the_present_step() -> None:
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True)
+    worker.work(0.5)
+    asked_at = worker.status.step
+    worker.order(landscape=LANDSCAPE, landscape_count=1)
+    draw_all(worker, 3)
+    found = landscapes_of(worker)
+    assert found[0].done < 1
+    assert found[-1].done == 1
+    assert {one.step for one in found} == {asked_at}
+
+
+def test_before_the_networks_exist_the_wish_waits_for_them() -> None:
+    worker = Worker(landscape=LANDSCAPE, landscape_count=1)
+    worker.work(1)
+    assert landscapes_of(worker)[-1].done == 1
+
+
+def test_another_wish_replaces_an_unfinished_landscape_and_is_shown_coarse_again() -> None:
+    worker = Worker(Costs(landscape_item=0.1), landscape=LANDSCAPE)
+    worker.work(0.4)
+    worker.order(landscape=LANDSCAPE.replace(seed=7), landscape_count=1)
+    worker.work(3)
+    seeds = [one.config.seed for one in landscapes_of(worker)]
+    assert seeds == sorted(seeds)
+    assert landscapes_of(worker)[-1].done == 1
+    assert any(one.done < 1 for one in landscapes_of(worker) if one.config.seed == 7)
+
+
+def test_a_cancelled_landscape_stays_as_it_is_and_the_run_goes_on() -> None:
+    worker = Worker(Costs(landscape_item=0.1), is_playing=True, landscape=LANDSCAPE)
+    draw_all(worker, 0.6)
+    worker.order(landscape=None)
+    worker.fetch()
+    count, step = len(landscapes_of(worker)), worker.status.step
+    draw_all(worker, 20)
+    assert count > 0
+    assert len(landscapes_of(worker)) == count
+    assert worker.status.step > step + 1000
+
+
+def test_while_a_run_goes_on_its_landscape_is_refreshed_and_only_whole_ones_replace_a_whole_one() -> None:
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape=LANDSCAPE, landscape_seconds=2.0)
+    draw_all(worker, 20)
+    found = landscapes_of(worker)
+    first_whole = next(index for index, one in enumerate(found) if one.done == 1)
+    assert all(one.done == 1 for one in found[first_whole:])
+    assert 4 <= len(found) - first_whole <= 10
+    assert len({one.step for one in found}) == len(found) - first_whole
+
+
+def test_one_that_is_not_to_be_refreshed_stays_at_its_step() -> None:
+    worker = Worker(is_playing=True, landscape=LANDSCAPE, landscape_seconds=None)
+    draw_all(worker, 20)
+    worker.order(is_playing=False)
+    worker.work(1)
+    assert len({one.step for one in landscapes_of(worker)}) == 1
+
+
+def test_after_a_pause_the_landscape_shows_the_present_step() -> None:
+    worker = Worker(is_playing=True, landscape=LANDSCAPE)
+    worker.work(0.5)
+    worker.order(is_playing=False)
+    worker.work(1)
+    assert landscapes_of(worker)[-1].step == worker.status.step
+    assert landscapes_of(worker)[-1].done == 1
+
+
+def test_after_a_restart_the_run_before_can_be_gone_back_to_if_its_networks_are_of_the_same_sizes() -> None:
+    worker = Worker(landscape=LANDSCAPE)
+    worker.run.step(80)
+    worker.work(2)
+    settings = worker.run.orders.settings
+    worker.order(generation=1, settings=settings.replace(seed=5))
+    worker.work(1)
+    assert landscapes_of(worker)[-1].earlier_steps.tolist() == [0, 80]
+    worker.order(generation=2, settings=settings.replace(seed=6))  # nothing was trained in between
+    worker.work(1)
+    assert landscapes_of(worker)[-1].earlier_steps.tolist() == [0, 80]
+    worker.order(generation=3, settings=settings.replace(width=20))
+    worker.work(1)
+    assert landscapes_of(worker)[-1].earlier_steps.tolist() == []
 
 
 def test_a_new_hyper_parameter_is_in_force_at_the_next_step_and_recorded() -> None:

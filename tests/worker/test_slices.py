@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bnviz.config import Settings
+from bnviz.config import LandscapeConfig, Settings
 from bnviz.errors import EngineError, RunError
 from bnviz.records import Phase, Status
 from bnviz.worker.host import Orders
@@ -40,7 +40,13 @@ class Thread:
         self.slices = Slices(self.bench, clock=self.clock)
 
     def place(self, seed: int, **orders: object) -> None:
-        self.slices.place(str(seed), Orders(0, SMALL.replace(seed=seed), **orders))  # type: ignore[arg-type]
+        self.slices.place(str(seed), self.orders(seed, **orders))
+
+    def orders(self, seed: int, **orders: object) -> Orders:
+        return Orders(0, SMALL.replace(seed=seed), **orders)  # type: ignore[arg-type]
+
+    def obey(self, seed: int, **orders: object) -> None:
+        self.slices.obey(str(seed), self.orders(seed, **orders), 0)
 
     def work(self, seconds: float, is_polled: bool = True) -> None:
         end = self.clock.now + seconds
@@ -105,7 +111,47 @@ def test_pictures_take_a_small_share_while_a_live_run_wants_all_of_it() -> None:
     before = thread.bench.of(2).drawing_seconds
     thread.work(20)
     assert alone > 0.9
-    assert 0.1 < (thread.bench.of(2).drawing_seconds - before) / 20 < 0.25
+    assert 0.05 < (thread.bench.of(2).drawing_seconds - before) / 20 < 0.25
+
+
+def test_while_somebody_waits_for_a_picture_training_keeps_at_least_half_of_the_thread() -> None:
+    thread = Thread(seed1=Costs(landscape_items=10**6))
+    thread.place(1, is_playing=True)
+    thread.work(2)
+    before = thread.bench.of(1).step_count
+    thread.work(10)
+    alone = thread.bench.of(1).step_count - before
+    thread.obey(1, is_playing=True, landscape=LandscapeConfig(), landscape_count=1)
+    before = thread.bench.of(1).step_count
+    thread.work(10)
+    assert 0.45 < (thread.bench.of(1).step_count - before) / alone < 0.65
+    assert thread.bench.of(1).drawing_seconds > 3
+
+
+def test_pictures_of_several_visitors_take_turns_and_so_do_their_runs() -> None:
+    costs = Costs(landscape_items=10**6)
+    thread = Thread(seed1=costs, seed2=costs, seed3=costs)
+    for seed in (1, 2):
+        thread.place(seed, is_playing=True, landscape=LandscapeConfig())
+    thread.place(3, landscape=LandscapeConfig())
+    thread.work(30)
+    steps = [thread.bench.of(seed).step_count for seed in (1, 2)]
+    drawing = [thread.bench.of(seed).drawing_seconds for seed in (1, 2, 3)]
+    assert min(steps) / max(steps) > 0.9
+    assert drawing == pytest.approx([5, 5, 5], abs=1)  # each half of a third of the time
+
+
+def test_a_picture_slows_its_own_run_and_hardly_that_of_another_visitor() -> None:
+    thread = Thread(seed1=Costs(landscape_items=10**6))
+    for seed in (1, 2):
+        thread.place(seed, is_playing=True)
+    thread.work(10)
+    before = [thread.bench.of(seed).step_count for seed in (1, 2)]
+    thread.obey(1, is_playing=True, landscape=LandscapeConfig(), landscape_count=1)
+    thread.work(10)
+    mine, other = (thread.bench.of(seed).step_count - count for seed, count in zip((1, 2), before, strict=True))
+    assert other / before[1] > 0.9
+    assert mine / before[0] > 0.25  # half of its half, less what measuring takes however slow it is
 
 
 def test_a_failing_run_is_paused_with_a_notice_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:

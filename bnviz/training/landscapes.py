@@ -1,0 +1,103 @@
+"""Loss landscapes of a trainer's networks as records: those that have stopped have NaN."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from bnviz.config import LandscapeConfig, Statistics, check_landscape
+from bnviz.errors import ConfigError
+from bnviz.measure.landscape import Picture, draw
+from bnviz.measure.planes import plane_of
+from bnviz.measure.weight_path import Walk
+from bnviz.models import Stack
+from bnviz.records import Contour, Floats, Landscape
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn: networks that nobody trains meanwhile.
+
+    Attributes:
+        step: that they are at.
+        competitors: how many there are, those that have stopped included.
+        training: which of them the stack holds, in its order.
+        walk: their path.
+        images, labels: the training set.
+    """
+
+    step: int
+    competitors: int
+    training: tuple[int, ...]
+    stack: Stack
+    walk: Walk
+    images: Tensor
+    labels: Tensor
+
+
+def landscapes(
+    scene: Scene, config: LandscapeConfig, earlier: Walk | None = None, has_lines: bool = True
+) -> Iterator[Landscape]:
+    """A landscape, a few ms further at each item; a plane that is not there is the `problem` of the only one.
+
+    The arrays of an item grow until the next one: `Landscape.kept` copies them.
+    """
+    try:
+        check_landscape(config, scene.stack.model, len(scene.stack))
+        batch = scene.stack.activations(config.images)
+        batch.fill(scene.images[: config.images], scene.labels[: config.images])
+        plane = plane_of(config, scene.stack, scene.walk, batch, earlier)
+    except ConfigError as error:
+        yield Landscape(scene.step, config, config.directions, config.statistics, 1.0, error.text)
+        return
+    for picture in draw(config, plane, scene.stack, scene.walk, scene.images, scene.labels, has_lines):
+        yield _record(scene, config, picture, earlier)
+
+
+def contours(scene: Scene, config: LandscapeConfig) -> Iterator[Contour]:
+    """The lab's loss contour: the first batch of a landscape with the statistics of the batch."""
+    for one in landscapes(scene, config.replace(statistics=Statistics.BATCH, batches=1), has_lines=False):
+        yield Contour(
+            one.step,
+            one.directions,
+            one.images,
+            one.alpha,
+            one.beta,
+            one.loss[:, 0].copy(),
+            one.path_steps,
+            one.path,
+            one.share,
+        )
+
+
+def _record(scene: Scene, config: LandscapeConfig, picture: Picture, earlier: Walk | None) -> Landscape:
+    plane = picture.plane
+    return Landscape(
+        step=scene.step,
+        config=config,
+        directions=plane.directions,
+        statistics=plane.statistics,
+        done=picture.done,
+        images=config.images,
+        alpha=picture.alpha,
+        beta=picture.beta,
+        loss=_of_all(scene, picture.loss),
+        path_steps=np.array(scene.walk.steps, float),
+        path=_of_all(scene, plane.path.transpose(1, 0, 2)),
+        share=_of_all(scene, plane.share),
+        points=plane.points,
+        zero_units=_of_all(scene, plane.zero_units),
+        cut_alpha=picture.cut_alpha,
+        cut_loss=_of_all(scene, picture.cut_loss.swapaxes(0, 1)).swapaxes(0, 1),
+        earlier_steps=np.array(earlier.steps if earlier else [], float),
+    )
+
+
+def _of_all(scene: Scene, values: Floats) -> Floats:
+    """Of all competitors, what was measured of those that still train. [K, ...] to [k, ...]"""
+    if len(scene.training) == scene.competitors:
+        return values
+    spread: Floats = np.full((scene.competitors, *values.shape[1:]), np.nan, values.dtype)
+    spread[list(scene.training)] = values
+    return spread
