@@ -18,6 +18,7 @@ from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
 from bnviz.records.run import SERIES, Run, Update
+from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
 from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
@@ -26,6 +27,6 @@ __all__ = [
     "BAND_LEVELS", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENT_BINS", "MEASURES", "MOST_POINTS", "MOST_UNITS",
     "QUANTILE_LEVELS", "RELATIVE_STEPS", "SERIES", "SINGULAR_LEVELS", "STANDARDISED_EDGES", "STEP_SIZES", "Badge",
     "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention",
-    "Ints", "Phase", "Point", "Run", "Shift", "Smoothness", "Status", "Untrained", "Update", "appended", "ghost_of",
-    "has_any", "kept_units", "measure_shapes",
+    "Ints", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Status", "Untrained", "Update", "appended",
+    "ghost_of", "has_any", "kept_units", "measure_shapes",
 ]  # fmt: skip

@@ -206,6 +206,7 @@ class Hub:
             gradients=(),
             shift=(),
             smoothness=(),
+            sharpness=(),
             contour=None,
             ghost=ghost,
         )

@@ -36,6 +36,7 @@ from bnviz.records import (
     Intervention,
     Phase,
     Run,
+    Sharpness,
     Shift,
     Smoothness,
     Status,
@@ -253,6 +254,7 @@ def _with_arrays(run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str 
         gradients=_series(Gradients, "gradients", arrays),
         shift=_series(Shift, "shift", arrays),
         smoothness=_series(Smoothness, "smoothness", arrays),
+        sharpness=_series(Sharpness, "sharpness", arrays),
         contour=_record(Contour, "contour", arrays),
         ghost=ghost,
     )

@@ -43,6 +43,9 @@ def train(
             add("shift", trainer.shift())
         if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
             add("smoothness", trainer.smoothness())
+        if Measure.SHARPNESS in measures and trainer.is_sharpness_due:
+            *_, sharpness = trainer.sharpness()
+            add("sharpness", sharpness)
 
     measure(is_last=steps == 0)
     while trainer.step_count < steps and not trainer.is_finished:
