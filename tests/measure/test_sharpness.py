@@ -161,6 +161,13 @@ def test_of_a_matrix_with_one_direction_it_ends_without_dividing_by_nothing() ->
     assert found == pytest.approx(float(axis @ axis))
 
 
+def test_where_the_largest_is_zero_it_ends_as_soon_as_no_direction_is_left() -> None:
+    axis = random_vector(30)
+    count, found = products_for(-torch.outer(axis, axis), random_vector(30, 1))
+    assert count == 2
+    assert found == pytest.approx(0.0, abs=1e-9)
+
+
 def test_what_is_not_finite_gives_nan() -> None:
     found = last(largest_eigenvalue(lambda v: v * torch.inf, random_vector(30)))
     assert np.isnan(found.eigenvalue)
