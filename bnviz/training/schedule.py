@@ -42,7 +42,8 @@ def is_smoothness_due(step: int) -> bool:
 def is_sharpness_due(step: int) -> bool:
     """Whether the sharpness is to be measured at this step, where it is asked for.
 
-    One of the default twins costs about as much as a hundred steps: 48 times in the first 2,000 steps, then 12 times a decade.
+    One of the default twins costs about as much as a hundred steps: 48 times in the first 2,000 steps, then 12 times a
+    decade.
     """
     if step <= DENSE_STEPS:
         return step in FIRST_SHARPNESS_STEPS
