@@ -22,6 +22,7 @@ from bnviz.records import (
     Health,
     Landscape,
     Point,
+    Sharpness,
     Shift,
     Smoothness,
     Untrained,
@@ -183,6 +184,18 @@ class FakeTrainer:
                 loss=np.full((len(TWINS), 1, 3, 3), 1.0 if item == count else np.nan),
                 earlier_steps=np.array(earlier_steps, float),
             )
+
+    @property
+    def is_sharpness_due(self) -> bool:
+        return self.step_count <= 2 or self.step_count % 100 == 0
+
+    def sharpness(self, hyper: HyperParams | None = None) -> Iterator[Sharpness]:
+        return self._sharpnesses(self.step_count)
+
+    def _sharpnesses(self, step: int) -> Iterator[Sharpness]:
+        for _ in range(self.costs.landscape_items):
+            self._take(self.costs.landscape_item)
+            yield Sharpness(step, *np.ones((3, len(TWINS))))
 
     def walk(self) -> Walk:
         return Walk([0, self.step_count], ("plain", "bn"), torch.zeros(2, 2, 1))

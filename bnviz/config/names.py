@@ -68,6 +68,7 @@ class Measure(StrEnum):
     GRADIENTS = "gradients"  # the gradients at every scheduled step, beside those now and then
     SHIFT = "shift"  # internal covariate shift
     SMOOTHNESS = "smoothness"  # of the loss along the gradient
+    SHARPNESS = "sharpness"  # the largest curvature of the loss
 
 
 class ShiftMeasure(StrEnum):

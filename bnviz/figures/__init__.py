@@ -17,6 +17,7 @@ from bnviz.figures import (
     health,
     landscape,
     layer_measures,
+    sharpness,
     shift,
     smoothness,
     untrained,
@@ -53,6 +54,7 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "untrained-loss": untrained_loss.untrained_loss,
         "covariate-shift": shift.covariate_shift,
         "smoothness": smoothness.smoothness,
+        "sharpness": sharpness.sharpness,
         "accuracy-modes": accuracy_modes.accuracy_modes,
     }
 )

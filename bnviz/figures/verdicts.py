@@ -41,7 +41,7 @@ MARKS: Final = (0.98, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # test acc
 LEARNT: Final = 0.2  # test accuracy below which a network has hardly begun to learn
 
 _FIELDS: Final = {"drift-net": "net_displacement", "drift-standardised": "standardised_net_displacement"}
-_WITHOUT_LAYERS: Final = ("loss-range", "gradient-change", "beta")
+_WITHOUT_LAYERS: Final = ("loss-range", "gradient-change", "beta", "sharpness")
 
 
 class Direction(StrEnum):
@@ -186,6 +186,9 @@ def measured(run: Run, measure: str) -> tuple[Floats, Floats]:
         # At step 0 nothing has moved.
         moved: Floats = getattr(run.history, _FIELDS[measure])[1:]
         return run.history.step[1:], moved.astype(np.float64)
+    if measure == "sharpness":
+        steps, largest = series_of(run.sharpness, "eigenvalue", count)
+        return steps, largest[:, :, None]
     field = {"loss-range": "loss_along", "gradient-change": "gradient_change", "beta": "beta"}[measure]
     steps, along = series_of(run.smoothness, field, count)
     highest = along.max(axis=2, keepdims=True)

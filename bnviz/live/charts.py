@@ -41,6 +41,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "untrained-loss": (),
     "covariate-shift": (*OVER_TIME, "shift_measure"),
     "smoothness": OVER_TIME,
+    "sharpness": OVER_TIME,
     "accuracy-modes": OVER_TIME,
 }
 
@@ -54,7 +55,7 @@ def _accuracy(run: Run) -> tuple[Any, ...]:
 def _shift(run: Run) -> tuple[Any, ...]:
     """Measured many times a second while the run plays, and dear to draw: then as often as the accuracy."""
     is_playing = run.status.phase is Phase.PLAYING
-    return (*_accuracy(run), is_playing or (run.shift[-1:], run.smoothness[-1:]))
+    return (*_accuracy(run), is_playing or (run.shift[-1:], run.smoothness[-1:], run.sharpness[-1:]))
 
 
 def _study(run: Run) -> tuple[Any, ...]:
@@ -68,6 +69,7 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
     "covariate-shift": _shift,
     "smoothness": _shift,
+    "sharpness": _shift,
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),
     "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),

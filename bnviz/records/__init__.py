@@ -19,6 +19,7 @@ from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
 from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
 from bnviz.records.run import SERIES, Run, Study, Update
+from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
 from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
@@ -28,6 +29,6 @@ __all__ = [
     "MEASURES", "MOST_POINTS", "MOST_UNITS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SERIES", "SINGULAR_LEVELS",
     "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "TWIN_TO_TWIN", "Badge", "Condition", "Contour", "Floats",
     "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints", "Landscape", "Phase",
-    "Point", "Run", "Shift", "Smoothness", "Status", "Study", "Untrained", "Update", "appended", "ghost_of",
-    "has_any", "kept_units", "measure_shapes",
+    "Point", "Run", "Sharpness", "Shift", "Smoothness", "Status", "Study", "Untrained", "Update", "appended",
+    "ghost_of", "has_any", "kept_units", "measure_shapes",
 ]  # fmt: skip

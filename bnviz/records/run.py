@@ -11,6 +11,7 @@ from bnviz.records.arrays import Ints
 from bnviz.records.history import History, Point
 from bnviz.records.landscape import Landscape
 from bnviz.records.measures import Contour, Ghost, Gradients
+from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
 from bnviz.records.untrained import Untrained
@@ -19,7 +20,7 @@ Study = Untrained
 """What is measured beside the runs, of something that does not train: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
-SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500}
+SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500, "sharpness": 500}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Update:
     gradients: tuple[Gradients, ...] = ()
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
+    sharpness: tuple[Sharpness, ...] = ()
     contour: Contour | None = None
     landscape: Landscape | None = None
     study: Study | None = None
@@ -57,6 +59,7 @@ class Run:
     gradients: tuple[Gradients, ...] = ()
     shift: tuple[Shift, ...] = ()
     smoothness: tuple[Smoothness, ...] = ()
+    sharpness: tuple[Sharpness, ...] = ()
     contour: Contour | None = None
     landscape: Landscape | None = None
     study: Study | None = None  # has nothing to do with this run's networks; not kept on disk
@@ -82,9 +85,11 @@ class Run:
         measured = np.flatnonzero(self.history.has_accuracy)
         history = self.history.first(int(measured[-1]) + 1 if measured.size else 1)
         last = history.step[-1] if len(history) else 0
-        shift = tuple(one for one in self.shift if one.step <= last)
         return self.replace(
-            history=history, shift=shift, smoothness=tuple(s for s in self.smoothness if s.step <= last)
+            history=history,
+            shift=tuple(one for one in self.shift if one.step <= last),
+            smoothness=tuple(one for one in self.smoothness if one.step <= last),
+            sharpness=tuple(one for one in self.sharpness if one.step <= last),
         )
 
     @property

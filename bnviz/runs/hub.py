@@ -233,6 +233,7 @@ class Hub:
             gradients=(),
             shift=(),
             smoothness=(),
+            sharpness=(),
             contour=None,
             landscape=None,
             ghost=ghost,

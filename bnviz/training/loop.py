@@ -1,14 +1,17 @@
 """Training without the app."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, TypeVar
 
 from bnviz import data
-from bnviz.config import Competitor, Directions, Measure, Settings
+from bnviz.config import Competitor, Directions, LandscapeConfig, Measure, Settings
 from bnviz.data import Mnist
 from bnviz.records import SERIES, HistoryBuilder, Phase, Point, Run, Status, appended
 from bnviz.training.trainer import Trainer
+
+T = TypeVar("T")
 
 
 def train(
@@ -18,11 +21,13 @@ def train(
     mnist: Mnist | None = None,
     on_point: Callable[[Point], None] | None = None,
     measures: Collection[Measure] = (),
+    landscape: LandscapeConfig | None = None,
 ) -> Run:
     """Train without the app: `steps` lock-steps, measured on the schedule and at the end.
 
     `mnist` is the shipped one unless given; `on_point` is called with every point as it is measured. The run that comes
-    back is whole: history, gradients at the start and now, the contour at the last step, and the `measures` asked for.
+    back is whole: history, gradients at the start and now, the contour at the last step, and what is asked for besides:
+    the `measures`, and a `landscape` at the last step.
     """
     trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
     history = HistoryBuilder(trainer.competitors, trainer.units)
@@ -43,12 +48,14 @@ def train(
             add("shift", trainer.shift())
         if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
             add("smoothness", trainer.smoothness())
+        if Measure.SHARPNESS in measures and trainer.is_sharpness_due:
+            add("sharpness", _last(trainer.sharpness()))
 
     measure(is_last=steps == 0)
     while trainer.step_count < steps and not trainer.is_finished:
         trainer.step(settings.hyper)
         measure(is_last=trainer.step_count == steps or trainer.is_finished)
-    *_, contour = trainer.contour(Directions.PATHS)
+    contour = _last(trainer.contour(Directions.PATHS))
     phase = Phase.STOPPED if trainer.is_finished else Phase.PAUSED
     run = Run(
         run_id="local",
@@ -56,5 +63,12 @@ def train(
         status=Status(phase, 0, trainer.step_count, 0.0, trainer.device_name, trainer.health),
         history=history.history(),
         contour=contour,
+        landscape=None if landscape is None else _last(trainer.landscape(landscape)),
     )
     return run.replace(**series)
+
+
+def _last(items: Iterable[T]) -> T | None:
+    """The newest of what grows; None where there is nothing."""
+    newest = deque(items, maxlen=1)
+    return newest[0] if newest else None

@@ -27,6 +27,7 @@ from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, healt
 from bnviz.measure.gradients import NetworkGradient, gradient_record, update_ratios
 from bnviz.measure.instruments import Instruments, Readings
 from bnviz.measure.rehearsal import Rehearsal
+from bnviz.measure.sharpness import sharpness
 from bnviz.measure.shift import covariate_shift
 from bnviz.measure.smoothness import along_gradient
 from bnviz.measure.weight_path import Walk
@@ -43,6 +44,7 @@ from bnviz.records import (
     Ints,
     Landscape,
     Point,
+    Sharpness,
     Shift,
     Smoothness,
     kept_units,
@@ -53,6 +55,7 @@ from bnviz.training.landscapes import Scene, contours, landscapes
 from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
+SHARPNESS_IMAGES: Final = 512
 
 
 def device_of(device: Device) -> torch.device:
@@ -306,6 +309,11 @@ class Trainer:
         """Whether the smoothness is to be measured at this step, where it is asked for."""
         return schedule.is_smoothness_due(self.step_count)
 
+    @property
+    def is_sharpness_due(self) -> bool:
+        """Whether the sharpness is to be measured at this step, where it is asked for."""
+        return schedule.is_sharpness_due(self.step_count)
+
     @torch.inference_mode()
     def shift(self, hyper: HyperParams | None = None) -> Shift:
         """Internal covariate shift by the update that comes next, with these hyper-parameters or those last used."""
@@ -340,6 +348,25 @@ class Trainer:
         if batch.noise is not None:
             self._noise.draw(batch.noise, self.step_count, hyper)
         return rehearsal
+
+    def sharpness(self, hyper: HyperParams | None = None) -> Iterator[Sharpness]:
+        """The largest eigenvalue of the Hessian on the first 512 training images; a few ms an item, the last one whole.
+
+        It works on a copy of the weights as they are at this call, so training may go on between two items.
+        """
+        rates, training = np.full(len(self.competitors), np.nan), list(self._training)
+        if self.is_finished:
+            return iter([Sharpness(self.step_count, rates, rates, rates)])
+        stack = self._stack.only(range(len(self._stack)))
+        rates[training] = stack.rates((hyper or self.settings.hyper).learning_rate)[:, 0].cpu().numpy()
+        return self._sharpnesses(stack, training, self.step_count, rates)
+
+    def _sharpnesses(self, stack: Stack, training: list[int], step: int, rates: Floats) -> Iterator[Sharpness]:
+        images, labels = self._images[:SHARPNESS_IMAGES], self._labels[:SHARPNESS_IMAGES]
+        for found in sharpness(stack, images, labels):
+            eigenvalue, residual = np.full((2, len(self.competitors)), np.nan)
+            eigenvalue[training], residual[training] = found
+            yield Sharpness(step, rates, eigenvalue, residual)
 
     def contour(self, directions: Directions, side: int = 21) -> Iterator[Contour]:
         """The loss on a plane through the present weights, coarse first; each item is a few ms further, the last whole.

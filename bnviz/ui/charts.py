@@ -21,7 +21,8 @@ GRADIENT_CHARTS: Final = (
     "gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance",
 )  # fmt: skip
 SHIFT_CHARTS: Final = (
-    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
+    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",
+    "drift-bands", "density",
 )  # fmt: skip
 
 

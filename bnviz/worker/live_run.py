@@ -245,6 +245,8 @@ class LiveRun:
             self._measure_shift(trainer)
         if Measure.SMOOTHNESS in measures and trainer.is_smoothness_due:
             self._measure_smoothness(trainer)
+        if Measure.SHARPNESS in measures and trainer.is_sharpness_due:
+            self._pictures.add_sharpness(trainer)
 
     def _measure_shift(self, trainer: "Trainer") -> None:
         if self._shift_step != trainer.step_count:
@@ -295,6 +297,8 @@ class LiveRun:
             self._measure_shift(trainer)
         if Measure.SMOOTHNESS in self.orders.measures:
             self._measure_smoothness(trainer)
+        if Measure.SHARPNESS in self.orders.measures:
+            self._pictures.add_sharpness(trainer, is_at_rest=True)
         self._pictures.begin_at_rest(trainer)
         self._is_at_rest = True
 

@@ -1,10 +1,11 @@
 """Pictures: what is drawn a little at a time, in time that nobody else needs, while the run may go on."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bnviz.config import StudyConfig
-from bnviz.records import Contour, Landscape, Study
+from bnviz.records import Contour, Landscape, Sharpness, Study
 from bnviz.worker.host import Orders
 from bnviz.worker.outbox import Outbox
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
 LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
+
+MOST_SHARPNESSES: Final = 8  # waiting, each with a copy of the weights: those after it are left out
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -102,6 +105,8 @@ class Pictures:
         """The networks are others: pictures of those before have no meaning."""
         self._contour: Picture[Contour] = Picture(lambda one: self._outbox.tell(contour=one), self._clock)
         self._landscape: Picture[Landscape] = Picture(lambda one: self._outbox.tell(landscape=one.kept()), self._clock)
+        self._sharpness: deque[Iterator[Sharpness]] = deque()
+        self._sharpness_step = -1
         self._contour_at = float("inf")
 
     def built(self, trainer: "Trainer") -> None:
@@ -166,6 +171,22 @@ class Pictures:
             self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
         return config is not None
 
+    def add_sharpness(self, trainer: "Trainer", is_at_rest: bool = False) -> None:
+        """Measure the sharpness at the present step as soon as there is time: it takes about a hundred steps' time."""
+        is_room = is_at_rest or len(self._sharpness) < MOST_SHARPNESSES
+        if self._sharpness_step != trainer.step_count and is_room:
+            self._sharpness.append(trainer.sharpness(self._orders.settings.hyper))
+            self._sharpness_step = trainer.step_count
+
+    def _work_on_sharpness(self, until: float, is_interrupted: IsInterrupted) -> None:
+        drawing = self._sharpness[0]
+        for newest in drawing:
+            self._newest_sharpness = newest
+            if self._clock() >= until or is_interrupted():
+                return
+        self._sharpness.popleft()
+        self._outbox.add(sharpness=self._newest_sharpness)
+
     def _begin_study(self) -> None:
         """Measure the one that is wanted now, in place of any other."""
         self._study.stop()
@@ -176,12 +197,14 @@ class Pictures:
         """Leave them as they are, after an error."""
         for picture in (self._study, self._landscape, self._contour):
             picture.stop()
+        self._sharpness.clear()
 
     # --- time on the thread -------------------------------------------------------------------------------------------
 
     @property
     def is_drawing(self) -> bool:
-        return self._study.is_drawing or self._landscape.is_drawing or self._contour.is_drawing
+        others = (self._study, self._landscape, self._contour)
+        return bool(self._sharpness) or any(picture.is_drawing for picture in others)
 
     @property
     def is_awaited(self) -> bool:
@@ -189,11 +212,12 @@ class Pictures:
         return self._study.is_awaited or self._landscape.is_awaited
 
     def work(self, until: float, is_interrupted: IsInterrupted) -> None:
-        """Go on with one of them: what is awaited first."""
-        in_order: list[Picture[Any]] = [self._study, self._landscape, self._contour]
-        if self._contour.is_drawing and not self._landscape.is_awaited:
-            in_order = [self._study, self._contour]
-        for picture in in_order:
-            if picture.is_drawing:
-                picture.work(until, is_interrupted)
-                return
+        """Go on with one of them: what is awaited first, then what takes least."""
+        pictures: list[Picture[Any]] = [self._study, self._landscape, self._contour]
+        awaited = next((picture for picture in pictures if picture.is_awaited), None)
+        if self._sharpness and awaited in (None, self._contour):
+            self._work_on_sharpness(until, is_interrupted)
+            return
+        drawing = awaited or next((picture for picture in reversed(pictures) if picture.is_drawing), None)
+        if drawing is not None:
+            drawing.work(until, is_interrupted)

@@ -16,7 +16,8 @@ UNTRAINED = (
 )  # fmt: skip
 TRAINING = ("gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance")
 SHIFT = (
-    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
+    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "sharpness", "accuracy-modes",
+    "drift-bands", "density",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from bnviz.records import (
     Intervention,
     Phase,
     Run,
+    Sharpness,
     Shift,
     Smoothness,
     Status,
@@ -68,6 +69,7 @@ def a_run(
         shift=tuple(shift(int(one), layers, seed, len(competitors)) for one in _every(history, 2) if has_shift),
         smoothness=tuple(smoothness(int(one), seed, len(competitors)) for one in _every(history, 4) if has_shift),
         study=untrained() if has_untrained else None,
+        sharpness=tuple(sharpness(int(one), seed, len(competitors)) for one in _every(history, 3) if has_shift),
         contour=contour(step) if has_contour else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
         badge=badge,
@@ -195,6 +197,14 @@ def smoothness(step: int, seed: int = 0, competitors: int = 2) -> Smoothness:
         gradient_change=gradient_change,
         beta=gradient_change / (steps * rate[:, None] * 1.2),
     )
+
+
+def sharpness(step: int, seed: int = 0, competitors: int = 2) -> Sharpness:
+    """Falling from above 2 / learning rate = 4 to below it."""
+    rng = np.random.default_rng((seed, step, 2))
+    flat = np.array([2.4, 1.2, 1.5, 2.0])[:competitors] * (1 + 1.5 * np.exp(-step / 100))
+    eigenvalue = flat * rng.lognormal(0, 0.1, competitors)
+    return Sharpness(step, np.full(competitors, 0.5), eigenvalue, 0.01 * eigenvalue)
 
 
 def untrained(

@@ -11,6 +11,7 @@ from bnviz.errors import RunError
 from bnviz.records import Badge, Intervention, Phase, Point, Run, Status, Update, kept_units
 from bnviz.runs.hub import Hub, ghost_label
 from tests.fake_worker import SMALL, FakeClock, Workbench
+from tests.figures import made_up_runs as made_up
 
 UNITS = kept_units(1, 10)
 
@@ -81,6 +82,15 @@ def test_a_newer_generation_begins_empty_and_makes_a_ghost_of_a_long_run(hub: Hu
     assert run.ghost.step.tolist() == [0, 51]
     assert run.ghost.label == "earlier run, lr 0.5"
     assert run.settings == SMALL.replace(learning_rate=0.1)
+
+
+def test_the_sharpness_adds_up_and_a_newer_generation_begins_without(hub: Hub) -> None:
+    hub.apply("a", Update(1, status(1), points(0, 1), sharpness=(made_up.sharpness(0),)))
+    hub.apply("a", Update(2, status(9), sharpness=(made_up.sharpness(2),)))
+    assert [one.step for one in hub.get("a").sharpness] == [0, 2]
+    assert [one.step for one in hub.get("a").until_accuracy.sharpness] == [0]
+    hub.apply("a", Update(3, status(0, 1)))
+    assert hub.get("a").sharpness == ()
 
 
 def test_a_run_of_50_steps_or_less_leaves_the_ghost_before_it(hub: Hub) -> None:

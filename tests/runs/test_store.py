@@ -18,6 +18,7 @@ from bnviz.runs.hub import Hub
 from bnviz.runs.store import MANIFEST, Saved, Store, default_home, load_run, save_run
 from bnviz.worker.host import Checkpoint
 from tests.fake_worker import SMALL, FakeClock, Workbench
+from tests.figures import made_up_runs as made_up
 
 RUN_ID = "an-unguessable-name_1"
 LANDSCAPE = LandscapeConfig("points", "running", points=(WeightPoint("bn", 3), WeightPoint("bn"), WeightPoint("plain")))
@@ -44,6 +45,7 @@ def full_run() -> Run:
         gradients=(trainer.gradients(),),
         shift=(trainer.shift(),),
         smoothness=(trainer.smoothness(),),
+        sharpness=(made_up.sharpness(60),),
         contour=next(trainer.contour(Directions.RANDOM)),
         landscape=list(trainer.landscape(LANDSCAPE))[-1],
     )

@@ -334,6 +334,47 @@ def test_after_a_restart_the_run_before_can_be_gone_back_to_if_its_networks_are_
     assert landscapes_of(worker)[-1].earlier_steps.tolist() == []
 
 
+# --- sharpness --------------------------------------------------------------------------------------------------------
+
+
+def sharpness_steps(worker: Worker) -> list[int]:
+    return [one.step for update in worker.updates for one in update.sharpness]
+
+
+def test_sharpness_is_measured_in_order_at_the_steps_at_which_it_fell_due_while_training_goes_on() -> None:
+    worker = Worker(Costs(landscape_item=0.002), is_playing=True, measures=frozenset({Measure.SHARPNESS}))
+    draw_all(worker, 3)
+    steps = sharpness_steps(worker)
+    assert steps[:4] == [0, 1, 2, 100]
+    assert steps == sorted(steps)
+    assert all(step <= 2 or step % 100 == 0 for step in steps)
+
+
+def test_sharpness_that_takes_too_long_is_measured_less_often_and_always_at_rest() -> None:
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True, measures=frozenset({Measure.SHARPNESS}))
+    draw_all(worker, 5)
+    assert 0 < len(sharpness_steps(worker)) < worker.status.step / 100
+    worker.order(is_playing=False)
+    worker.work(20)
+    assert sharpness_steps(worker)[-1] == worker.status.step
+
+
+def test_where_nobody_asks_for_sharpness_it_is_not_measured() -> None:
+    worker = Worker(is_playing=True)
+    draw_all(worker, 3)
+    assert sharpness_steps(worker) == []
+
+
+def test_after_a_restart_the_sharpness_is_that_of_the_new_networks() -> None:
+    worker = Worker(Costs(landscape_item=0.05), measures=frozenset({Measure.SHARPNESS}))
+    worker.run.step(150)
+    worker.work(1)
+    worker.order(generation=1)
+    worker.updates.clear()
+    worker.work(3)
+    assert sharpness_steps(worker) == [0]
+
+
 def test_a_new_hyper_parameter_is_in_force_at_the_next_step_and_recorded() -> None:
     worker = Worker()
     worker.work(0.5)
