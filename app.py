@@ -13,6 +13,7 @@ if __name__ == "__main__":
             st.Page("pages/lab.py", title="Live lab", default=True),
             st.Page("pages/gradients.py", title="Gradients"),
             st.Page("pages/shift.py", title="Covariate shift"),
+            st.Page("pages/landscape.py", title="Loss landscape"),
         ],
         position="top",
     )

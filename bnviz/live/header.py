@@ -16,7 +16,7 @@ from bnviz.config import (
     View,
     to_query,
 )
-from bnviz.records import Intervention, Run
+from bnviz.records import Badge, Intervention, Run
 
 Sentence = Callable[[Run, View], str]
 
@@ -37,6 +37,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "notice": status.notice,
         "place_in_queue": status.place_in_queue,
         "measuring": float(status.measuring),
+        "landscape": run.landscape.done if run.landscape is not None and run.badge is Badge.MEASURED else None,
         "study": run.study.done if run.is_study and run.study else None,
         "health": [
             {

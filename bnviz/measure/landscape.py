@@ -38,13 +38,14 @@ class Picture:
     beta: Floats  # [g]
     loss: Floats  # [K, s, g_beta, g_alpha]
     cut_loss: Floats  # [2, K, s, c]
+    lines: tuple[int, ...]  # those that there are
     cut_alpha: Floats = field(default_factory=lambda: np.linspace(*CUT_ENDS, CUT_POINTS))  # [c]
 
     @property
     def done(self) -> float:
-        """Share of the points that are computed; those of a line that is not there do not count."""
-        known = [np.isfinite(one) | np.isinf(one) for one in (self.loss, self.cut_loss)]
-        return float(sum(one.sum() for one in known) / max(sum(one.size for one in known), 1))
+        """Share of the points that are computed."""
+        wanted = (self.loss, self.cut_loss[list(self.lines)])
+        return float(sum((~np.isnan(one)).sum() for one in wanted) / sum(one.size for one in wanted))
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def draw(
         labels: theirs, [count].
         has_cuts: whether the two lines are wanted too.
     """
+    lines = _lines(stack, walk, plane.statistics) if has_cuts else {}
     alpha, beta = grid(plane, config.resolution, config.span)
     shape = (len(stack), config.batches)
     picture = Picture(
@@ -85,9 +87,9 @@ def draw(
         beta,
         np.full((*shape, len(beta), len(alpha)), np.nan, np.float32),
         np.full((2, *shape, CUT_POINTS), np.nan, np.float32),
+        tuple(lines),
     )
     yield picture
-    lines = _lines(stack, walk, plane.statistics) if has_cuts else {}
     surfaces = [torch.stack([each[k] for each in (plane.origin, plane.first, plane.second)]) for k in range(len(stack))]
     for task in _tasks(config, lines):
         rows = slice(task.batch * config.images, (task.batch + 1) * config.images)

@@ -20,6 +20,7 @@ UNTRAINED_CHARTS: Final = (
 GRADIENT_CHARTS: Final = (
     "gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance",
 )  # fmt: skip
+LANDSCAPE_CHARTS: Final = ("landscape", "loss", "landscape-cut", "landscape-batches", "sharpness")
 SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",
     "drift-bands", "density",

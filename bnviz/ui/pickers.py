@@ -19,7 +19,6 @@ def pick_view(lab: Lab) -> None:
     layers = list(range(1, model.hidden_layers + 1))
     units = kept_units(1, model.width)[0].tolist()
     show_value("layer", view.layer)
-    show_value("axis", view.axis)
     show_value("unit", min(units, key=lambda unit: abs(unit - view.unit)))
     with st.container(horizontal=True, wrap=False, key="pickers", vertical_alignment="center", gap=8):
         st.markdown("Layer", width="content")
@@ -41,12 +40,19 @@ def pick_view(lab: Lab) -> None:
         st.selectbox(
             "Unit", units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,), width=72,
         )  # fmt: skip
-        st.selectbox(
-            "Axis", list(AXES), format_func=AXES.__getitem__, key="axis", label_visibility="collapsed",
-            on_change=_picked, args=(lab,), filter_mode=None, width=140,
-        )  # fmt: skip
+        pick_axis(lab)
+
+
+def pick_axis(lab: Lab) -> None:
+    """What is on the axis of charts over time."""
+    show_value("axis", lab.view.axis)
+    st.selectbox(
+        "Axis", list(AXES), format_func=AXES.__getitem__, key="axis", label_visibility="collapsed",
+        on_change=_picked, args=(lab,), filter_mode=None, width=140,
+    )  # fmt: skip
 
 
 def _picked(lab: Lab) -> None:
-    state = st.session_state
-    keep_view(replace(lab.view, layer=state.layer or lab.view.layer, unit=state.unit, axis=state.axis))
+    state, view = st.session_state, lab.view
+    layer, unit = state.get("layer") or view.layer, state.get("unit", view.unit)
+    keep_view(replace(view, layer=layer, unit=unit, axis=state.axis))

@@ -21,7 +21,7 @@ from bnviz.worker.pictures import Clock, MeasureStudy, nothing_studied
 SLICE_SECONDS: Final = 0.025
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
 DRAWING_SHARE: Final = 0.2  # of a run's time, for its pictures while live runs want all of the thread
-AWAITED_SHARE: Final = 0.5  # the same where somebody waits for one
+AWAITED_SHARE: Final = 0.45  # the same where somebody waits for one
 PATIENCE_SECONDS: Final = 30.0  # without a poll for this long nobody listens, and training rests
 
 T = TypeVar("T")

@@ -92,6 +92,7 @@ def test_before_the_first_step_there_is_no_line_from_the_start(walk, test_set):
     *_, picture = pictures((still, stack), test_set, LandscapeConfig(resolution=SIDE, images=20, batches=1))
     assert np.isnan(picture.cut_loss[START_TO_NOW]).all()
     assert np.isfinite(picture.cut_loss[TWIN_TO_TWIN]).all()
+    assert picture.done == 1
 
 
 def test_the_centre_of_a_plane_is_the_loss_now_on_each_batch(walk, test_set):

@@ -23,6 +23,9 @@ export function statusParts(header, connection, reason) {
     parts.push(["step ", count(header.step)]);
     parts.push([doing(header)]);
     if (header.device) parts.push([header.device]);
+    if (header.landscape !== null && header.landscape < 1) {
+      parts.push([`landscape ${percent(header.landscape)}`]);
+    }
     if (header.measuring >= 0.01 && matchMedia(ROOMY).matches) parts.push([`${percent(header.measuring)} measuring`]);
   }
   if (connection === "refused") parts.push([reason || "this run is not available"]);

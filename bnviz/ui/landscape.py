@@ -1,0 +1,304 @@
+"""The loss landscape's own controls: what it shows, and when it is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from bnviz import config
+from bnviz.config import (
+    LANDSCAPE_KEYS,
+    LANDSCAPE_SETTINGS,
+    MOST_LANDSCAPE_SECONDS,
+    NOW,
+    Directions,
+    LandscapeConfig,
+    Setting,
+    Statistics,
+    WeightPoint,
+    lineup,
+)
+from bnviz.errors import BnvizError
+from bnviz.ui import lab as commands
+from bnviz.ui.controls import widget
+from bnviz.ui.lab import Lab, show_value
+
+_STATE: Final = "landscape-config"
+_STOPPED: Final = "landscape-stopped"  # the visitor has cancelled: nothing is drawn until the next wish
+_EVERY: Final = "landscape-every"
+_SETTINGS: Final = {setting.name: setting for setting in LANDSCAPE_SETTINGS}
+DIRECTIONS: Final = {
+    Directions.PATHS: "the paths' components",
+    Directions.RANDOM: "random directions",
+    Directions.GRADIENT: "gradient, orthogonal",
+    Directions.POINTS: "three points",
+}
+STATISTICS: Final = {
+    Statistics.BATCH: "of the batch",
+    Statistics.RUNNING: "running, frozen",
+    Statistics.INTERPOLATED: "interpolated",
+}
+REFRESHED: Final = {10.0: "every 10 s", 30.0: "every 30 s", 0.0: "when asked"}
+MOST_POINTS_OFFERED: Final = 12  # of a path
+
+
+@dataclass(frozen=True)
+class Look:
+    """A landscape worth a look, and what to look for."""
+
+    chip: str
+    sentence: str
+    config: LandscapeConfig
+
+
+LOOKS: Final = (
+    Look(
+        "Where they went",
+        "The plane that holds most of both paths: the two leading principal components.",
+        LandscapeConfig(),
+    ),
+    Look(
+        "Random directions",
+        "Filter-normalised random directions, as in Li et al. 2018: hardly anything of the path lies in this plane.",
+        LandscapeConfig(directions=Directions.RANDOM, span=2),
+    ),
+    Look(
+        "Frozen statistics",
+        "The same plane with running statistics: with BN it looks much steeper, because frozen statistics do not fit "
+        "weights other than the present ones.",
+        LandscapeConfig(directions=Directions.RANDOM, span=2, statistics=Statistics.RUNNING),
+    ),
+    Look(
+        "Along the gradient",
+        "One axis is the gradient, the other a random direction orthogonal to it: see which way is steep.",
+        LandscapeConfig(directions=Directions.GRADIENT, span=0.5),
+    ),
+    Look(
+        "From twin to twin",
+        "The plane through the common start and both networks' present weights: two valleys, or one?",
+        LandscapeConfig(directions=Directions.POINTS),
+    ),
+    Look(
+        "Small batches",
+        "Eight batches of ten images: each has a surface of its own. Step through them.",
+        LandscapeConfig(directions=Directions.RANDOM, images=10, batches=8, resolution=31),
+    ),
+)
+
+
+def chosen() -> LandscapeConfig:
+    """The landscape that the visitor wants to see."""
+    if _STATE not in st.session_state:
+        st.session_state[_STATE], notices = config.landscape_from_query(st.query_params.to_dict())
+        for notice in notices:
+            commands.notify(notice)
+    found: LandscapeConfig = st.session_state[_STATE]
+    return found
+
+
+def draw_chosen(lab: Lab) -> None:
+    """Have the visitor's run draw what is wanted, unless it does already or was told to stop."""
+    wanted, every = chosen(), _every()
+    _show_in_link(wanted)
+    if lab.is_recorded or not lab.is_mine or lab.orders is None or st.session_state.get(_STOPPED):
+        return
+    if (lab.orders.landscape, lab.orders.landscape_seconds) == (wanted, every):
+        return
+    try:
+        lab.engine.draw_landscape(lab.run.run_id, lab.owner, wanted, every)
+    except BnvizError as error:
+        st.session_state[_STOPPED] = True  # until something else is wanted: else every rerun would say so again
+        commands.notify(error.text)
+
+
+def _every() -> float | None:
+    return st.session_state.get(_EVERY, next(iter(REFRESHED))) or None
+
+
+def _show_in_link(wanted: LandscapeConfig) -> None:
+    """What is shown is in the page's address, so that a reload or a colleague finds the same."""
+    query = config.landscape_to_query(wanted)
+    for key in LANDSCAPE_KEYS:
+        if key in query:
+            if st.query_params.get(key) != query[key]:
+                st.query_params[key] = query[key]
+        elif key in st.query_params:
+            del st.query_params[key]
+
+
+def looks(lab: Lab) -> None:
+    """A row of chips: each shows another landscape of the same run."""
+    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
+        st.markdown("Try this", width="content")
+        for look in LOOKS:
+            st.button(
+                look.chip,
+                key=f"look-{look.chip}",
+                help=look.sentence,
+                on_click=commands.command,
+                args=(_choose, look.config),
+                disabled=not lab.is_mine,
+            )
+
+
+def adjust_landscape(lab: Lab) -> None:
+    """What is drawn, and when."""
+    with st.container(horizontal=True, key="landscape-controls", vertical_alignment="bottom", gap=12):
+        _picker("directions", DIRECTIONS, lab, 178)
+        _picker("statistics", STATISTICS, lab, 142)
+        _slider("resolution", lab)
+        _slider("span", lab)
+        with st.popover("Batches and more", icon=":material/tune:"):
+            for name in ("images", "batches", "seed"):
+                _slider(name, lab, width="stretch")
+            st.selectbox(
+                "Refreshed while the run plays",
+                list(REFRESHED),
+                format_func=REFRESHED.__getitem__,
+                key=_EVERY,
+                filter_mode=None,
+                disabled=not lab.is_mine,
+            )
+            st.caption(_cost(lab))
+        _buttons(lab)
+    if chosen().directions is Directions.POINTS:
+        _point_pickers(lab)
+    st.caption(_what(lab))
+
+
+def _buttons(lab: Lab) -> None:
+    is_steered = lab.is_mine and not lab.is_recorded
+    st.button(
+        "Draw anew",
+        key="draw-landscape",
+        icon=":material/refresh:",
+        help="Of the present weights.",
+        on_click=commands.command,
+        args=(_draw_anew, lab),
+        disabled=not is_steered,
+    )
+    is_wanted = lab.orders is not None and lab.orders.landscape is not None
+    st.button(
+        "Cancel",
+        key="cancel-landscape",
+        help="Leave the picture as far as it is drawn; none is drawn until you ask.",
+        on_click=commands.command,
+        args=(_cancel, lab),
+        disabled=not is_steered or not is_wanted,
+    )
+
+
+def _what(lab: Lab) -> str:
+    """What the picture in force is about, in a sentence."""
+    look = next((one for one in LOOKS if one.config == chosen()), None)
+    parts = [look.sentence] if look is not None else []
+    if lab.is_recorded:
+        parts.append("The picture is a recorded one: Play starts a run of your own, which is drawn as you choose here.")
+    elif st.session_state.get(_STOPPED):
+        parts.append("Nothing is drawn just now: Draw anew, or choose something else.")
+    return " ".join(["A 2-D slice through a space of many thousands of weights.", *parts])
+
+
+def _cost(lab: Lab) -> str:
+    model = lab.settings.model
+    seconds = config.landscape_seconds(chosen(), model, len(lineup(model)))
+    return f"About {seconds:.1f} of at most {MOST_LANDSCAPE_SECONDS:.0f} s to draw."
+
+
+def _picker(name: str, texts: dict[Any, str], lab: Lab, width: int) -> None:
+    setting, key = _SETTINGS[name], f"landscape-{name}"
+    show_value(key, getattr(chosen(), name))
+    st.selectbox(
+        setting.label,
+        list(texts),
+        format_func=texts.__getitem__,
+        key=key,
+        help=setting.help,
+        on_change=_changed,
+        args=(setting, key),
+        filter_mode=None,
+        disabled=not lab.is_mine,
+        width=width,
+    )
+
+
+def _slider(name: str, lab: Lab, width: int | str = 150) -> None:
+    setting, key = _SETTINGS[name], f"landscape-{name}"
+    widget(
+        setting,
+        getattr(chosen(), name),
+        key,
+        on_change=_changed,
+        args=(setting, key),
+        disabled=not lab.is_mine,
+        width=width,
+    )
+
+
+def _changed(setting: Setting, key: str) -> None:
+    commands.command(_choose, chosen().replace(**{setting.name: st.session_state[key]}))
+
+
+def _choose(wanted: LandscapeConfig) -> None:
+    st.session_state[_STATE], st.session_state[_STOPPED] = wanted, False
+
+
+def _draw_anew(lab: Lab) -> None:
+    st.session_state[_STOPPED] = False
+    lab.engine.draw_landscape(lab.run.run_id, lab.owner, chosen(), _every())
+
+
+def _cancel(lab: Lab) -> None:
+    st.session_state[_STOPPED] = True
+    lab.engine.stop_landscape(lab.run.run_id, lab.owner)
+
+
+# --- three points -----------------------------------------------------------------------------------------------------
+
+
+def _point_pickers(lab: Lab) -> None:
+    """Where the plane goes through: any network at any step that is kept, of this run and of the one before."""
+    offered = _offered(lab)
+    with st.container(horizontal=True, key="landscape-points", vertical_alignment="bottom", gap=12):
+        for index, name in enumerate("ABC"):
+            key, point = f"landscape-point-{name}", chosen().points[index]
+            options = [*offered, *([] if point in offered else [point])]
+            show_value(key, point)
+            st.selectbox(
+                f"Point {name}",
+                options,
+                format_func=lambda one: _in_words(lab, one),
+                key=key,
+                on_change=_point_changed,
+                args=(index, key),
+                disabled=not lab.is_mine,
+                width=230,
+            )
+
+
+def _offered(lab: Lab) -> list[WeightPoint]:
+    landscape = lab.run.landscape
+    steps = [] if landscape is None else [int(step) for step in landscape.path_steps[1:-1]]
+    every = -(-len(steps) // MOST_POINTS_OFFERED) or 1
+    names = [one.name for one in lab.run.competitors]
+    points = [WeightPoint(name, step) for name in names for step in (0, *steps[::every], NOW)]
+    if landscape is not None and len(landscape.earlier_steps):
+        points += [WeightPoint(name, step, is_earlier=True) for name in names for step in (0, NOW)]
+    return points
+
+
+def _in_words(lab: Lab, point: WeightPoint) -> str:
+    labels = {one.name: one.label for one in lab.run.competitors}
+    step = "now" if point.step == NOW else "start" if point.step == 0 else f"step {point.step:,}"
+    if point.is_earlier:
+        step = "end" if point.step == NOW else step
+        return f"earlier run, {labels.get(point.network, point.network)}, {step}"
+    return f"{labels.get(point.network, point.network)}, {step}"
+
+
+def _point_changed(index: int, key: str) -> None:
+    points: Sequence[WeightPoint] = [
+        st.session_state[key] if place == index else point for place, point in enumerate(chosen().points)
+    ]
+    commands.command(_choose, chosen().replace(points=tuple(points)))
