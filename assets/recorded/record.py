@@ -13,23 +13,23 @@ from pathlib import Path
 import torch
 
 from bnviz import training
-from bnviz.config import Lineup, Measure, Settings
+from bnviz.config import LandscapeConfig, Lineup, Measure, Settings
 from bnviz.records import Badge
 from bnviz.runs.recorded import run_id_of
 from bnviz.runs.store import save_run
 
 FOLDER = Path(__file__).resolve().parent
 RECORDINGS = {
-    "lab": (Settings(), 1500, [Measure.GRADIENTS]),
-    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS]),
+    "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig()),
+    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None),
 }
 
 
 def main() -> None:
     torch.set_num_threads(1)
     origin = f"{datetime.date.today().isoformat()}, torch {torch.__version__}, {platform.machine()} CPU, one thread"
-    for name, (settings, steps, measures) in RECORDINGS.items():
-        run = training.train(settings, steps, measures=measures)
+    for name, (settings, steps, measures, landscape) in RECORDINGS.items():
+        run = training.train(settings, steps, measures=measures, landscape=landscape)
         target = FOLDER / name
         shutil.rmtree(target, ignore_errors=True)
         save_run(run.replace(run_id=run_id_of(name), badge=Badge.RECORDED, origin=origin), target)
