@@ -37,7 +37,7 @@ LINEAR_UNIT_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("whitening", "wkind", "Whitening", False, Choice(Whitening),
             "pca turns the inputs onto their principal axes; zca turns them back again."),
     Setting("rate_rule", "wrule", "Learning rate", False, Choice(RateRule),
-            "shared: one for all. multiple: so many times each one's largest stable rate. best: each one's best."),
+            "shared: one for all. multiple: so many times each one's largest stable rate. best: 2/(λ_max + λ_min)."),
     Setting("learning_rate", "wrate", "Shared learning rate", False, Number(1e-5, 5, _RATES),
             "The same rate for all five treatments."),
     Setting("rate_multiple", "wtimes", "Times the largest stable rate", False, Number(0.05, 2, _MULTIPLES),

@@ -125,7 +125,7 @@ class RateRule(StrEnum):
 
     SHARED = "shared"  # one rate for all
     MULTIPLE = "multiple"  # so many times each one's largest stable rate, 2/λ_max
-    BEST = "best"  # each one's best rate, 2/(λ_max + λ_min)
+    BEST = "best"  # each one's best rate from the worst start, 2/(λ_max + λ_min)
 
 
 class PixelForm(StrEnum):
