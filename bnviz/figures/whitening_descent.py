@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.config import LINEAR_UNIT_SETTINGS, NEWEST, RateRule, Treatment, View
 from bnviz.figures.chart import Words
-from bnviz.figures.numbers import whole
+from bnviz.figures.numbers import percent, whole
 from bnviz.figures.theme import MARKER_SIZE, THIN_WIDTH, TICK_SIZE, Spec
 from bnviz.figures.untrained_parts import compact
 from bnviz.figures.whitening_parts import (
@@ -36,8 +36,8 @@ LOWEST_LEVEL: Final = -3.0  # log10 of the loss relative to the start's
 MOST_LEVELS: Final = 16
 CONTOUR_POINTS: Final = 61
 DARKEST: Final = 8  # of the ramp's 17 stops: paths and words must stay readable
-CASING: Final = 2.0  # px of page colour on both sides of a path
-GD_WIDTH: Final = 2.0
+CASING: Final = 1.75  # px of page colour on both sides of a path
+GD_WIDTH: Final = 1.5
 TITLE: Final = "Descent on the loss"
 HOW: Final = (
     "Teacher w*·x of the treated inputs, so that every loss is 0 at w*; all start at the same displacement from it. "
@@ -315,8 +315,8 @@ def _zigzag(unit: LinearUnit) -> str:
     t = TREATMENTS.index(Treatment.RAW)
     if not 1 < scaled[t] <= 2:
         return ""
-    crossed = 100 * (scaled[t] - 1)
-    return f"raw overshoots the valley at every step, keeping {crossed:.0f} % of its distance"
+    kept = "nearly all" if scaled[t] > 1.995 else percent(float(scaled[t] - 1), 0)
+    return f"raw overshoots the valley at every step, keeping {kept} of its distance"
 
 
 def _alt(unit: LinearUnit) -> str:

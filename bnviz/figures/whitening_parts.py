@@ -11,7 +11,7 @@ import numpy as np
 
 from bnviz.config import Treatment
 from bnviz.figures.chart import Words, base_axis, chart, domains, number_of, value_axis
-from bnviz.figures.numbers import nice_at_least, number, percent, whole
+from bnviz.figures.numbers import nice_at_most, number, percent, whole
 from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec
 from bnviz.figures.untrained_parts import clear_note, compact
 from bnviz.records import TREATMENTS, Badge, LinearUnit, Run
@@ -27,6 +27,7 @@ WAITING: Final = "Measuring a linear unit."
 MARGIN: Final = {"l": 34, "r": 12, "t": 86, "b": 26}  # px; above each panel stand four lines
 LINE: Final = 17  # px, of those
 GAP: Final = 0.028  # share of the width between two of five panels
+TICKS_REACH: Final = 0.85  # from the middle of a panel, beyond which numbers would meet the next panel's
 NARROW: Final = {"columns": 2, "height": 800}  # px, of the plot where five panels side by side have no room
 NARROW_GAPS: Final = (0.1, 0.14)  # shares of width and height between two panels there
 
@@ -135,9 +136,9 @@ def square_axes(ranges: Sequence[tuple[float, float, float]], *, is_shared: bool
 
 def few_ticks(middle: float, reach: float) -> list[float]:
     """Round values with 0 among them, few enough for a panel 120 px wide."""
-    step = nice_at_least(0.4 * reach)
-    first, last = np.ceil((middle - 0.85 * reach) / step), np.floor((middle + 0.85 * reach) / step)
-    return [float(round(place * step, 12)) for place in np.arange(first, last + 1)]
+    step = nice_at_most(TICKS_REACH * reach)
+    first, last = np.ceil((middle - TICKS_REACH * reach) / step), np.floor((middle + TICKS_REACH * reach) / step)
+    return [float(round(place * step, 12)) + 0.0 for place in np.arange(first, last + 1)]
 
 
 def narrow_domains() -> dict[str, Any]:
