@@ -16,6 +16,12 @@ from bnviz.config.landscape import (
     landscape_to_json,
     landscape_to_query,
 )
+from bnviz.config.linear_unit import (
+    LINEAR_UNIT_SETTINGS,
+    LinearUnitConfig,
+    linear_unit_from_query,
+    linear_unit_to_query,
+)
 from bnviz.config.links import SCHEMA_VERSION, from_json, from_query, to_json, to_query
 from bnviz.config.model import CLASSES, INPUT_PIXELS, PROBE_IMAGES, HyperParams, ModelConfig, default_init_scale
 from bnviz.config.names import (
@@ -31,8 +37,12 @@ from bnviz.config.names import (
     Nonlinearity,
     Normalization,
     Optimizer,
+    PixelForm,
+    RateRule,
     ShiftMeasure,
     Statistics,
+    Treatment,
+    Whitening,
 )
 from bnviz.config.settings import (
     MOST_CHECKPOINT_BYTES,
@@ -56,15 +66,17 @@ from bnviz.config.untrained import (
 from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "BN", "BY_NAME", "CLASSES", "CUT_POINTS", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LINEUPS",
-    "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
-    "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
-    "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",
-    "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "Lineup", "Measure",
-    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",
-    "Statistics", "StudyConfig", "UntrainedConfig", "View", "WeightPoint", "check_cost", "check_landscape",
-    "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
-    "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query", "lineup",
-    "step_milliseconds", "to_json", "to_query", "untrained_from_query", "untrained_seconds", "untrained_to_query",
-    "view_from_query", "view_to_query", "weight_count",
+    "BN", "BY_NAME", "CLASSES", "CUT_POINTS", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS",
+    "LINEAR_UNIT_SETTINGS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
+    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES",
+    "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice",
+    "Competitor", "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm",
+    "LandscapeConfig", "LinearUnitConfig", "Lineup", "Measure", "ModelConfig", "Nonlinearity", "Normalization",
+    "Number", "Optimizer", "PixelForm", "RateRule", "Setting", "Settings", "ShiftMeasure", "Statistics",
+    "StudyConfig", "Treatment", "UntrainedConfig", "View", "WeightPoint", "Whitening", "check_cost",
+    "check_landscape", "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
+    "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query",
+    "linear_unit_from_query", "linear_unit_to_query", "lineup", "step_milliseconds", "to_json", "to_query",
+    "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query",
+    "weight_count",
 ]  # fmt: skip

@@ -102,3 +102,35 @@ class Statistics(StrEnum):
     BATCH = "batch"  # those of the batch that the loss is measured on
     RUNNING = "running"  # the running ones as they are at the present weights, everywhere
     INTERPOLATED = "interpolated"  # the running ones, interpolated between the points of the path that lie in the plane
+
+
+class Treatment(StrEnum):
+    """What is done to the inputs of a linear unit before it sees them."""
+
+    RAW = "raw"
+    CENTRED = "centred"  # minus the mean of each input
+    SCALED = "scaled"  # divided by the standard deviation of each input
+    STANDARDISED = "standardised"  # both, which is what BN does
+    WHITENED = "whitened"  # centred, and their covariance made the identity
+
+
+class Whitening(StrEnum):
+    """Of the many matrices that whiten, with a covariance of D Λ Dᵀ."""
+
+    PCA = "pca"  # Λ^(-1/2) Dᵀ
+    ZCA = "zca"  # D Λ^(-1/2) Dᵀ, as in decorrelated BN (Huang et al. 2018)
+
+
+class RateRule(StrEnum):
+    """What a learning rate means where several losses are descended side by side."""
+
+    SHARED = "shared"  # one rate for all
+    MULTIPLE = "multiple"  # so many times each one's largest stable rate, 2/λ_max
+    BEST = "best"  # each one's best rate from the worst start, 2/(λ_max + λ_min)
+
+
+class PixelForm(StrEnum):
+    """`InputForm` without the standardised one, whose two numbers treat every pixel alike."""
+
+    BINARY = "binary"
+    RAW = "raw"

@@ -25,6 +25,7 @@ class View:
         is_offset: histograms over steps one behind the other, not one over the other.
         shift_measure: how gradients before and after the update of the layers below are compared.
         untrained_layer: weight layer of the untrained networks, counted from 1.
+        descent_step: up to which the descents of a linear unit are drawn; NEWEST shows them whole.
     """
 
     layer: int = 3
@@ -37,6 +38,7 @@ class View:
     is_offset: bool = True
     shift_measure: ShiftMeasure = ShiftMeasure.CHANGE
     untrained_layer: int = 10
+    descent_step: int = NEWEST
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""

@@ -24,6 +24,7 @@ from bnviz.figures import (
     untrained_depth,
     untrained_jacobian,
     untrained_loss,
+    whitening,
 )
 from bnviz.figures.theme import Spec, for_export, resolve, to_html, tokens
 from bnviz.figures.untrained_words import untrained_sentence
@@ -56,6 +57,10 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "smoothness": smoothness.smoothness,
         "sharpness": sharpness.sharpness,
         "accuracy-modes": accuracy_modes.accuracy_modes,
+        "whitening-inputs": whitening.whitening_inputs,
+        "whitening-descent": whitening.whitening_descent,
+        "whitening-loss": whitening.whitening_loss,
+        "whitening-spectrum": whitening.whitening_spectrum,
     }
 )
 """Every chart by its name; `bnviz.ui.charts` says which page shows which, and in what order."""

@@ -50,6 +50,12 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "noise": ("#00825F", "#3CC79B"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
+    # Treatments of a linear unit's inputs: standardising is what BN does, and has its colour.
+    "raw": ("#57606A", "#A3AEBA"),
+    "centred": ("#B87700", "#F0B93A"),
+    "scaled": ("#B85C90", "#E59AC8"),
+    "standardised": ("#0072B2", "#56B4E9"),
+    "whitened": ("#00825F", "#3CC79B"),
 }
 _SEQUENTIAL: Final[tuple[tuple[str, ...], tuple[str, ...]]] = (
     ("#FFFFFF", "#D7CDEB", "#AEA0CA", "#85789D", "#5C556A", "#383243"),

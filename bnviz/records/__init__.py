@@ -17,6 +17,8 @@ from bnviz.records.arrays import (
 from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
+from bnviz.records.landscape import START_TO_NOW, TWIN_TO_TWIN, Landscape
+from bnviz.records.linear_unit import MOST_SGD_STEPS, TREATMENTS, LinearUnit, Spectrum
 from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
 from bnviz.records.run import SERIES, Run, Study, Update
 from bnviz.records.sharpness import Sharpness
@@ -26,9 +28,9 @@ from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEV
 
 __all__ = [
     "BAND_LEVELS", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS",
-    "MEASURES", "MOST_POINTS", "MOST_UNITS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SERIES", "SINGULAR_LEVELS",
-    "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "TWIN_TO_TWIN", "Badge", "Condition", "Contour", "Floats",
-    "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints", "Landscape", "Phase",
-    "Point", "Run", "Sharpness", "Shift", "Smoothness", "Status", "Study", "Untrained", "Update", "appended",
-    "ghost_of", "has_any", "kept_units", "measure_shapes",
+    "MEASURES", "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SERIES",
+    "SINGULAR_LEVELS", "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "TREATMENTS", "TWIN_TO_TWIN", "Badge",
+    "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention",
+    "Ints", "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Spectrum",
+    "Status", "Study", "Untrained", "Update", "appended", "ghost_of", "has_any", "kept_units", "measure_shapes",
 ]  # fmt: skip

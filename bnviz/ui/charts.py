@@ -25,6 +25,7 @@ SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",
     "drift-bands", "density",
 )  # fmt: skip
+WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-inputs", "whitening-spectrum")
 
 
 def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, ShiftMeasure, View
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
 from bnviz.records import Badge, Health, Intervention, Run
-from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS, UNTRAINED_CHARTS
+from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS, UNTRAINED_CHARTS, WHITENING_CHARTS
 from bnviz.ui.texts import title_and_body
 from tests.figures import made_up_runs as made_up
 
@@ -38,6 +38,7 @@ views = st.builds(
     is_offset=st.booleans(),
     shift_measure=st.sampled_from(ShiftMeasure),
     untrained_layer=st.integers(1, 101),
+    descent_step=st.integers(-1, 600),
 )
 healths = st.sampled_from(
     [
@@ -96,7 +97,7 @@ def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -> None:
     assert LAB_CHARTS == NAMES
-    assert set(FIGURES) == {*LAB_CHARTS, *GRADIENT_CHARTS, *UNTRAINED_CHARTS, *SHIFT_CHARTS}
+    assert set(FIGURES) == {*LAB_CHARTS, *GRADIENT_CHARTS, *UNTRAINED_CHARTS, *SHIFT_CHARTS, *WHITENING_CHARTS}
 
 
 def test_every_formula_of_a_text_stands_on_one_line() -> None:
@@ -125,7 +126,7 @@ def test_every_spec_of_every_run_is_a_valid_figure(run: Run, view: View, theme: 
         assert {array.dtype.name for array in arrays(spec)} <= {"float32", "float64", "uint8"}, name
         meta = spec["layout"]["meta"]
         assert meta["chart"] == name
-        assert meta["badge"] == ("measured" if name.startswith("untrained") else str(run.badge))
+        assert meta["badge"] == ("measured" if name.startswith(("untrained", "whitening")) else str(run.badge))
         assert meta["alt"]
         assert meta["how"].endswith(".")
         assert all("nan" not in words.lower().split() for words in (text, meta["alt"], meta["finding"]))

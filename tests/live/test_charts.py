@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "is_offset": False,
     "shift_measure": ShiftMeasure.COSINE,
     "untrained_layer": 2,
+    "descent_step": 7,
 }
 
 
