@@ -52,12 +52,12 @@ from bnviz.config.untrained import (
     untrained_seconds,
     untrained_to_query,
 )
-from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
+from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
     "BN", "BY_NAME", "CLASSES", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LINEUPS",
-    "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
-    "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
+    "MEAN", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS",
+    "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
     "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",
     "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "Lineup", "Measure",
     "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "Setting", "Settings", "ShiftMeasure",

@@ -9,6 +9,7 @@ from bnviz.config.names import Axis, ShiftMeasure
 from bnviz.config.table import Choice, Number
 
 NEWEST: Final = -1
+MEAN: Final = -1  # of all batches
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class View:
         is_offset: histograms over steps one behind the other, not one over the other.
         shift_measure: how gradients before and after the update of the layers below are compared.
         untrained_layer: weight layer of the untrained networks, counted from 1.
+        batch: of a loss landscape, counted from 0; MEAN is the mean over its batches.
+        is_surface: the loss on a plane as a surface that turns, instead of contours.
+        is_between: the loss on the line from twin to twin, instead of each network's own from its start to now.
     """
 
     layer: int = 3
@@ -37,6 +41,9 @@ class View:
     is_offset: bool = True
     shift_measure: ShiftMeasure = ShiftMeasure.CHANGE
     untrained_layer: int = 10
+    batch: int = 0
+    is_surface: bool = False
+    is_between: bool = False
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""

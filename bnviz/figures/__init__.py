@@ -16,6 +16,9 @@ from bnviz.figures import (
     gradients,
     health,
     landscape,
+    landscape_batches,
+    landscape_cut,
+    landscape_plane,
     layer_measures,
     shift,
     smoothness,
@@ -54,6 +57,9 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "covariate-shift": shift.covariate_shift,
         "smoothness": smoothness.smoothness,
         "accuracy-modes": accuracy_modes.accuracy_modes,
+        "landscape": landscape_plane.landscape,
+        "landscape-cut": landscape_cut.landscape_cut,
+        "landscape-batches": landscape_batches.landscape_batches,
     }
 )
 """Every chart by its name; `bnviz.ui.charts` says which page shows which, and in what order."""

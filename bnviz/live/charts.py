@@ -42,6 +42,9 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "covariate-shift": (*OVER_TIME, "shift_measure"),
     "smoothness": OVER_TIME,
     "accuracy-modes": OVER_TIME,
+    "landscape": ("batch", "is_surface"),
+    "landscape-cut": ("is_between",),
+    "landscape-batches": ("batch",),
 }
 
 
@@ -71,6 +74,9 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),
     "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),
+    "landscape": lambda run: (run.landscape, run.status.health, run.interventions),
+    "landscape-cut": lambda run: (run.landscape,),
+    "landscape-batches": lambda run: (run.landscape,),
 } | {name: _study for name in READS if name.startswith("untrained-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 

@@ -106,12 +106,12 @@ def view_of(values: Any, before: View) -> View:
     if not isinstance(values, dict):
         raise BadMessageError("view is not an object")
     changes: dict[str, Any] = {}
-    for name in ("layer", "unit", "step", "untrained_layer"):
+    for name in ("layer", "unit", "step", "untrained_layer", "batch"):
         if name in values:
             if type(values[name]) is not int:
                 raise BadMessageError(f"{name} is not a whole number")
             changes[name] = values[name]
-    for name in ("is_path", "is_standardised", "is_gradient_standardised", "is_offset"):
+    for name in ("is_path", "is_standardised", "is_gradient_standardised", "is_offset", "is_surface", "is_between"):
         if name in values:
             if type(values[name]) is not bool:
                 raise BadMessageError(f"{name} is neither true nor false")

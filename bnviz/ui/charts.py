@@ -23,6 +23,7 @@ GRADIENT_CHARTS: Final = (
 SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
 )  # fmt: skip
+LANDSCAPE_CHARTS: Final = ("landscape", "loss", "landscape-cut", "landscape-batches")
 
 
 def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS) -> None:
