@@ -44,7 +44,7 @@ def landscape_batches(run: Run, view: View) -> Spec:
     grid = _grid(now) if now else None
     if grid is None or now is None:
         is_single = now is not None and batches_of(now) < 2
-        annotations.append(wrapped_note(ONE_BATCH) if is_single else absent_note(run, now))
+        annotations.append(wrapped_note(ONE_BATCH) if is_single else absent_note(run))
     else:
         alpha, beta, losses = grid
         change = spread_of(losses) if batch == MEAN else change_of(losses, batch)
@@ -56,9 +56,9 @@ def landscape_batches(run: Run, view: View) -> Spec:
         annotations += _key(batch)
     words = Words(_title(batch, now), _finding(run, now, grid, batch), _alt(run, now, grid, batch), _how(now, batch))
     return chart(
-        run, "landscape-batches", words, data, _axes(run, now),
+        run, "landscape-batches", words, data, _axes(run, now, bool(data)),
         annotations=annotations,
-        margin=PLANE_MARGIN,
+        margin=PLANE_MARGIN | {"b": 46},
         hovermode="closest",
         x=AXES,
         shows=f"{now.directions}-{now.config.span}" if now else "",
@@ -110,12 +110,9 @@ def _divided(values: Floats, by: Floats) -> Floats:
 
 
 def is_worst(loss: Floats) -> NDArray[np.bool_]:
-    """The worst tenth of some points, those that overflow first. [...]"""
+    """The worst tenth of some points, or all that overflow where those are more. [...]"""
     count = max(round(WORST * loss.size), 1)
-    order = np.argsort(loss, axis=None, kind="stable")
-    worst = np.zeros(loss.size, bool)
-    worst[order[-count:]] = True
-    return worst.reshape(loss.shape)
+    return np.asarray(loss >= np.sort(loss, axis=None)[-count])
 
 
 def still_worst(losses: Floats, batch: int) -> Floats:
@@ -209,31 +206,35 @@ def _key(batch: int) -> list[dict[str, Any]]:
     return [
         {
             "name": "outlines",
-            "text": "worst tenth: — this batch, ┅ the next",
+            "text": "outline: worst tenth; dashed: next batch",
             "xref": "paper",
             "x": 0,
             "xanchor": "left",
             "yref": "paper",
             "y": 0,
             "yanchor": "top",
-            "yshift": -20,
+            "yshift": -22,
             "showarrow": False,
             "font": {"size": NAME_SIZE, "color": "@muted"},
         }
     ]
 
 
-def _axes(run: Run, now: Landscape | None) -> dict[str, Any]:
+def _axes(run: Run, now: Landscape | None, has_numbers: bool) -> dict[str, Any]:
     axes: dict[str, Any] = {}
     for k, place in enumerate(panels(run)):
         numbered = number_of(k)
         shared_x, shared_y = ({"matches": "x"}, {"matches": "y"}) if k else ({}, {})
         axes[f"xaxis{numbered}"] = plane_axis(
             f"y{numbered}", now.alpha if now else None,
-            domain=place.across, showticklabels=place.is_lowest, **shared_x,
+            domain=place.across, showticklabels=place.is_lowest and has_numbers, **shared_x,
         )  # fmt: skip
         axes[f"yaxis{numbered}"] = plane_axis(
-            f"x{numbered}", now.beta if now else None, domain=place.up, showticklabels=place.is_first, **shared_y
+            f"x{numbered}",
+            now.beta if now else None,
+            domain=place.up,
+            showticklabels=place.is_first and has_numbers,
+            **shared_y,
         )
     return axes
 
@@ -259,9 +260,9 @@ def _finding(run: Run, now: Landscape | None, grid: tuple[Floats, Floats, Floats
     first = max(batch, 0) + 1
     parts = [
         progress(now),
-        f"two batches differ by {at_now} of the loss at the present weights" if at_now else "",
-        f"{everywhere} over the plane (median)" if everywhere else "",
-        f"of the worst tenth on batch {first}, {_shares(run, kept)} is so on batch {first % batches_of(now) + 1}",
+        f"at the present weights two batches differ by {at_now}" if at_now else "",
+        f"over the plane by {everywhere}" if everywhere else "",
+        f"worst tenth of batch {first} that is so on {first % batches_of(now) + 1}: {_shares(run, kept)}",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -8,19 +8,20 @@ import numpy as np
 from bnviz.config import View
 from bnviz.figures.chart import MARGIN, Words, base_axis, chart, line
 from bnviz.figures.labels import EndLabel, end_labels
-from bnviz.figures.landscape_parts import NOT_DRAWN, absent_note, drawn, progress, statistics_text, wrapped_note
+from bnviz.figures.landscape_parts import absent_note, drawn, progress, statistics_text, wrapped_note
 from bnviz.figures.numbers import number, whole
 from bnviz.figures.shift import Scale, log_scale
 from bnviz.figures.theme import EVENT_WIDTH, GHOST_OPACITY, TICK_SIZE, Spec, line_width, swatch_of
 from bnviz.figures.timeline import INSIDE
-from bnviz.figures.words import has_data, names_in_turn, spoken
+from bnviz.figures.words import has_data, joined, names_in_turn, spoken
 from bnviz.records import START_TO_NOW, TWIN_TO_TWIN, Floats, Landscape, Run
 
 ENDS: Final = (-0.25, 1.25)  # of the line that is drawn, where nothing is measured yet
 FALLING: Final = 1e-3  # share of a cut's range that it may rise and still count as falling: rounding
 BATCH_WIDTH: Final = 1
+CHARACTERS: Final = 30  # a line of a note: labels leave less room beside this plot
 
-_TITLES: Final = {START_TO_NOW: "Straight line from start to now", TWIN_TO_TWIN: "Straight line from twin to twin"}
+TITLE: Final = "Loss on a straight line"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def landscape_cut(run: Run, view: View) -> Spec:
     now = drawn(run)
     losses = now.cut_loss[which] if now is not None else np.empty((len(run.competitors), 0, 0))  # [k, s, c]
     alpha = now.cut_alpha if now is not None else np.empty(0)
-    mean = losses.mean(axis=1) if losses.size else np.full((len(run.competitors), len(alpha)), np.nan)
+    mean = np.array([_mean(one) for one in losses]) if losses.size else np.full((len(losses), len(alpha)), np.nan)
     scale = log_scale(losses)
     data: list[dict[str, Any]] = []
     annotations = _end_names(run, which)
@@ -77,16 +78,25 @@ def landscape_cut(run: Run, view: View) -> Spec:
         data[-1]["line"]["width"] = line_width(k)
         last = int(np.flatnonzero(np.isfinite(y))[-1])
         labels.append(_label(run, k, float(scale.inside(y)[last]), alpha, scale))
-    words = Words(_TITLES[which], _finding(run, now, alpha, mean, which), _alt(run, now, alpha, mean, which), _how(now))
+    numbers = {"showticklabels": bool(data)}
+    grid = {"showgrid": bool(data)}
+    words = Words(TITLE, _finding(run, now, alpha, mean, which), _alt(run, now, alpha, mean, which), _how(now))
     return chart(
         run, "landscape-cut", words, data,
-        {"xaxis": _x_axis(alpha), "yaxis": scale.axis("x")},
+        {"xaxis": _x_axis(alpha) | numbers, "yaxis": scale.axis("x") | numbers | grid},
         annotations=[*annotations, *end_labels(labels)],
         shapes=_end_lines() if data else [],
         margin=MARGIN,
         x="share of the line",
         shows=str(which),
     )  # fmt: skip
+
+
+def _mean(losses: Floats) -> Floats:
+    """Over the batches that are measured all along the line; NaN if none is. [s, c] to [c]"""
+    whole_ones = losses[~np.isnan(losses).any(axis=1)]
+    mean: Floats = whole_ones.mean(axis=0) if len(whole_ones) else np.full(losses.shape[1], np.nan)
+    return mean
 
 
 def _single(run: Run, k: int, alpha: Floats, losses: Floats, scale: Scale) -> list[dict[str, Any]]:
@@ -146,7 +156,7 @@ def _end_names(run: Run, which: int) -> list[dict[str, Any]]:
             "text": text,
             "xref": "x",
             "x": x,
-            "xanchor": "center",
+            "xanchor": "left" if which == TWIN_TO_TWIN and x == 0 else "center",
             "yref": "y domain",
             "y": 1,
             "yanchor": "bottom",
@@ -166,10 +176,12 @@ def _label(run: Run, k: int, y: float, alpha: Floats, scale: Scale) -> EndLabel:
 
 def _absent(run: Run, now: Landscape | None, which: int) -> dict[str, Any]:
     if now is None or now.done < 1:
-        return absent_note(run, now) if run.landscape is not None else wrapped_note(NOT_DRAWN)
+        return absent_note(run, CHARACTERS)
     if which == START_TO_NOW:
-        return wrapped_note("There is no line yet: the present weights are the initial ones. Press Play, then Draw.")
-    return wrapped_note("There is no such line: it needs the two networks of a run with and without BN.")
+        text = "There is no line yet: the present weights are the initial ones. Press Play, then Draw."
+    else:
+        text = "There is no such line: it needs two networks, one without BN and one with it."
+    return wrapped_note(text, CHARACTERS)
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
@@ -186,6 +198,9 @@ def _finding(run: Run, now: Landscape | None, alpha: Floats, mean: Floats, which
     ways = _ways(alpha, mean)
     told = [(one, way) for one, way in zip(run.competitors, ways, strict=True) if way is not None]
     names = names_in_turn([one for one, _ in told])
+    if len(told) == len(ways) > 1 and which == START_TO_NOW and all(way.is_falling for _, way in told):
+        every = "both networks" if len(ways) == 2 else "all networks"
+        return joined(progress(now), f"falls all the way from start to now in {every}")
     say = _say_between if which == TWIN_TO_TWIN else _say_way
     parts = [progress(now), *(say(way, name) for (_, way), name in zip(told, names, strict=True))]
     return "; ".join(part for part in parts if part)

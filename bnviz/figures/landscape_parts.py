@@ -91,15 +91,15 @@ def panels(run: Run) -> list[Place]:
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
-def absent_note(run: Run, now: Landscape | None) -> dict[str, Any]:
+def absent_note(run: Run, characters: int = NOTE_CHARACTERS) -> dict[str, Any]:
     """Why there is nothing to see: what went wrong in the record's own words, or what to do."""
     if run.landscape is None:
-        return wrapped_note(NOT_DRAWN)
-    return wrapped_note(run.landscape.problem or NOT_YET)
+        return wrapped_note(NOT_DRAWN, characters)
+    return wrapped_note(run.landscape.problem or NOT_YET, characters)
 
 
-def wrapped_note(text: str) -> dict[str, Any]:
-    return note("<br>".join(textwrap.wrap(text, NOTE_CHARACTERS)))
+def wrapped_note(text: str, characters: int = NOTE_CHARACTERS) -> dict[str, Any]:
+    return note("<br>".join(textwrap.wrap(text, characters)))
 
 
 def progress(now: Landscape) -> str:

@@ -73,7 +73,7 @@ def _contours(run: Run, now: Landscape | None, shown: Floats, words: Words) -> S
     scale: dict[str, Any] = {}
     lines: list[list[Any]] = []
     if now is None or not has_data(now.loss):
-        annotations.append(absent_note(run, now))
+        annotations.append(absent_note(run))
     else:
         ends = log_ends(now.loss)  # of all batches: from one to the next only the surface changes
         scale = {"coloraxis": colour_axis(*ends)}
@@ -92,7 +92,7 @@ def _contours(run: Run, now: Landscape | None, shown: Floats, words: Words) -> S
             if is_diverged(run, k) and not has_data(shown[k]):
                 annotations.append(stop_label(run, k))
     spec = chart(
-        run, "landscape", words, data, _axes(run, now),
+        run, "landscape", words, data, _axes(run, now, bool(data)),
         annotations=annotations,
         margin=PLANE_MARGIN,
         hovermode="closest",
@@ -108,7 +108,7 @@ def _shows(now: Landscape | None) -> str:
     return f"{now.directions}-{now.config.span}" if now else ""
 
 
-def _axes(run: Run, now: Landscape | None) -> dict[str, Any]:
+def _axes(run: Run, now: Landscape | None, has_numbers: bool) -> dict[str, Any]:
     axes: dict[str, Any] = {}
     for k, place in enumerate(panels(run)):
         numbered = number_of(k)
@@ -116,8 +116,8 @@ def _axes(run: Run, now: Landscape | None) -> dict[str, Any]:
             shared = {"matches": letter} if k else {}
             grid = None if now is None else now.alpha if letter == "x" else now.beta
             axes[f"{letter}axis{numbered}"] = plane_axis(f"{other}{numbered}", grid, **shared)
-        axes[f"xaxis{numbered}"] |= {"domain": place.across, "showticklabels": place.is_lowest}
-        axes[f"yaxis{numbered}"] |= {"domain": place.up, "showticklabels": place.is_first}
+        axes[f"xaxis{numbered}"] |= {"domain": place.across, "showticklabels": place.is_lowest and has_numbers}
+        axes[f"yaxis{numbered}"] |= {"domain": place.up, "showticklabels": place.is_first and has_numbers}
     return axes
 
 
@@ -186,9 +186,9 @@ def _finding(run: Run, now: Landscape | None, shown: Floats, batch: int, is_surf
         f"step {whole(now.step)}, {directions_text(now)}",
         statistics_text(now),
         batch_text(now, batch),
-        f"plane holds {held}" if held else "",
         f"{over}, left out here" if over and is_surface else over,
         zero_units_text(run, now),
+        f"plane holds {held}" if held else "",
     ]
     return "; ".join(part for part in parts if part)
 

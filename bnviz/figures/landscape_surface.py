@@ -7,13 +7,16 @@ import numpy as np
 from bnviz.config import Competitor, Directions
 from bnviz.figures.chart import MARGIN, Words, chart
 from bnviz.figures.landscape_parts import POINT_NAMES, known_grid, panels
-from bnviz.figures.planes import colour_axis, event_places, known_path, log_ends, log_of, scale_ticks
+from bnviz.figures.planes import NEAR, colour_axis, event_places, known_path, log_ends, log_of, scale_ticks
 from bnviz.figures.theme import HEADING_SIZE, MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
 from bnviz.records import Floats, Intervention, Landscape, Run
 
-HEIGHT: Final = 0.7  # of a scene, by the width of its plane
-CAMERA: Final = {"eye": {"x": -1.25, "y": -1.45, "z": 1.05}, "center": {"x": 0, "y": 0, "z": -0.12}}
+HEIGHT: Final = 0.65  # of a scene, by the width of its plane
+CENTRE: Final = {"x": -0.1, "y": -0.11, "z": -0.14}  # leaves room at the left for the numbers of the height
+FROM_ABOVE: Final = {"eye": {"x": 1.25, "y": -1.2, "z": 1.95}, "center": CENTRE}  # into the bowl
+FROM_THE_END: Final = {"eye": {"x": 1.6, "y": -1.6, "z": 1.4}, "center": CENTRE}  # paths come from the left, −x
 LIFT: Final = 0.012  # of the height, of a path above its surface: else the surface swallows it
+MARK_LIFT: Final = 3  # as much, of markers
 WALK_WIDTH: Final = 5
 CASING_WIDTH: Final = 10
 _SYMBOLS: Final = {"square": "square", "circle": "circle", "diamond": "diamond"}  # those that a scene has
@@ -97,7 +100,9 @@ def _walk(
         "hovertemplate": "step %{customdata:,.0f}: (%{x:.2f}, %{y:.2f})<extra>" + one.label + "</extra>",
     }
     symbol = _SYMBOLS.get(symbol_of(one), "diamond")
-    ends = [(0, f"{symbol}-open", "start"), (len(x) - 1, symbol, "now")]
+    ends = [(len(x) - 1, symbol, "now")]
+    if max(np.ptp(x[[0, -1]]) / np.ptp(now.alpha), np.ptp(y[[0, -1]]) / np.ptp(now.beta)) > NEAR / 2:
+        ends.append((0, f"{symbol}-open", "start"))
     shown = [(index, "diamond-open", "") for index in event_places(steps, events)] + ends
     if now.directions is Directions.POINTS:
         shown = [(index, symbol, "") for index, symbol, _ in shown]
@@ -105,7 +110,7 @@ def _walk(
         "mode": "markers+text",
         "x": np.array([x[index] for index, *_ in shown]),
         "y": np.array([y[index] for index, *_ in shown]),
-        "z": np.array([height[index] + 2 * lift for index, *_ in shown]),
+        "z": np.array([height[index] + MARK_LIFT * lift for index, *_ in shown]),
         "text": [text for *_, text in shown],
         "textposition": "top center",
         "textfont": {"size": TICK_SIZE, "color": "@text"},
@@ -127,7 +132,7 @@ def _points(now: Landscape, surface: tuple[Floats, Floats, Floats], lift: float,
             "scene": scene,
             "x": x,
             "y": y,
-            "z": on_surface(*surface, x, y) + 2 * lift,
+            "z": on_surface(*surface, x, y) + MARK_LIFT * lift,
             "text": [f"<b>{name}</b>" for name in POINT_NAMES],
             "textposition": "top center",
             "textfont": {"size": TICK_SIZE, "color": "@text"},
@@ -166,16 +171,19 @@ def _scene(now: Landscape, low: float, high: float, across: list[float], up: lis
         f"{letter}axis": axis | {"range": [float(grid[0]), float(grid[-1])]}
         for letter, grid in (("x", now.alpha), ("y", now.beta))
     }
-    nats = {"title": {"text": "nats", "font": {"size": TICK_SIZE, "color": "@muted"}}}
+    ticks = scale_ticks(low, high)
+    if ticks["ticktext"]:
+        ticks["ticktext"][-1] += " nats"
+    height = {"tickmode": "array", "range": [low, high + LIFT * 4 * (high - low)], **ticks}
     return {
         "domain": {"x": across, "y": up},
         "bgcolor": "@page",
-        "camera": CAMERA,
+        "camera": FROM_ABOVE if now.directions in (Directions.RANDOM, Directions.GRADIENT) else FROM_THE_END,
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": HEIGHT},
         "dragmode": "turntable",
         **ends,
-        "zaxis": axis | {"range": [low, high + LIFT * 2 * (high - low)]} | scale_ticks(low, high) | nats,
+        "zaxis": axis | height,
     }
 
 

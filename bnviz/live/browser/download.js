@@ -45,7 +45,8 @@ export function csvOf(spec) {
   const rows = [isGrid ? ["series", "x", "y", "z"] : ["series", "x", "y"]];
   spec.data.forEach((trace, index) => {
     const series = String(trace.name ?? trace.meta ?? `series ${index + 1}`).replace(/<[^>]*>/g, "");
-    if (trace.z) gridRows(rows, series, trace);
+    if (trace.z && trace.z[0]?.length === undefined) spaceRows(rows, series, trace);
+    else if (trace.z) gridRows(rows, series, trace);
     else lineRows(rows, series, trace, isGrid);
   });
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
@@ -54,6 +55,10 @@ export function csvOf(spec) {
 function lineRows(rows, series, { x = [], y = [] }, isGrid) {
   const length = Math.max(x.length, y.length);
   for (let i = 0; i < length; i++) rows.push(isGrid ? [series, x[i], y[i], ""] : [series, x[i], y[i]]);
+}
+
+function spaceRows(rows, series, { x, y, z }) {
+  z.forEach((height, i) => rows.push([series, x[i], y[i], height]));
 }
 
 function gridRows(rows, series, { x = [], y = [], z }) {
