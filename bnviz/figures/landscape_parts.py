@@ -1,11 +1,12 @@
 """Landscape parts: what the charts of the page of landscapes share, and the words in which they say what is shown."""
 
+import re
 import textwrap
 from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import MEAN, NOW, Directions, LandscapeConfig, Statistics, View, WeightPoint
+from bnviz.config import LINEUPS, MEAN, NOW, Directions, LandscapeConfig, Lineup, Statistics, View, WeightPoint
 from bnviz.figures.chart import note
 from bnviz.figures.gradient_bins import Place, places
 from bnviz.figures.numbers import percent, whole
@@ -18,6 +19,9 @@ NOT_YET: Final = "Being measured."
 NOTE_CHARACTERS: Final = 44  # a line of a note: fits into a card a third of the page wide
 COARSEST: Final = 64  # stride of the coarsest grid that is looked for
 POINT_NAMES: Final = "ABC"
+_A_POINT: Final = re.compile(
+    r"(earlier-)?\b(" + "|".join(one.name for one in LINEUPS[Lineup.NOISY]) + r")@(now\b|\d{1,9}\b)"
+)
 GAPS: Final = {1: 0.0, 2: 0.09, 3: 0.07}  # share of the width between two planes
 
 _STATISTICS: Final = {
@@ -95,7 +99,13 @@ def absent_note(run: Run, characters: int = NOTE_CHARACTERS) -> dict[str, Any]:
     """Why there is nothing to see: what went wrong in the record's own words, or what to do."""
     if run.landscape is None:
         return wrapped_note(NOT_DRAWN, characters)
-    return wrapped_note(run.landscape.problem or NOT_YET, characters)
+    return wrapped_note(problem_text(run) or NOT_YET, characters)
+
+
+def problem_text(run: Run) -> str:
+    """Why there is no picture, points of a path by name: "bn@now" would read as a colour. Empty if there is one."""
+    text = run.landscape.problem if run.landscape else ""
+    return _A_POINT.sub(lambda match: _point_text(run, WeightPoint.parse(match[0])), text).replace("@", " at ")
 
 
 def wrapped_note(text: str, characters: int = NOTE_CHARACTERS) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bnviz.figures.landscape_parts import (
     of_batch,
     panels,
     points_text,
+    problem_text,
     progress,
     shown_batch,
     statistics_text,
@@ -196,7 +197,7 @@ def _finding(run: Run, now: Landscape | None, shown: Floats, batch: int, is_surf
 def _alt(run: Run, now: Landscape | None, shown: Floats, batch: int) -> str:
     title = "Loss on a plane through the weights, a two-dimensional slice"
     if now is None:
-        return f"{title}: {run.landscape.problem if run.landscape and run.landscape.problem else 'not measured yet.'}"
+        return f"{title}: {problem_text(run) or 'not measured yet.'}"
     if not has_data(shown):
         return f"{title}, at step {whole(now.step)}: no finite value yet."
     lowest = [float(np.min(one, where=np.isfinite(one), initial=np.inf)) for one in shown]
