@@ -14,7 +14,7 @@ from bnviz.records import Floats, Intervention, Landscape, Run
 HEIGHT: Final = 0.65  # of a scene, by the width of its plane
 CENTRE: Final = {"x": -0.1, "y": -0.11, "z": -0.14}  # leaves room at the left for the numbers of the height
 FROM_ABOVE: Final = {"eye": {"x": 1.25, "y": -1.2, "z": 1.95}, "center": CENTRE}  # into the bowl
-FROM_THE_END: Final = {"eye": {"x": 1.6, "y": -1.6, "z": 1.4}, "center": CENTRE}  # paths come from the left, −x
+FROM_THE_END: Final = {"eye": {"x": 1.55, "y": -1.55, "z": 1.6}, "center": CENTRE}  # paths come from the left, −x
 LIFT: Final = 0.012  # of the height, of a path above its surface: else the surface swallows it
 MARK_LIFT: Final = 3  # as much, of markers
 WALK_WIDTH: Final = 5

@@ -1,6 +1,7 @@
 """The charts of landscapes in a real browser: surface and contours, the batches, the step under the cursor."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -331,3 +332,21 @@ def test_the_loss_stands_beside_the_plane_where_there_is_room(place: Place, widt
         tops = [place.card(name).locator(".bnviz-plot").bounding_box() for name in ("landscape", "loss")]
         assert tops[0]["y"] == tops[1]["y"]
         assert tops[0]["height"] == tops[1]["height"]
+
+
+@pytest.mark.parametrize("is_surface", [False, True])
+def test_the_numbers_of_a_plane_are_downloaded_in_nats(place: Place, tmp_path: Path, is_surface: bool) -> None:
+    if is_surface:
+        place.press("Surface")
+        place.await_surface()
+    place.press("Chart menu")
+    with place.page.expect_download() as waiting:
+        place.card("landscape").get_by_role("menuitem", name="Download CSV").click()
+    path = tmp_path / "landscape.csv"
+    waiting.value.save_as(path)
+    run = a_run()
+    assert run.landscape is not None
+    header, first, *rows = path.read_text().splitlines()
+    assert header == "series,x,y,z"
+    assert first == f"without BN,-1,-1,{float(f'{run.landscape.loss[0, 0, 0, 0]:.7g}')}"
+    assert len(rows) > 2 * 41 * 41
