@@ -53,27 +53,27 @@ from bnviz.config.settings import (
     step_milliseconds,
     weight_count,
 )
+from bnviz.config.study import StudyConfig
 from bnviz.config.table import BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting
 from bnviz.config.untrained import (
     MOST_UNTRAINED_SECONDS,
     UNTRAINED_SETTINGS,
-    StudyConfig,
     UntrainedConfig,
     untrained_from_query,
     untrained_seconds,
     untrained_to_query,
 )
-from bnviz.config.view import NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
+from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
     "BN", "BY_NAME", "CLASSES", "CUT_POINTS", "INPUT_PIXELS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS",
-    "LINEAR_UNIT_SETTINGS", "LINEUPS", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
-    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES",
-    "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis", "BnPlacement", "Choice",
-    "Competitor", "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm",
-    "LandscapeConfig", "LinearUnitConfig", "Lineup", "Measure", "ModelConfig", "Nonlinearity", "Normalization",
-    "Number", "Optimizer", "PixelForm", "RateRule", "Setting", "Settings", "ShiftMeasure", "Statistics",
-    "StudyConfig", "Treatment", "UntrainedConfig", "View", "WeightPoint", "Whitening", "check_cost",
+    "LINEAR_UNIT_SETTINGS", "LINEUPS", "MEAN", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS",
+    "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW",
+    "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "Axis",
+    "BnPlacement", "Choice", "Competitor", "Connections", "Device", "Directions", "HyperParams", "Initialization",
+    "InputForm", "LandscapeConfig", "LinearUnitConfig", "Lineup", "Measure", "ModelConfig", "Nonlinearity",
+    "Normalization", "Number", "Optimizer", "PixelForm", "RateRule", "Setting", "Settings", "ShiftMeasure",
+    "Statistics", "StudyConfig", "Treatment", "UntrainedConfig", "View", "WeightPoint", "Whitening", "check_cost",
     "check_landscape", "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
     "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query",
     "linear_unit_from_query", "linear_unit_to_query", "lineup", "step_milliseconds", "to_json", "to_query",

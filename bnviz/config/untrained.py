@@ -68,10 +68,6 @@ class UntrainedConfig:
         return (INPUT_PIXELS, *[self.width] * self.depth, CLASSES)
 
 
-StudyConfig = UntrainedConfig
-"""What a study is about; see `records.Study`."""
-
-
 def untrained_seconds(config: UntrainedConfig) -> float:
     """Estimated time of everything that is measured, on one CPU thread that trains nothing else, in s."""
     return sum(untrained_parts(config))

@@ -9,6 +9,7 @@ from bnviz.config.names import Axis, ShiftMeasure
 from bnviz.config.table import Choice, Number
 
 NEWEST: Final = -1
+MEAN: Final = -1  # of all batches
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class View:
         shift_measure: how gradients before and after the update of the layers below are compared.
         untrained_layer: weight layer of the untrained networks, counted from 1.
         descent_step: up to which the descents of a linear unit are drawn; NEWEST shows them whole.
+        batch: of a loss landscape, counted from 0; MEAN is the mean over its batches.
+        is_surface: the loss on a plane as a surface that turns, instead of contours.
+        is_between: the loss on the line from twin to twin, instead of each network's own from its start to now.
     """
 
     layer: int = 3
@@ -39,6 +43,9 @@ class View:
     shift_measure: ShiftMeasure = ShiftMeasure.CHANGE
     untrained_layer: int = 10
     descent_step: int = NEWEST
+    batch: int = 0
+    is_surface: bool = False
+    is_between: bool = False
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""

@@ -16,6 +16,9 @@ from bnviz.figures import (
     gradients,
     health,
     landscape,
+    landscape_batches,
+    landscape_cut,
+    landscape_plane,
     layer_measures,
     sharpness,
     shift,
@@ -61,6 +64,9 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "whitening-descent": whitening.whitening_descent,
         "whitening-loss": whitening.whitening_loss,
         "whitening-spectrum": whitening.whitening_spectrum,
+        "landscape": landscape_plane.landscape,
+        "landscape-cut": landscape_cut.landscape_cut,
+        "landscape-batches": landscape_batches.landscape_batches,
     }
 )
 """Every chart by its name; `bnviz.ui.charts` says which page shows which, and in what order."""
@@ -68,7 +74,9 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
 
 def sentence(run: Run, view: View) -> str:
     """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
-    return untrained_sentence(run, view) if run.is_study else sentence_of_training(run, view)
+    if run.is_study:
+        return whitening.whitening_sentence(run, view) if run.linear_unit else untrained_sentence(run, view)
+    return sentence_of_training(run, view)
 
 
 __all__ = ["FIGURES", "Spec", "for_export", "resolve", "sentence", "to_html", "tokens"]

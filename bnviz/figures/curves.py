@@ -16,6 +16,7 @@ from bnviz.figures.timeline import (
     INSIDE,
     UNITS,
     Timeline,
+    cursor,
     event_labels,
     event_lines,
     event_shares,
@@ -103,6 +104,7 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
     ghosts, runs, ends, labels = [], [], [], []
     ghost_curves: list[tuple[str, Curve]] = []
     run_curves: list[Curve] = []
+    drawn: list[int] = []
     for k in range(len(run.competitors)):
         if time.ghost_x and measure.ghost is not None:
             measured = has_any(measure.ghost)
@@ -114,6 +116,7 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
         if not len(x):
             continue
         one = run.competitors[k]
+        drawn.append(k)
         runs.append(line(x, y, name=one.label, colour=f"@{one.name}", hover=_hover(measure)))
         runs[-1]["line"]["width"] = line_width(k)
         if ghosts:
@@ -125,7 +128,7 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
     annotations = [*end_labels(labels), *event_labels(run, time), unit_label(time)]
     if run.ghost is not None:
         annotations += ghost_label(run.ghost.label, ghost_curves, run_curves, event_shares(run, time))
-    return chart(
+    spec = chart(
         run, name, words,
         [*ghosts, *runs, *ends],
         {"xaxis": time_axis(time, "y"), "yaxis": axis},
@@ -135,6 +138,9 @@ def _curves(run: Run, view: View, name: str, words: Words, measure: _Measure, ax
         time_axes=["xaxis"],
         shows=str(time.axis),
     )  # fmt: skip
+    dotted = [(len(ghosts) + place, k, run.competitors[k].name) for place, k in enumerate(drawn)]
+    spec["layout"]["meta"]["cursor"] = cursor(time, dotted)
+    return spec
 
 
 def _hover(measure: _Measure) -> str:

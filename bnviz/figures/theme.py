@@ -1,8 +1,8 @@
 """Theme: the colours and sizes of every chart in one place, light and dark, and how roles in a spec become colours.
 
 A spec names colours by role, such as "@bn" or "@bn/0.16" (with an opacity), in any of its strings, the coloured spans
-of annotations included; "@sequential" stands for a whole colour scale. The browser resolves them, again when the theme
-changes; `resolve` does it for exports and for `go.Figure`.
+of annotations included; "@sequential" and "@diverging" stand for whole colour scales. The browser resolves them, again
+when the theme changes; `resolve` does it for exports and for `go.Figure`.
 """
 
 import re
@@ -56,10 +56,17 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "scaled": ("#B85C90", "#E59AC8"),
     "standardised": ("#0072B2", "#56B4E9"),
     "whitened": ("#00825F", "#3CC79B"),
+    "overflow": ("#D9CFB4", "#5F573F"),  # sand: neither a step of the ramps nor a network's hue
 }
 _SEQUENTIAL: Final[tuple[tuple[str, ...], tuple[str, ...]]] = (
     ("#FFFFFF", "#D7CDEB", "#AEA0CA", "#85789D", "#5C556A", "#383243"),
     ("#16151A", "#3E364F", "#675D83", "#928AB1", "#C0BCD7", "#F1EEFF"),
+)
+
+# Both halves have equal lightness at equal distance from the middle, which is the page's colour; no twin's hue.
+_DIVERGING: Final[tuple[tuple[str, ...], tuple[str, ...]]] = (
+    ("#00603C", "#0A9C71", "#8DD1B3", "#FFFFFF", "#C8B4ED", "#9071C5", "#583B82"),
+    ("#90E6C1", "#3FA17C", "#215943", "#16151A", "#53446D", "#967CC4", "#DBC3FF"),
 )
 
 # Beside its colour every competitor has a shape of its own, so that none is told by colour alone.
@@ -114,14 +121,15 @@ def _ramp(colours: tuple[str, ...]) -> dict[str, str]:
 
 def _tokens(index: int) -> dict[str, Any]:
     colours = {role: pair[index] for role, pair in _ROLES.items()}
-    return colours | _ramp(_SEQUENTIAL[index]) | {"sequential": list(_SEQUENTIAL[index])}
+    scales = {"sequential": list(_SEQUENTIAL[index]), "diverging": list(_DIVERGING[index])}
+    return colours | _ramp(_SEQUENTIAL[index]) | scales
 
 
 TOKENS: Final[dict[str, dict[str, Any]]] = {"light": _tokens(0), "dark": _tokens(1)}
 
 
 def tokens() -> dict[str, dict[str, Any]]:
-    """For each theme the colour (#RRGGBB) of every role; under "sequential" those of the scale, evenly spaced."""
+    """For each theme the colour (#RRGGBB) of every role; a list of them, evenly spaced, for what is a scale."""
     return TOKENS
 
 
@@ -147,8 +155,7 @@ def _resolved(value: Any, colours: dict[str, Any]) -> Any:
         return [_resolved(one, colours) for one in value]
     if not isinstance(value, str) or "@" not in value:
         return value
-    if value == "@sequential":
-        scale = colours["sequential"]
+    if isinstance(scale := colours.get(value[1:]), list):
         return [[stop / (len(scale) - 1), colour] for stop, colour in enumerate(scale)]
     return _ROLE.sub(lambda match: _colour(colours[match[1]], match[2]), value)
 

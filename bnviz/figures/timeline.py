@@ -193,6 +193,17 @@ def _change(first: Intervention, last: Intervention) -> str:
     return f"{SHORT_NAMES[first.name]} {setting_value(first.old)} → {setting_value(last.new)}"
 
 
+def cursor(time: Timeline, lines: Sequence[tuple[int, int, str]]) -> dict[str, Any]:
+    """How the browser finds the place of a step in this chart, and the step of a place: its meta's "cursor".
+
+    `lines` are the traces that have a dot there: (number of the trace, of its competitor, role of its colour).
+    """
+    found: dict[str, Any] = {"kind": "time", "lines": [[trace, role, k] for trace, k, role in lines]}
+    if time.axis is Axis.STEPS:
+        return found
+    return found | {"steps": time.step, "x": list(time.x) if time.axis is Axis.COMPUTE else [time.x[0]]}
+
+
 def reached(values: Floats, x: Floats, is_reached: Any) -> float | None:
     """The first position at which a series satisfies a condition, None if it never does."""
     known = np.flatnonzero(is_reached(values))

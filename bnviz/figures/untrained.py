@@ -36,7 +36,7 @@ def untrained_histogram(run: Run, view: View) -> Spec:
     """Gradient of one weight matrix, both networks overlaid, logarithmic counts: on one axis, and standardised."""
     name = "untrained-histogram"
     how = f"Gradient of the loss with respect to all entries of one weight matrix, {ON}"
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, name, "Gradient of one layer’s weights", how)
     matrices = untrained.config.depth + 1

@@ -51,7 +51,7 @@ def untrained_gradients(run: Run, view: View) -> Spec:
     """Frobenius norm of every weight matrix's gradient, over depth."""
     name, title = "untrained-gradients", "Gradient norms over depth"
     how = f"Frobenius norm of dL/dW of every weight matrix, {ON}"
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, name, title, how)
     norms, last = untrained.gradient_norm, untrained.config.depth + 1
@@ -144,7 +144,7 @@ def untrained_activations(run: Run, view: View) -> Spec:
     """Size of the mean and standard deviation of every hidden layer's outputs, over depth, on one shared axis."""
     name, title = "untrained-activations", "Mean and spread of the outputs over depth"
     how = f"Mean and standard deviation of each hidden layer’s outputs over units and images, {ON}"
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, name, title, how)
     sizes, spread = np.abs(untrained.activation_mean), untrained.activation_std
@@ -195,7 +195,7 @@ def untrained_predictions(run: Run, view: View) -> Spec:
     """The share of the images that get the most frequent answer, where the output layer reads each hidden layer."""
     name, title = "untrained-predictions", "Share of the most frequent answer over depth"
     how = f"The output layer applied to each hidden layer’s outputs; {ON}"
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, name, title, how)
     shares, last = untrained.top_class_share, untrained.config.depth

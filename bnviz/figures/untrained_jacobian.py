@@ -55,7 +55,7 @@ ALONE: Final = 0.3  # layers, to either side of a single one
 
 def untrained_jacobian(run: Run, view: View) -> Spec:
     """Singular values of the layer-to-layer Jacobian over depth: bands of 5 to 95 % and 25 to 75 %, median, ends."""
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, NAME, TITLE, HOW)
     values, layers = _finite_part(untrained), untrained.jacobian_layers.astype(np.float64)

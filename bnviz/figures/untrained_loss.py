@@ -46,7 +46,7 @@ def untrained_loss(run: Run, view: View) -> Spec:
     """L(w − a g) / L(w) over the step size a, both logarithmic."""
     name, title = "untrained-loss", "Relative loss L(w − a g) / L(w)"
     how = f"One step of size a against the gradient g of the loss, {ON}"
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return waiting(run, name, title, how)
     ratios = untrained.relative_loss.astype(np.float64)

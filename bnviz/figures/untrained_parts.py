@@ -100,8 +100,8 @@ def untrained_chart(
     shows: str = "",
     **more: Any,
 ) -> Spec:
-    """A chart of `run.study`. Its numbers are measured even where the run around it is a recorded one."""
-    config = "" if run.study is None else "-".join(str(one) for one in astuple(run.study.config))
+    """A chart of `run.untrained`. Its numbers are measured even where the run around it is a recorded one."""
+    config = "" if run.untrained is None else "-".join(map(str, astuple(run.untrained.config)))
     return chart(_stage(run), name, words, data, axes, shows=f"{config}-{shows}", **more)
 
 

@@ -11,7 +11,7 @@ from bnviz.records import Run, Untrained
 
 def untrained_sentence(run: Run, view: View) -> str:
     """What these two networks are like before any training, in numbers computed from them; marks as in `words`."""
-    untrained = run.study
+    untrained = run.untrained
     if untrained is None:
         return "Measuring two networks before any training."
     parts = [_growth(untrained), _overflow(untrained), _tails(untrained, view), _concentration(untrained)]

@@ -6,7 +6,7 @@ from bnviz.config import RateRule, Treatment, View
 from bnviz.figures.whitening_descent import whitening_descent
 from bnviz.figures.whitening_inputs import whitening_inputs
 from bnviz.figures.whitening_loss import whitening_loss
-from bnviz.figures.whitening_parts import linear_unit_of, rounded, share_text, steps_number
+from bnviz.figures.whitening_parts import rounded, share_text, steps_number
 from bnviz.figures.whitening_spectrum import whitening_spectrum
 from bnviz.records import TREATMENTS, LinearUnit, Run
 
@@ -17,7 +17,7 @@ TOLD = (Treatment.RAW, Treatment.STANDARDISED, Treatment.WHITENED)
 
 def whitening_sentence(run: Run, view: View) -> str:
     """What the treatments do to this unit, in numbers computed from it; marks as in `words`."""
-    unit = linear_unit_of(run)
+    unit = run.linear_unit
     if unit is None:
         return "Measuring a linear unit."
     names = {Treatment.RAW: "raw", Treatment.STANDARDISED: "standardised, as BN does", Treatment.WHITENED: "whitened"}

@@ -17,7 +17,6 @@ from bnviz.figures.whitening_parts import (
     SHAPES,
     axes_of,
     label_of,
-    linear_unit_of,
     narrow_domains,
     panel_words,
     rounded,
@@ -48,7 +47,7 @@ HOW: Final = (
 
 def whitening_descent(run: Run, view: View) -> Spec:
     """Contours of the loss around the minimum, with both descents up to the step that the visitor looks at."""
-    name, unit = "whitening-descent", linear_unit_of(run)
+    name, unit = "whitening-descent", run.linear_unit
     if unit is None:
         return waiting(run, name, TITLE, HOW)
     step = shown_step(unit, view)

@@ -15,7 +15,6 @@ from bnviz.figures.whitening_parts import (
     MARGIN,
     axes_of,
     label_of,
-    linear_unit_of,
     narrow_domains,
     panel_words,
     same_sign,
@@ -38,7 +37,7 @@ HOW: Final = (
 
 def whitening_inputs(run: Run, view: View) -> Spec:
     """The sample as each treatment makes it, with its principal axes."""
-    name, unit = "whitening-inputs", linear_unit_of(run)
+    name, unit = "whitening-inputs", run.linear_unit
     if unit is None:
         return waiting(run, name, TITLE, HOW)
     data: list[dict[str, Any]] = []

@@ -18,7 +18,6 @@ from bnviz.figures.untrained_parts import Scale, compact, reference_label, refer
 from bnviz.figures.whitening_descent import shown_step
 from bnviz.figures.whitening_parts import (
     label_of,
-    linear_unit_of,
     share_text,
     steps_number,
     unit_chart,
@@ -40,7 +39,7 @@ HOW: Final = (
 
 def whitening_loss(run: Run, view: View) -> Spec:
     """Relative loss of gradient descent and SGD under every treatment, on a logarithmic axis."""
-    name, unit = "whitening-loss", linear_unit_of(run)
+    name, unit = "whitening-loss", run.linear_unit
     if unit is None:
         return waiting(run, name, TITLE, HOW)
     scale, steps = loss_scale(unit), unit.config.steps

@@ -14,7 +14,7 @@ from bnviz.figures.chart import Words, base_axis, chart, domains, number_of, val
 from bnviz.figures.numbers import nice_at_most, number, percent, whole
 from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec
 from bnviz.figures.untrained_parts import clear_note, compact
-from bnviz.records import TREATMENTS, Badge, LinearUnit, Run
+from bnviz.records import TREATMENTS, Badge, Run
 
 SHAPES: Final[Mapping[Treatment, tuple[str, str]]] = {  # so that none is told by its colour alone
     Treatment.RAW: ("square", "■"),
@@ -32,12 +32,6 @@ NARROW: Final = {"columns": 2, "height": 800}  # px, of the plot where five pane
 NARROW_GAPS: Final = (0.1, 0.14)  # shares of width and height between two panels there
 
 
-def linear_unit_of(run: Run) -> LinearUnit | None:
-    """What is measured of a linear unit beside this run, if that is its study."""
-    study: object = run.study
-    return study if isinstance(study, LinearUnit) else None
-
-
 def unit_chart(
     run: Run,
     name: str,
@@ -50,7 +44,7 @@ def unit_chart(
     **more: Any,
 ) -> Spec:
     """A chart of the linear unit. Its numbers are measured even where the run around it is a recorded one."""
-    unit = linear_unit_of(run)
+    unit = run.linear_unit
     config = "" if unit is None else "-".join(str(one) for one in astuple(unit.config))
     spec = chart(run.replace(badge=Badge.MEASURED), name, words, data, axes, shows=f"{config}-{shows}", **more)
     spec["layout"]["meta"] |= meta or {}

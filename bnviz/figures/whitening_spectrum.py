@@ -15,7 +15,7 @@ from bnviz.figures.numbers import log_ticks, whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.timeline import INSIDE, axis_unit
 from bnviz.figures.untrained_parts import clear_note, compact, log_scale
-from bnviz.figures.whitening_parts import label_of, linear_unit_of, rounded, unit_chart, waiting
+from bnviz.figures.whitening_parts import label_of, rounded, unit_chart, waiting
 from bnviz.records import TREATMENTS, LinearUnit, Run, Spectrum
 
 MARGIN: Final = {"l": 50, "r": 136, "t": 10, "b": 26}
@@ -31,7 +31,7 @@ TITLE: Final = "Eigenvalues of MNIST’s second moment"
 
 def whitening_spectrum(run: Run, view: View) -> Spec:
     """All eigenvalues of E[x xᵀ] that are not 0, in descending order, under every treatment."""
-    name, unit = "whitening-spectrum", linear_unit_of(run)
+    name, unit = "whitening-spectrum", run.linear_unit
     how = _how(unit)
     if unit is None:
         return waiting(run, name, TITLE, how)

@@ -39,10 +39,17 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "untrained-predictions": (),
     "untrained-jacobian": (),
     "untrained-loss": (),
+    "whitening-descent": ("descent_step",),
+    "whitening-loss": (),
+    "whitening-inputs": (),
+    "whitening-spectrum": (),
     "covariate-shift": (*OVER_TIME, "shift_measure"),
     "smoothness": OVER_TIME,
     "sharpness": OVER_TIME,
     "accuracy-modes": OVER_TIME,
+    "landscape": ("batch", "is_surface"),
+    "landscape-cut": ("is_between",),
+    "landscape-batches": ("batch",),
 }
 
 
@@ -73,7 +80,10 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "gradient-layers": lambda run: (run.gradients,),
     "gradient-steps": lambda run: (run.gradients,),
     "loss-contour": lambda run: (run.contour, run.status.health, run.interventions),
-} | {name: _study for name in READS if name.startswith("untrained-")}
+    "landscape": lambda run: (run.landscape, run.status.health, run.interventions),
+    "landscape-cut": lambda run: (run.landscape,),
+    "landscape-batches": lambda run: (run.landscape,),
+} | {name: _study for name in READS if name.startswith(("untrained-", "whitening-"))}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 
 

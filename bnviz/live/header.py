@@ -9,6 +9,7 @@ from bnviz.config import (
     BY_NAME,
     BnPlacement,
     Initialization,
+    LinearUnitConfig,
     Lineup,
     Nonlinearity,
     Settings,
@@ -60,8 +61,10 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
 
 
 def _summary(run: Run) -> str:
-    if run.is_study and run.study:
-        return summary_of_untrained(run.study.config)
+    if run.is_study and run.untrained:
+        return summary_of_untrained(run.untrained.config)
+    if run.is_study and run.linear_unit:
+        return summary_of_linear_unit(run.linear_unit.config)
     return summary(run.settings)
 
 
@@ -99,6 +102,19 @@ def summary_of_untrained(config: UntrainedConfig) -> str:
     return (
         f"{', '.join(parts)}. Both networks have the same weights; one has BN before each nonlinearity, with gamma 1 "
         "and beta 0. 128 training images, nothing trained."
+    )
+
+
+@lru_cache(maxsize=256)
+def summary_of_linear_unit(config: LinearUnitConfig) -> str:
+    """What inputs the unit has, and what it learns."""
+    inputs = (
+        f"means {config.mean_1:g} and {config.mean_2:g}, standard deviations {config.std_1:g} and {config.std_2:g}, "
+        f"correlation {config.correlation:g}, {config.samples:,} samples, seed {config.seed}"
+    )
+    return (
+        f"A linear unit y = w·x with two inputs: {inputs}. Under every treatment it learns w*·x of its own inputs, "
+        f"from the same displacement ({config.start_1:g}, {config.start_2:g}); SGD takes {config.batch_size} at a time."
     )
 
 

@@ -13,7 +13,8 @@ import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from streamlit.web.server.server_util import is_url_from_allowed_origins
 
-from bnviz.config import Axis, ShiftMeasure, View
+from bnviz.config import View
 from bnviz.errors import BnvizError
 from bnviz.live.charts import PackedCharts
 from bnviz.live.frames import PackedChart, join
@@ -107,23 +108,21 @@ def view_of(values: Any, before: View) -> View:
     """
     if not isinstance(values, dict):
         raise BadMessageError("view is not an object")
-    changes: dict[str, Any] = {}
-    for name in ("layer", "unit", "step", "untrained_layer"):
-        if name in values:
-            if type(values[name]) is not int:
-                raise BadMessageError(f"{name} is not a whole number")
-            changes[name] = values[name]
-    for name in ("is_path", "is_standardised", "is_gradient_standardised", "is_offset"):
-        if name in values:
-            if type(values[name]) is not bool:
-                raise BadMessageError(f"{name} is neither true nor false")
-            changes[name] = values[name]
-    for name, kind in (("axis", Axis), ("shift_measure", ShiftMeasure)):
-        if name in values:
-            if values[name] not in tuple(kind):
-                raise BadMessageError(f"{name} is not offered")
-            changes[name] = kind(values[name])
+    given = (one for one in fields(View) if one.name in values)
+    changes = {one.name: _checked(one.name, values[one.name], type(one.default)) for one in given}
     return replace(before, **changes)
+
+
+def _checked(name: str, value: Any, kind: type[Any]) -> Any:
+    """The value of one field of a view, in its own type."""
+    if issubclass(kind, StrEnum):
+        if value not in tuple(kind):
+            raise BadMessageError(f"{name} is not offered")
+        return kind(value)
+    if type(value) is not kind:
+        what = "neither true nor false" if kind is bool else "not a whole number"
+        raise BadMessageError(f"{name} is {what}")
+    return value
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from bnviz.records.arrays import (
 from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
-from bnviz.records.landscape import START_TO_NOW, TWIN_TO_TWIN, Landscape
 from bnviz.records.linear_unit import MOST_SGD_STEPS, TREATMENTS, LinearUnit, Spectrum
 from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
 from bnviz.records.run import SERIES, Run, Study, Update

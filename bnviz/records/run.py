@@ -10,13 +10,14 @@ from bnviz.config import Competitor, Settings
 from bnviz.records.arrays import Ints
 from bnviz.records.history import History, Point
 from bnviz.records.landscape import Landscape
+from bnviz.records.linear_unit import LinearUnit
 from bnviz.records.measures import Contour, Ghost, Gradients
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
 from bnviz.records.untrained import Untrained
 
-Study = Untrained
+Study = Untrained | LinearUnit
 """What is measured beside the runs, of something that does not train: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
@@ -96,6 +97,16 @@ class Run:
     def is_study(self) -> bool:
         """Whether this run does nothing but carry the measurements of a study."""
         return self.study is not None and self.status.step == 0
+
+    @property
+    def untrained(self) -> Untrained | None:
+        """The study, if it is about untrained networks."""
+        return self.study if isinstance(self.study, Untrained) else None
+
+    @property
+    def linear_unit(self) -> LinearUnit | None:
+        """The study, if it is about a linear unit."""
+        return self.study if isinstance(self.study, LinearUnit) else None
 
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

@@ -26,16 +26,14 @@ class Role(StrEnum):
     LAB = "lab"  # the twins, on the lab's page and wherever it is looked at more closely
     SHIFT = "shift"  # the twins, noisy BN and the noise alone
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
+    LINEAR_UNIT = "linear-unit"  # never trains either
 
 
-DEFAULTS: Final = {
-    Role.LAB: Settings(),
-    Role.SHIFT: Settings().replace(lineup=Lineup.NOISY),
-    Role.UNTRAINED: Settings(),
-}
+STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT)  # found again by what they are about: no link names their runs
+DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(lineup=Lineup.NOISY)}
 # What a role's runs measure from their first step on, besides what every run measures.
-MEASURED: Final = {Role.LAB: (), Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS), Role.UNTRAINED: ()}
-RECORDED: Final = {Role.LAB: "lab", Role.SHIFT: "shift", Role.UNTRAINED: "lab"}
+MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
+RECORDED: Final = dict.fromkeys(Role, "lab") | {Role.SHIFT: "shift"}
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _read_link(role: Role) -> None:
     settings, notices = config.from_query(query, DEFAULTS[role])
     view, view_notices = config.view_from_query(query)
     state = st.session_state
-    run_id = None if role is Role.UNTRAINED else query.get("run") or None
+    run_id = None if role in STUDIES else query.get("run") or None
     is_settings_link = run_id is None and any(setting.key in query for setting in config.SETTINGS)
     _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
     if "view" not in state:
@@ -151,7 +149,7 @@ def _read_link(role: Role) -> None:
 
 def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
     try:
-        run_id = the_engine.create(owner, settings, is_playing, MEASURED[role])
+        run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()))
     except BnvizError as error:
         notify(error.text)
         return None
@@ -165,9 +163,9 @@ def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_p
 def _show_run_in_link(role: Role, run_id: str) -> None:
     """From its first command on a run is in the page's address, so that a reload finds it again.
 
-    Untrained networks are found again by their settings.
+    Studies are found again by their settings.
     """
-    if role is Role.UNTRAINED:
+    if role in STUDIES:
         return
     kept = {key: value for key, value in st.query_params.items() if key in (*config.VIEW_KEYS, PART_KEY)}
     st.query_params.from_dict({"run": run_id} | kept)

@@ -23,6 +23,7 @@ from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
 from bnviz.ui.controls import widget
 from bnviz.ui.lab import Lab, show_value
+from bnviz.ui.study import show_in_link
 
 _STATE: Final = "landscape-config"
 _STOPPED: Final = "landscape-stopped"  # the visitor has cancelled: nothing is drawn until the next wish
@@ -100,7 +101,7 @@ def chosen() -> LandscapeConfig:
 def draw_chosen(lab: Lab) -> None:
     """Have the visitor's run draw what is wanted, unless it does already or was told to stop."""
     wanted, every = chosen(), _every()
-    _show_in_link(wanted)
+    show_in_link(LANDSCAPE_KEYS, config.landscape_to_query(wanted))
     if lab.is_recorded or not lab.is_mine or lab.orders is None or st.session_state.get(_STOPPED):
         return
     if (lab.orders.landscape, lab.orders.landscape_seconds) == (wanted, every):
@@ -114,17 +115,6 @@ def draw_chosen(lab: Lab) -> None:
 
 def _every() -> float | None:
     return st.session_state.get(_EVERY, next(iter(REFRESHED))) or None
-
-
-def _show_in_link(wanted: LandscapeConfig) -> None:
-    """What is shown is in the page's address, so that a reload or a colleague finds the same."""
-    query = config.landscape_to_query(wanted)
-    for key in LANDSCAPE_KEYS:
-        if key in query:
-            if st.query_params.get(key) != query[key]:
-                st.query_params[key] = query[key]
-        elif key in st.query_params:
-            del st.query_params[key]
 
 
 def looks(lab: Lab) -> None:

@@ -15,13 +15,11 @@ from bnviz.config import (
     Setting,
     UntrainedConfig,
 )
-from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
 from bnviz.ui.controls import group_heading, widget
-from bnviz.ui.lab import Lab, Role, keep_view, open_lab, show_value
+from bnviz.ui.lab import Lab, Role, keep_view, show_value
+from bnviz.ui.study import keys_of, open_study, show_in_link
 
-MOST_CARRIERS: Final = 1000
-_CARRIERS: dict[str, str] = {}  # a visitor's run that carries the measurements, by its owner
 _STATE: Final = "untrained-config"
 _SETTINGS: Final = {setting.name: setting for setting in UNTRAINED_SETTINGS}
 
@@ -78,35 +76,13 @@ EXAMPLES: Final = (
 def open_untrained() -> Lab:
     """What carries the measurements of the untrained networks that this visitor wants, being measured."""
     _read_link()
-    _show_in_link()
-    lab = open_lab(Role.UNTRAINED)
-    wanted = chosen()
-    if lab.is_recorded:  # nothing of one's own yet
-        lab = _begin(lab)
-    if not lab.is_recorded and (lab.orders is None or lab.orders.study != wanted):
-        try:
-            lab.engine.measure_study(lab.run.run_id, lab.owner, wanted)
-        except BnvizError as error:
-            commands.notify(error.text)
-    return lab
+    show_in_link(keys_of(UNTRAINED_SETTINGS), config.untrained_to_query(chosen()))
+    return open_study(Role.UNTRAINED, chosen())
 
 
 def chosen() -> UntrainedConfig:
     """The networks that the visitor has chosen."""
     found: UntrainedConfig = st.session_state[_STATE]
-    return found
-
-
-def _begin(lab: Lab) -> Lab:
-    """The run that carries this visitor's measurements, found again after a reload; else a new one."""
-    commands.take_over(lab, _CARRIERS.get(lab.owner))
-    found = open_lab(Role.UNTRAINED)
-    if found.is_recorded:
-        commands.start_own(lab)
-        found = open_lab(Role.UNTRAINED)
-    _CARRIERS[lab.owner] = found.run.run_id
-    while len(_CARRIERS) > MOST_CARRIERS:
-        del _CARRIERS[next(iter(_CARRIERS))]
     return found
 
 
@@ -116,17 +92,6 @@ def _read_link() -> None:
         st.session_state[_STATE], notices = config.untrained_from_query(st.query_params.to_dict())
         for notice in notices:
             commands.notify(notice)
-
-
-def _show_in_link() -> None:
-    """The networks are in the page's address, so that a reload or a colleague finds the same."""
-    query = config.untrained_to_query(chosen())
-    for setting in UNTRAINED_SETTINGS:
-        if setting.key in query:
-            if st.query_params.get(setting.key) != query[setting.key]:
-                st.query_params[setting.key] = query[setting.key]
-        elif setting.key in st.query_params:
-            del st.query_params[setting.key]
 
 
 def adjust_untrained() -> None:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bnviz.config import Device, HyperParams, InputForm, Settings, StudyConfig
+from bnviz.config import Device, HyperParams, InputForm, LinearUnitConfig, Settings, StudyConfig, UntrainedConfig
 from bnviz.records import Study
 
 MOST_STUDIES: Final = 8  # kept; untrained networks take 0.3 MB at 100 layers
@@ -43,6 +43,21 @@ def measure_study(config: StudyConfig) -> Iterator[Study]:
 
 
 def _measured(config: StudyConfig) -> Iterator[Study]:
+    match config:
+        case UntrainedConfig():
+            return _measure_untrained(config)
+        case LinearUnitConfig():
+            return _measure_linear_unit(config)
+
+
+def _measure_linear_unit(config: LinearUnitConfig) -> Iterator[Study]:
+    from bnviz import data
+    from bnviz.measure import linear_unit
+
+    return linear_unit.measure_linear_unit(config, data.load().train_images, data.BINARY_THRESHOLD)
+
+
+def _measure_untrained(config: UntrainedConfig) -> Iterator[Study]:
     from bnviz import data
     from bnviz.measure import untrained
     from bnviz.measure.gradients import GRADIENT_IMAGES

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.config import TWINS, Competitor, Directions, Settings, UntrainedConfig
+from bnviz.config import (
+    TWINS,
+    Competitor,
+    Directions,
+    LandscapeConfig,
+    Settings,
+    Statistics,
+    UntrainedConfig,
+)
 from bnviz.records import (
     BAND_LEVELS,
     GRADIENT_BINS,
@@ -21,6 +29,7 @@ from bnviz.records import (
     Health,
     History,
     Intervention,
+    Landscape,
     Phase,
     Run,
     Sharpness,
@@ -52,6 +61,7 @@ def a_run(
     has_ghost: bool = False,
     has_shift: bool = False,
     has_untrained: bool = False,
+    has_landscape: bool = False,
     badge: Badge = Badge.MEASURED,
 ) -> Run:
     """A run of the twins; from point `stopped_at` on the first competitor has NaN, as after a divergence."""
@@ -71,6 +81,7 @@ def a_run(
         study=untrained() if has_untrained else None,
         sharpness=tuple(sharpness(int(one), seed, len(competitors)) for one in _every(history, 3) if has_shift),
         contour=contour(step) if has_contour else None,
+        landscape=landscape(step, competitors=len(competitors)) if has_landscape else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
         badge=badge,
     )
@@ -292,4 +303,46 @@ def contour(step: int, side: int = 21, competitors: int = 2) -> Contour:
         path_steps=np.linspace(0, step, len(walk)),
         path=path[:competitors],
         share=np.array([0.9, 0.88, 0.7])[:competitors],
+    )
+
+
+def landscape(step: int, config: LandscapeConfig | None = None, *, competitors: int = 2, seed: int = 0) -> Landscape:
+    """Bowls around (0, 0) that differ a little from batch to batch, on a plane of this configuration."""
+    config = config or LandscapeConfig()
+    rng = np.random.default_rng(seed)
+    k, s, reach = competitors, config.batches, config.span
+    alpha = beta = np.linspace(-reach, reach, config.resolution)
+    a, b = np.meshgrid(alpha, beta)
+    bowls = np.array([
+        0.15 + 3 * (a + 0.1) ** 2 + 2 * b**2, 0.2 + 4 * (a - 0.3 * b) ** 2 + b**2,
+        0.3 + a**2 + b**2, 0.25 + 2 * a**2 + 3 * b**2,
+    ])[:k]  # fmt: skip
+    slopes = rng.normal(0, 0.1, (2, k, s, 1, 1))
+    loss = bowls[:, None] * np.exp(slopes[0] * a + slopes[1] * b + rng.normal(0, 0.05, (k, s, 1, 1)))
+    walk = np.linspace(1, 0, 12)
+    starts = reach * np.array([[-0.7, -0.15], [-0.35, 0.5], [0.4, 0.4], [0.2, -0.6]])
+    path = walk[None, :, None] * starts[:, None, :] + np.sin(3 * walk)[None, :, None] * 0.05 * walk[None, :, None]
+    along = np.linspace(-0.25, 1.25, 61)
+    falling = 0.1 + 2.2 * (1 - np.minimum(along, 1)) ** 2
+    bumpy = falling + 0.8 * np.exp(-(((along - 0.5) / 0.1) ** 2))
+    barrier = 0.2 + 1.5 * np.exp(-(((along - 0.5) / 0.2) ** 2))
+    cuts = np.array([[falling, bumpy, falling, bumpy][:k], [barrier] * k])
+    is_points = config.directions is Directions.POINTS
+    return Landscape(
+        step=step,
+        config=config,
+        directions=config.directions,
+        statistics=Statistics.BATCH if config.statistics is Statistics.BATCH else Statistics.RUNNING,
+        done=1.0,
+        images=config.images,
+        alpha=alpha,
+        beta=beta,
+        loss=loss,
+        path_steps=np.linspace(0, step, len(walk)),
+        path=path[:k],
+        share=np.array([0.9, 0.88, 0.7, 0.6])[:k],
+        points=np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]) if is_points else np.full((3, 2), np.nan),
+        zero_units=np.zeros(k, np.int64),
+        cut_alpha=along,
+        cut_loss=cuts[:, :, None] * np.exp(0.05 * np.arange(s))[:, None],
     )

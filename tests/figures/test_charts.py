@@ -368,8 +368,10 @@ def test_what_is_not_finite_on_a_plane_is_shown_as_such() -> None:
     loss = run.contour.loss.copy()
     loss[0, 3, 5], loss[0, 4, 5] = np.inf, np.nan
     spec = FIGURES["loss-contour"](run.replace(contour=replace(run.contour, loss=loss)), View())
-    (crosses,) = traces(spec, name="not finite")
-    assert (crosses["x"].tolist(), crosses["y"].tolist()) == ([run.contour.alpha[5]], [run.contour.beta[3]])
+    (overflow,) = traces(spec, name="overflow")
+    assert np.argwhere(overflow["z"] == 1).tolist() == [[3, 5]]
+    assert np.isnan(overflow["z"][4, 5])  # not computed yet, which is something else
+    assert "overflows at 1 point without BN" in spec["layout"]["meta"]["finding"]
     plane = traces(spec, type="contour")[0]
     assert np.argwhere(np.isnan(plane["z"])).tolist() == [[3, 5], [4, 5]]
 

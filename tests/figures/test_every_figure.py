@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, ShiftMeasure, View
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
 from bnviz.records import Badge, Health, Intervention, Run
-from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS, UNTRAINED_CHARTS, WHITENING_CHARTS
+from bnviz.ui.charts import (
+    GRADIENT_CHARTS,
+    LAB_CHARTS,
+    LANDSCAPE_CHARTS,
+    SHIFT_CHARTS,
+    UNTRAINED_CHARTS,
+    WHITENING_CHARTS,
+)
 from bnviz.ui.texts import title_and_body
 from tests.figures import made_up_runs as made_up
 
@@ -39,6 +46,9 @@ views = st.builds(
     shift_measure=st.sampled_from(ShiftMeasure),
     untrained_layer=st.integers(1, 101),
     descent_step=st.integers(-1, 600),
+    batch=st.integers(-1, 9),
+    is_surface=st.booleans(),
+    is_between=st.booleans(),
 )
 healths = st.sampled_from(
     [
@@ -71,6 +81,7 @@ def runs(draw: st.DrawFn) -> Run:
         has_ghost=draw(st.booleans()),
         has_shift=draw(st.booleans()),
         has_untrained=draw(st.booleans()),
+        has_landscape=draw(st.booleans()),
         badge=draw(st.sampled_from(Badge)),
     )
 
@@ -97,7 +108,8 @@ def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -> None:
     assert LAB_CHARTS == NAMES
-    assert set(FIGURES) == {*LAB_CHARTS, *GRADIENT_CHARTS, *UNTRAINED_CHARTS, *SHIFT_CHARTS, *WHITENING_CHARTS}
+    pages = (LAB_CHARTS, GRADIENT_CHARTS, UNTRAINED_CHARTS, SHIFT_CHARTS, LANDSCAPE_CHARTS, WHITENING_CHARTS)
+    assert set(FIGURES) == {name for page in pages for name in page}
 
 
 def test_every_formula_of_a_text_stands_on_one_line() -> None:

@@ -64,6 +64,7 @@ PAGE = """<!doctype html>
 VIEW = {
     "layer": 3, "unit": 52, "axis": "steps",
     "is_path": False, "is_standardised": False, "is_gradient_standardised": False,
+    "batch": 0, "is_surface": False, "is_between": False,
 }  # fmt: skip
 
 

@@ -27,6 +27,9 @@ OTHER: dict[str, Any] = {
     "shift_measure": ShiftMeasure.COSINE,
     "untrained_layer": 2,
     "descent_step": 7,
+    "batch": 1,
+    "is_surface": True,
+    "is_between": True,
 }
 
 
@@ -120,7 +123,9 @@ def test_the_least_recently_used_charts_are_forgotten() -> None:
 def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -> None:
     if field in READS.get(name, ALL_FIELDS):
         return
-    run = made_up_runs.a_run(30, interventions=(fakes.INTERVENTION,), has_shift=True, has_untrained=True)
+    run = made_up_runs.a_run(
+        30, interventions=(fakes.INTERVENTION,), has_shift=True, has_untrained=True, has_landscape=True
+    )
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)) == pack(FIGURES[name](run, changed))

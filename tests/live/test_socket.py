@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from bnviz.config import Axis, Settings, View
+from bnviz.config import MEAN, Axis, Settings, View
 from bnviz.live.frames import Spec, decode
 from bnviz.live.routes import routes
 from bnviz.live.socket import (
@@ -340,6 +340,14 @@ def test_a_new_view_is_answered_at_once() -> None:
 def test_a_view_keeps_what_a_message_leaves_out() -> None:
     before = View(layer=2, unit=9, is_path=True)
     assert view_of({"axis": "images", "more": 1}, before) == View(layer=2, unit=9, is_path=True, axis=Axis.IMAGES)
+
+
+def test_the_switches_of_a_landscape_are_fields_of_the_view() -> None:
+    asked = {"batch": MEAN, "is_surface": True, "is_between": True}
+    assert view_of(asked, View()) == View(batch=MEAN, is_surface=True, is_between=True)
+    for wrong in ({"batch": 1.5}, {"is_surface": 1}, {"is_between": "yes"}):
+        with pytest.raises(BadMessageError):
+            view_of(wrong, View())
 
 
 @pytest.mark.parametrize("values", [None, [], {"unit": 1.5}, {"is_path": 1}, {"axis": ["steps"]}, {"layer": "3"}])

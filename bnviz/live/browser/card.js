@@ -1,5 +1,6 @@
 // One chart's card: title, badge, "?", menu, finding, switches, plot, text alternative.
 
+import { Choices } from "./choices.js";
 import { element, setText } from "./dom.js";
 import { menuButton } from "./menu.js";
 import { Scrubber } from "./scrubber.js";
@@ -33,6 +34,8 @@ const SWITCHES = {
     { field: "contour_seconds", label: "Refreshed", options: [["On pause", 0], ["Every 10 s", 10]] },
     { field: "directions", label: "Directions", options: [["Paths", "paths"], ["Random", "random"]] },
   ],
+  landscape: [{ field: "is_surface", label: "Drawn as", options: [["Contour", false], ["Surface", true]] }],
+  "landscape-cut": [{ field: "is_between", label: "Line", options: [["Start to now", false], ["Twin to twin", true]] }],
 };
 // What changes the run itself, and so belongs to its owner.
 const OWNERS = ["directions", "contour_seconds"];
@@ -54,6 +57,7 @@ export class Card {
     this.menu = menuButton("Chart menu", actions.menu);
     this.finding = element("p", { class: "bnviz-finding" });
     this.switches = (SWITCHES[name] ?? []).map((one) => makeSwitch(one, actions.onSwitch));
+    this.choices = new Choices(actions.onSwitch);
     this.scrubber = new Scrubber(actions.onSwitch);
     this.plot = element("div", { class: "bnviz-plot" });
     this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);
@@ -65,7 +69,7 @@ export class Card {
         "div",
         { class: "bnviz-subline" },
         this.finding,
-        element("div", { class: "bnviz-switches" }, ...this.switches.map((one) => one.group)),
+        element("div", { class: "bnviz-switches" }, ...this.switches.map((one) => one.group), this.choices.root),
       ),
       this.picture,
       this.scrubber.root,
@@ -79,12 +83,25 @@ export class Card {
     setText(this.title, title);
     setText(this.badge, meta.badge ?? "");
     this.scrubber.show(meta.scrub);
+    this.choices.offer(meta.choices);
     this.badge.dataset.kind = this.badge.textContent;
     this.badge.title = [meta.how, origin && `Recorded: ${origin}`].filter(Boolean).join(" ");
-    setMarked(this.finding, meta.finding ?? "");
-    this.finding.title = this.finding.textContent; // whole, where the line is too short for it
+    this.found = meta.finding ?? "";
+    this.showFinding();
     this.alternative = `${title}. ${meta.alt ?? meta.finding ?? ""}`;
     this.speak();
+  }
+
+  /** Something to know before the finding, such as why a switch does nothing here; empty to take it away. */
+  warn(text) {
+    if (text === this.warning) return;
+    this.warning = text;
+    this.showFinding();
+  }
+
+  showFinding() {
+    setMarked(this.finding, [this.warning, this.found].filter(Boolean).join(" "));
+    this.finding.title = this.finding.textContent; // whole, where the line is too short for it
   }
 
   /** The text alternative follows the numbers, but not faster than anyone can listen. */
@@ -106,6 +123,7 @@ export class Card {
   /** Show the switches as they stand. */
   set(values, isOwner) {
     for (const one of this.switches) one.set(values[one.field], isOwner || !OWNERS.includes(one.field));
+    this.choices.set(values);
   }
 
   destroy() {

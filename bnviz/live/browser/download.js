@@ -3,7 +3,9 @@
 import { pushes } from "./labels.js";
 
 const PIXELS_PER_PIXEL = 2; // of a PNG, so that it stands a projector and a page
-const TITLE_SPACE = 56;
+const TITLE_SPACE = 68; // with one line of finding
+const LINE = 17;
+const CHARACTER = 6.4; // px a character of the finding, about
 
 /** The chart as a picture, with its title and finding, as the theme shows it. */
 export async function downloadPicture(Plotly, plot, tokens, title, finding, format, fileName) {
@@ -19,17 +21,30 @@ export async function downloadPicture(Plotly, plot, tokens, title, finding, form
   }
   layout.paper_bgcolor = tokens.page;
   layout.plot_bgcolor = tokens.page;
+  const lines = wrapped(finding, (size.width - 32) / CHARACTER);
+  const space = TITLE_SPACE + LINE * (lines.length - 1);
   layout.title = {
     text: `<b>${title}</b>`,
-    subtitle: { text: finding, font: { size: 13, color: tokens.muted } },
+    subtitle: { text: lines.join("<br>"), font: { size: 13, color: tokens.muted } },
     font: { size: 15.5, color: tokens.text },
     x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { l: 16, t: 18 },
   };
-  layout.height += TITLE_SPACE;
-  layout.margin = { ...layout.margin, t: (layout.margin?.t ?? 0) + TITLE_SPACE };
+  layout.height += space;
+  layout.margin = { ...layout.margin, t: (layout.margin?.t ?? 0) + space };
   const scale = format === "png" ? PIXELS_PER_PIXEL : 1;
   const options = { format, width: layout.width, height: layout.height, scale };
   save(await Plotly.toImage({ data, layout }, options), `${fileName}.${format}`);
+}
+
+/** Lines of at most so many characters, broken between words. */
+function wrapped(text, characters) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last && last.length + 1 + word.length > characters) lines.push(word);
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+  }
+  return lines;
 }
 
 /** The chart's numbers: one row a point, in the order of its traces. */
@@ -45,7 +60,7 @@ export function csvOf(spec) {
   const rows = [isGrid ? ["series", "x", "y", "z"] : ["series", "x", "y"]];
   spec.data.forEach((trace, index) => {
     const series = String(trace.name ?? trace.meta ?? `series ${index + 1}`).replace(/<[^>]*>/g, "");
-    if (trace.z) gridRows(rows, series, trace);
+    if (trace.z?.[0]?.length !== undefined) gridRows(rows, series, trace);
     else lineRows(rows, series, trace, isGrid);
   });
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
@@ -56,8 +71,10 @@ function lineRows(rows, series, { x = [], y = [] }, isGrid) {
   for (let i = 0; i < length; i++) rows.push(isGrid ? [series, x[i], y[i], ""] : [series, x[i], y[i]]);
 }
 
-function gridRows(rows, series, { x = [], y = [], z }) {
-  z.forEach((line, j) => {
+/** A plane's z is the logarithm of what its customdata holds in the measure's own unit. */
+function gridRows(rows, series, { type, x = [], y = [], z, customdata }) {
+  const values = type === "contour" || type === "surface" ? (customdata ?? z) : z;
+  values.forEach((line, j) => {
     for (let i = 0; i < line.length; i++) rows.push([series, x[i] ?? i, y[j] ?? j, line[i]]);
   });
 }

@@ -2,6 +2,7 @@
 
 import { count } from "./dom.js";
 import { arrange } from "./labels.js";
+import { Camera, scenesOf } from "./scenes.js";
 import { resolve } from "./theme.js";
 
 const ROOT_PIXELS = 14; // the page's type size for which specs state their sizes; Present mode has a larger one
@@ -34,6 +35,7 @@ export class Plot {
     this.target = target;
     this.isLogX = false;
     this.thickness = 1;
+    this.camera = new Camera();
   }
 
   /** What Plotly is given: roles resolved, sizes in pixels, the browser's own switches applied. */
@@ -50,6 +52,7 @@ export class Plot {
     if (this.isLogX) logarithmic(data, layout);
     data.filter((trace) => trace.type === "heatmap").forEach((trace) => evenColumns(trace, layout));
     thinTicks(layout, size.width);
+    this.camera.keep(layout, size);
     return { data, layout };
   }
 
@@ -62,6 +65,7 @@ export class Plot {
     await Plotly.react(this.target, data, layout, CONFIG);
     if (isFirst) {
       this.target.on("plotly_afterplot", () => arrange(this.target, this.tokens)); // after a zoom as well
+      this.camera.listen(this.target);
       arrange(this.target, tokens);
     }
   }
@@ -80,6 +84,12 @@ function enlarge(layout, data, scale) {
       times(part.title?.font, "size");
     }
     if (/^coloraxis\d*$/.test(name)) times(part.colorbar?.tickfont, "size"), times(part.colorbar, "thickness");
+  }
+  for (const name of scenesOf(layout)) {
+    for (const axis of ["xaxis", "yaxis", "zaxis"]) {
+      times(layout[name][axis]?.tickfont, "size");
+      times(layout[name][axis]?.title?.font, "size");
+    }
   }
   for (const note of layout.annotations ?? []) {
     times(note.font, "size");
@@ -131,7 +141,9 @@ function positiveEnds(traces) {
  * where the values were measured.
  */
 function evenColumns(trace, layout) {
-  const axis = layout[(trace.xaxis ?? "x").replace("x", "xaxis")];
+  const name = (trace.xaxis ?? "x").replace("x", "xaxis");
+  const axis = layout[name];
+  if (!layout.meta?.time_axes?.includes(name)) return;
   const { x, z } = trace;
   if (!x || x.length < 3 || !(x[x.length - 1] > x[0]) || axis?.type === "log") return;
   const even = Float64Array.from({ length: EVEN_COLUMNS }, (_, i) => x[0] + ((x[x.length - 1] - x[0]) * i) / (EVEN_COLUMNS - 1));

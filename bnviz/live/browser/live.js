@@ -8,7 +8,9 @@ import { enlarge } from "./enlarge.js";
 import { Foot } from "./foot.js";
 import { decode } from "./frames.js";
 import { listenToKeys } from "./keys.js";
+import { Linked } from "./linked.js";
 import { PhaseWatch } from "./phase.js";
+import { hasWebGL, NO_SURFACE } from "./scenes.js";
 import { Scheduler } from "./scheduler.js";
 import { setFitting } from "./sentence.js";
 import { FrameSocket } from "./socket.js";
@@ -20,7 +22,10 @@ const RESTS_FOR = 3; // after being drawn a chart rests this many times as long,
 const LONGEST_REST_MS = 600;
 const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would be in the way
 const PRESENTING_THICKNESS = 1.2;
-const VIEW_SWITCHES = ["is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step"];
+const VIEW_SWITCHES = [
+  "is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step",
+  "batch", "is_surface", "is_between",
+];
 
 const mounted = new WeakMap();
 
@@ -47,6 +52,7 @@ class Live {
     this.calls = 0;
     this.cards = new Map();
     this.plots = new Map();
+    this.linked = new Linked(this.plots);
     this.late = new Set(); // charts with a newer spec than is drawn, out of sight
     this.near = new Set();
     this.switched = {}; // the view's fields that the cards' switches chose
@@ -117,7 +123,8 @@ class Live {
   }
 
   get view() {
-    return { ...this.data.view, ...this.switched };
+    const view = { ...this.data.view, ...this.switched };
+    return view.is_surface && !hasWebGL() ? { ...view, is_surface: false } : view;
   }
 
   keepCards(names) {
@@ -186,6 +193,8 @@ class Live {
       const { directions, contour_seconds } = this.data;
       const values = { ...this.view, directions, contour_seconds, log_x: this.logX[name] ?? false };
       card.set(values, this.data.is_owner);
+      const isRefused = (this.switched.is_surface ?? this.data.view.is_surface) && !values.is_surface;
+      if (name === "landscape") card.warn(isRefused ? NO_SURFACE : "");
     }
   }
 
@@ -333,6 +342,7 @@ class Live {
     const end = performance.now();
     plot.restUntil = end + Math.min((end - start) * RESTS_FOR, LONGEST_REST_MS);
     plot.isDrawn = true;
+    this.linked.follow(plot);
     this.cards.get(name).root.dataset.step = plot.step;
   }
 
