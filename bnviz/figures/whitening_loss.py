@@ -47,6 +47,7 @@ def whitening_loss(run: Run, view: View) -> Spec:
     data = [_line(x, unit.sgd_loss[t], t, "SGD") for t in range(len(TREATMENTS))]
     data += [_line(x, unit.gd_loss[t], t, "gradient descent") for t in range(len(TREATMENTS))]
     target = reference_label(f"target {share_text(unit.config.target)}", math.log10(unit.config.target))
+    target |= {"x": 1, "xanchor": "right"}  # at the left all lines begin
     annotations = [*end_labels(_labels(unit, scale)), target, axis_unit("steps")]
     words = Words(TITLE, _finding(unit), _alt(unit), HOW)
     axes = {

@@ -249,6 +249,8 @@ def test_a_diverging_path_is_cut_where_it_leaves_its_panel_and_says_so() -> None
     labels = [note["text"] for note in named(spec, "stop-label")]
     assert len(labels) == 5
     assert f"leaves at step {left}" in labels[STANDARDISED]
+    headings = [note["text"] for note in named(spec, "panel-heading")]
+    assert all("diverges" in text for text in headings)
     early = FIGURES["whitening-descent"](run_with(unit), View(descent_step=left - 1))
     assert len(named(early, "stop-label")) < 5
 
