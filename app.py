@@ -14,6 +14,7 @@ if __name__ == "__main__":
             st.Page("pages/gradients.py", title="Gradients"),
             st.Page("pages/shift.py", title="Covariate shift"),
             st.Page("pages/landscape.py", title="Loss landscape"),
+            st.Page("pages/whitening.py", title="Whitening"),
         ],
         position="top",
     )

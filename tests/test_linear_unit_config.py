@@ -101,7 +101,7 @@ def test_a_bad_value_in_a_link_falls_back_with_a_notice_that_names_it(key: str, 
     ("changes", "message"),
     [
         ({"correlation": 1.0}, r"Correlation = 1.0 is out of bounds: choose a number from -0.99 to 0.99"),
-        ({"std_2": 0.0}, r"Standard deviation of x₂ = 0.0 .*from 0.1 to 100"),
+        ({"std_2": 0.0}, r"Std. dev. of x₂ = 0.0 .*from 0.1 to 100"),
         ({"batch_size": 64, "samples": 50}, r"batch of 64 is more than the 50 samples .*smaller batch or more samples"),
         ({"start_1": 0.0, "start_2": 0.001}, r"\(0, 0.001\) is the minimum .*at least 0.01"),
         ({"steps": True}, "Steps drawn = True is not a number"),

@@ -84,10 +84,10 @@ class LandscapeConfig:
 
     directions: Directions = Directions.PATHS
     statistics: Statistics = Statistics.BATCH
-    resolution: int = 41
+    resolution: int = 31
     span: float = 1.0
     images: int = 512
-    batches: int = 4
+    batches: int = 2
     seed: int = 0
     points: tuple[WeightPoint, ...] = (
         WeightPoint(PLAIN.name, 0),

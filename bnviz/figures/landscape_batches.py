@@ -31,7 +31,7 @@ from bnviz.records import Floats, Landscape, Run
 WORST: Final = 0.1  # share of the plane that is called its worst
 REACH_SHARE: Final = 0.98  # of the plane; beyond, the change has the scale's last colour
 LEAST_REACH: Final = 0.01  # a change of 1 % of the loss
-ONE_BATCH: Final = "One batch has one surface: choose 2, 4 or 8 batches and press Draw to see how much it moves."
+ONE_BATCH: Final = "One batch has one surface: choose 2, 4 or 8 batches to see how much it moves."
 
 
 def landscape_batches(run: Run, view: View) -> Spec:

@@ -178,7 +178,7 @@ def _absent(run: Run, now: Landscape | None, which: int) -> dict[str, Any]:
     if now is None or now.done < 1:
         return absent_note(run, CHARACTERS)
     if which == START_TO_NOW:
-        text = "There is no line yet: the present weights are the initial ones. Press Play, then Draw."
+        text = "There is no line yet: the present weights are the initial ones. Press Play."
     else:
         text = "There is no such line: it needs two networks, one without BN and one with it."
     return wrapped_note(text, CHARACTERS)

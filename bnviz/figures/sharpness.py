@@ -31,7 +31,7 @@ from bnviz.figures.verdicts import compared, ratio_text, series_of, twins_of
 from bnviz.figures.words import enumerate_texts, has_data, is_diverged, last_finite, spoken
 from bnviz.records import Floats, Run
 
-TITLE: Final = "Sharpness: the largest curvature of the loss"
+TITLE: Final = "Sharpness"
 MARGIN: Final = {"l": 44, "r": 98, "t": 22, "b": 26}
 REACH: Final = 20.0  # times the largest curvature: a limit beyond would leave the curves no room
 

@@ -72,6 +72,7 @@ def whitening_descent(run: Run, view: View) -> Spec:
             "narrow": narrow_domains(),
             "drag": {"fields": ["start_1", "start_2"], "value": list(unit.config.start), "low": low, "high": high},
             "scrub": {
+                "is_played": True,
                 "field": "descent_step",
                 "label": "Step",
                 "values": list(range(unit.config.steps + 1)),

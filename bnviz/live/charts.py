@@ -40,7 +40,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "untrained-jacobian": (),
     "untrained-loss": (),
     "whitening-descent": ("descent_step",),
-    "whitening-loss": (),
+    "whitening-loss": ("descent_step",),
     "whitening-inputs": (),
     "whitening-spectrum": (),
     "covariate-shift": (*OVER_TIME, "shift_measure"),

@@ -43,6 +43,7 @@ def live_charts(
     on_directions: Callable[[], None] | None = None,
     on_contour_seconds: Callable[[], None] | None = None,
     on_phase: Callable[[], None] | None = None,
+    on_start: Callable[[], None] | None = None,
 ) -> Any:
     """The charts of a run, kept fresh by the browser itself: a rerun of the page neither redraws nor recomputes them.
 
@@ -62,6 +63,7 @@ def live_charts(
         on_explain: called with a chart's name (or "keyboard") in `st.session_state[key].explain`.
         on_directions: called when other directions are asked for.
         on_contour_seconds: called when another pace of contours is asked for; 0 is only on pause.
+        on_start: called when the start of a descent is dragged, with its place in `st.session_state[key].start`.
         on_phase: called when the run's phase is no longer the page's.
 
     Returns:
@@ -86,6 +88,7 @@ def live_charts(
         on_directions_change=on_directions or _nothing,
         on_contour_seconds_change=on_contour_seconds or _nothing,
         on_phase_change=on_phase or _nothing,
+        on_start_change=on_start or _nothing,
         on_settings_change=_nothing,
     )
 

@@ -39,6 +39,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "place_in_queue": status.place_in_queue,
         "measuring": float(status.measuring),
         "landscape": run.landscape.done if run.landscape is not None and run.badge is Badge.MEASURED else None,
+        "subject": _subject(run),
         "study": run.study.done if run.is_study and run.study else None,
         "health": [
             {
@@ -58,6 +59,13 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "origin": run.origin,
         "has_ghost": run.ghost is not None,
     }
+
+
+def _subject(run: Run) -> str:
+    """What the summary is about."""
+    if not run.is_study:
+        return "This run"
+    return "This unit" if run.linear_unit else "These networks"
 
 
 def _summary(run: Run) -> str:

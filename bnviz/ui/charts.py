@@ -1,6 +1,7 @@
 """The live charts of a page, and what the page does about what they report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from bnviz.config import Directions
@@ -25,11 +26,15 @@ SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",
     "drift-bands", "density",
 )  # fmt: skip
-WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-inputs", "whitening-spectrum")
+WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 
 
-def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS) -> None:
-    """Draw charts by name, live, for the run and view of this visitor."""
+def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS, on_start: Callable[[str], None] | None = None) -> None:
+    """Draw charts by name, live, for the run and view of this visitor.
+
+    `on_start` is called, with the component's key, when the start of a descent has been dragged.
+    """
+    key = f"charts-{lab.role}-{names[0]}"  # another page's charts are other components
     result = live_charts(
         lab.run.run_id,
         lab.view,
@@ -40,7 +45,8 @@ def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS) -> None:
         contour_seconds=lab.orders.contour_seconds if lab.orders else None,
         is_owner=lab.is_mine and not lab.is_recorded,
         is_presenting=lab.is_presenting,
-        key=f"charts-{lab.role}-{names[0]}",  # another page's charts are other components
+        key=key,
+        on_start=None if on_start is None else partial(on_start, key),
     )
     if lab.orders is not None and lab.is_mine:
         _follow_switches(lab, lab.orders, result)

@@ -16,6 +16,8 @@ PRESETS_OF = {Role.LAB: PRESETS, Role.SHIFT: SHIFT_PRESETS}
 CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
     "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
+    "pca": "PCA", "zca": "ZCA", "shared": "one for all", "multiple": "× each one's limit",
+    "best": "2/(λ_max + λ_min) each",
 }  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from bnviz.config import (
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
 from bnviz.ui.controls import widget
+from bnviz.ui.explain import about
 from bnviz.ui.lab import Lab, show_value
+from bnviz.ui.pickers import pick_axis
 from bnviz.ui.study import show_in_link
 
 _STATE: Final = "landscape-config"
@@ -83,7 +85,7 @@ LOOKS: Final = (
     Look(
         "Small batches",
         "Eight batches of ten images: each has a surface of its own. Step through them.",
-        LandscapeConfig(directions=Directions.RANDOM, images=10, batches=8, resolution=31),
+        LandscapeConfig(directions=Directions.RANDOM, images=10, batches=8),
     ),
 )
 
@@ -134,7 +136,7 @@ def looks(lab: Lab) -> None:
 
 def adjust_landscape(lab: Lab) -> None:
     """What is drawn, and when."""
-    with st.container(horizontal=True, key="landscape-controls", vertical_alignment="bottom", gap=12):
+    with st.container(horizontal=True, key="landscape-controls", vertical_alignment="bottom", gap=8):
         _picker("directions", DIRECTIONS, lab, 178)
         _picker("statistics", STATISTICS, lab, 142)
         _slider("resolution", lab)
@@ -154,7 +156,11 @@ def adjust_landscape(lab: Lab) -> None:
         _buttons(lab)
     if chosen().directions is Directions.POINTS:
         _point_pickers(lab)
-    st.caption(_what(lab))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="parts"):
+        st.caption(_what(lab), width="content")
+        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
+            pick_axis(lab)
+            about("landscape")
 
 
 def _buttons(lab: Lab) -> None:
@@ -168,14 +174,13 @@ def _buttons(lab: Lab) -> None:
         args=(_draw_anew, lab),
         disabled=not is_steered,
     )
-    is_wanted = lab.orders is not None and lab.orders.landscape is not None
     st.button(
         "Cancel",
         key="cancel-landscape",
         help="Leave the picture as far as it is drawn; none is drawn until you ask.",
         on_click=commands.command,
         args=(_cancel, lab),
-        disabled=not is_steered or not is_wanted,
+        disabled=not is_steered or bool(st.session_state.get(_STOPPED)),
     )
 
 
@@ -184,7 +189,7 @@ def _what(lab: Lab) -> str:
     look = next((one for one in LOOKS if one.config == chosen()), None)
     parts = [look.sentence] if look is not None else []
     if lab.is_recorded:
-        parts.append("The picture is a recorded one: Play starts a run of your own, which is drawn as you choose here.")
+        parts = ["This picture is a recorded one: Play starts a run of your own, drawn as you choose here."]
     elif st.session_state.get(_STOPPED):
         parts.append("Nothing is drawn just now: Draw anew, or choose something else.")
     return " ".join(["A 2-D slice through a space of many thousands of weights.", *parts])

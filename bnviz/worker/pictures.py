@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bnviz.training import Trainer
 
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
+EARLY_SECONDS: Final = 0.5  # between two landscapes while the step doubles
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
 LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
 
@@ -107,6 +108,7 @@ class Pictures:
         self._landscape: Picture[Landscape] = Picture(lambda one: self._outbox.tell(landscape=one.kept()), self._clock)
         self._sharpness: deque[Iterator[Sharpness]] = deque()
         self._sharpness_step = -1
+        self._is_sharpness_next = False
         self._contour_at = float("inf")
 
     def built(self, trainer: "Trainer") -> None:
@@ -145,10 +147,12 @@ class Pictures:
         now, orders = self._clock(), self._orders
         if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
             return self._begin_contour(trainer)
-        is_free = orders.landscape_seconds is not None and not self._landscape.is_drawing
-        if is_free and now >= self._landscape.ended_at + (orders.landscape_seconds or 0.0):
-            return self._begin_landscape(trainer)
-        return False
+        if orders.landscape_seconds is None or self._landscape.is_drawing:
+            return False
+        # Early much happens in few steps: then a coarse new one is better than a whole old one.
+        is_outdated = trainer.step_count >= 2 * self._landscape.step
+        pause = min(orders.landscape_seconds, EARLY_SECONDS) if is_outdated else orders.landscape_seconds
+        return now >= self._landscape.ended_at + pause and self._begin_landscape(trainer, is_wish_new=is_outdated)
 
     def begin_at_rest(self, trainer: "Trainer") -> None:
         """Have every picture show the present step."""
@@ -215,9 +219,9 @@ class Pictures:
         """Go on with one of them: what is awaited first, then what takes least."""
         pictures: list[Picture[Any]] = [self._study, self._landscape, self._contour]
         awaited = next((picture for picture in pictures if picture.is_awaited), None)
-        if self._sharpness and awaited in (None, self._contour):
-            self._work_on_sharpness(until, is_interrupted)
-            return
         drawing = awaited or next((picture for picture in reversed(pictures) if picture.is_drawing), None)
-        if drawing is not None:
+        self._is_sharpness_next = bool(self._sharpness) and (drawing is None or not self._is_sharpness_next)
+        if self._is_sharpness_next:  # turn and turn about: no picture waits for all of them, nor they for it
+            self._work_on_sharpness(until, is_interrupted)
+        elif drawing is not None:
             drawing.work(until, is_interrupted)

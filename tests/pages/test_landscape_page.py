@@ -95,7 +95,7 @@ def test_what_is_chosen_is_drawn_and_in_the_link(stepped: AppTest, engine: Engin
 def test_a_link_says_what_is_drawn_and_a_bad_one_falls_back_with_a_notice(engine: Engine) -> None:
     page = a_page(plane="random", res="500", pa="nobody@3", layers="2", width="20")
     assert control(page, "Plane").value is Directions.RANDOM
-    assert control(page, "Resolution").value == 41
+    assert control(page, "Resolution").value == LandscapeConfig().resolution
     assert "res=500" in said(page)
     assert "nobody@3" in said(page)
 

@@ -1,5 +1,6 @@
 """A run turns orders into steps and measurements: with a fake trainer and a clock that only its work moves."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -257,9 +258,9 @@ def test_a_landscape_that_is_asked_for_is_drawn_coarse_first_at_the_present_step
     worker.order(landscape=LANDSCAPE, landscape_count=1)
     draw_all(worker, 3)
     found = landscapes_of(worker)
-    assert found[0].done < 1
-    assert found[-1].done == 1
-    assert {one.step for one in found} == {asked_at}
+    whole = next(index for index, one in enumerate(found) if one.done == 1)
+    assert whole > 0
+    assert {one.step for one in found[: whole + 1]} == {asked_at}
 
 
 def test_before_the_networks_exist_the_wish_waits_for_them() -> None:
@@ -292,13 +293,25 @@ def test_a_cancelled_landscape_stays_as_it_is_and_the_run_goes_on() -> None:
 
 
 def test_while_a_run_goes_on_its_landscape_is_refreshed_and_only_whole_ones_replace_a_whole_one() -> None:
-    worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape=LANDSCAPE, landscape_seconds=2.0)
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape_seconds=2.0)
+    worker.work(40)
+    worker.order(landscape=LANDSCAPE)
     draw_all(worker, 20)
     found = landscapes_of(worker)
     first_whole = next(index for index, one in enumerate(found) if one.done == 1)
     assert all(one.done == 1 for one in found[first_whole:])
     assert 4 <= len(found) - first_whole <= 10
     assert len({one.step for one in found}) == len(found) - first_whole
+
+
+def test_while_the_step_doubles_an_old_landscape_gives_way_to_a_coarse_new_one() -> None:
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape=LANDSCAPE, landscape_seconds=60.0)
+    draw_all(worker, 12)
+    found = landscapes_of(worker)
+    steps = sorted({one.step for one in found})
+    assert len(steps) > 3
+    assert all(later >= 2 * step for step, later in itertools.pairwise(steps))
+    assert all(next(one for one in found if one.step == step).done < 1 for step in steps)
 
 
 def test_one_that_is_not_to_be_refreshed_stays_at_its_step() -> None:

@@ -2,6 +2,7 @@
 
 import { Choices } from "./choices.js";
 import { element, setText } from "./dom.js";
+import { Drag } from "./drag.js";
 import { menuButton } from "./menu.js";
 import { Scrubber } from "./scrubber.js";
 import { setMarked } from "./sentence.js";
@@ -12,6 +13,7 @@ const ALTERNATIVE_EVERY_MS = 5000;
 const SWITCHES = {
   accuracy: [{ field: "log_x", label: "log x" }],
   loss: [{ field: "log_x", label: "log x" }],
+  "whitening-loss": [{ field: "log_x", label: "log x" }],
   "drift-distance": [
     { field: "is_path", label: "Distance", options: [["Net", false], ["Path", true]] },
     { field: "is_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
@@ -59,6 +61,7 @@ export class Card {
     this.switches = (SWITCHES[name] ?? []).map((one) => makeSwitch(one, actions.onSwitch));
     this.choices = new Choices(actions.onSwitch);
     this.scrubber = new Scrubber(actions.onSwitch);
+    this.drag = new Drag((value) => actions.onSwitch("start", value));
     this.plot = element("div", { class: "bnviz-plot" });
     this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);
     this.root = element(
@@ -128,6 +131,7 @@ export class Card {
 
   destroy() {
     clearTimeout(this.speaking);
+    this.scrubber.stop();
     this.menu.close();
     this.root.remove();
   }

@@ -9,6 +9,7 @@ const ROOT_PIXELS = 14; // the page's type size for which specs state their size
 const MOST_TICKS = 8;
 const PIXELS_A_TICK = 40;
 const EVEN_COLUMNS = 160;
+const NARROW_PIXELS = 600; // as the style sheet's container query
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false, scrollZoom: false };
 
 let loading;
@@ -51,6 +52,7 @@ export class Plot {
     if (this.thickness !== 1) data.forEach((trace) => thicken(trace, this.thickness));
     if (this.isLogX) logarithmic(data, layout);
     data.filter((trace) => trace.type === "heatmap").forEach((trace) => evenColumns(trace, layout));
+    arrangeNarrow(layout, size.width / scale);
     thinTicks(layout, size.width);
     this.camera.keep(layout, size);
     return { data, layout };
@@ -69,6 +71,13 @@ export class Plot {
       arrange(this.target, tokens);
     }
   }
+}
+
+/** Where a phone has no room for all panels side by side: the places that the spec keeps for it. */
+function arrangeNarrow(layout, width) {
+  const narrow = layout.meta?.narrow;
+  if (!narrow || width > NARROW_PIXELS) return;
+  for (const [axis, domain] of Object.entries(narrow.domains)) layout[axis].domain = domain;
 }
 
 /** Larger type, margins and distances, as Present mode has them. */

@@ -30,11 +30,11 @@ export class Foot {
     this.heading = element("h3");
     const what = element("section", { class: "bnviz-run" }, this.heading, this.summary);
     this.root = element("div", { class: "bnviz-foot" }, this.changes, what);
-    this.show([], "", false);
+    this.show([], "", "", false);
   }
 
-  show(interventions, summary, isStudy) {
-    setText(this.heading, isStudy ? "These networks" : "This run");
+  show(interventions, subject, summary, isStudy) {
+    setText(this.heading, subject);
     setText(this.summary, summary);
     this.changes.hidden = isStudy; // nothing goes on that could be changed
     this.table.hidden = interventions.length === 0;

@@ -24,7 +24,7 @@ const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = [
   "is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step",
-  "batch", "is_surface", "is_between",
+  "batch", "is_surface", "is_between", "descent_step",
 ];
 
 const mounted = new WeakMap();
@@ -176,6 +176,8 @@ class Live {
       this.plots.get(name).isLogX = value;
       this.hurry();
       this.redraw(name);
+    } else if (field === "start") {
+      this.component.setTriggerValue("start", value);
     } else if (field === "directions" || field === "contour_seconds") {
       this.data = { ...this.data, [field]: value }; // shown at once; the page confirms it with its rerun
       this.component.setTriggerValue(field, value);
@@ -234,7 +236,7 @@ class Live {
     this.showHead();
     this.speaker.hear(header);
     const cost = header.measuring >= 0.01 ? ` Measuring takes ${percent(header.measuring)} of the time now.` : "";
-    this.foot.show(header.interventions, header.summary + cost, header.study !== null);
+    this.foot.show(header.interventions, header.subject, header.summary + cost, header.study !== null);
     this.phases.see(header.run_id, header.phase);
     this.settings.see(header.run_id, header.settings);
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once
@@ -343,6 +345,7 @@ class Live {
     plot.restUntil = end + Math.min((end - start) * RESTS_FOR, LONGEST_REST_MS);
     plot.isDrawn = true;
     this.linked.follow(plot);
+    this.cards.get(name).drag.follow(plot);
     this.cards.get(name).root.dataset.step = plot.step;
   }
 

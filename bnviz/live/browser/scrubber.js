@@ -2,19 +2,54 @@
 
 import { count, element, setText } from "./dom.js";
 
+const LEAST_MS = 90; // between two values when they are played through: a frame of the server's takes about that
+const LONGEST_MS = 10000; // for all of them
+
 export class Scrubber {
   /** @param {(field: string, value: number) => void} onSwitch */
   constructor(onSwitch) {
     this.input = element("input", { type: "range", min: "0", step: "1" });
-    this.input.addEventListener("input", () => {
-      const index = Number(this.input.value);
-      this.isHeld = index < this.values.length - 1; // at the right end it follows the run
-      this.name(index);
-      onSwitch(this.field, this.isHeld ? this.values[index] : this.newest);
-    });
+    this.onSwitch = onSwitch;
+    this.input.addEventListener("input", () => this.goTo(Number(this.input.value)));
     this.text = element("output", { class: "bnviz-scrubbed" });
-    this.root = element("label", { class: "bnviz-scrubber", hidden: "" }, this.input, this.text);
+    this.player = element("button", { type: "button", class: "bnviz-icon", onclick: () => this.toggle() });
+    this.root = element("div", { class: "bnviz-scrubber", hidden: "" }, this.player, this.input, this.text);
     this.values = [];
+    this.input.addEventListener("pointerdown", () => this.stop());
+    this.stop();
+  }
+
+  goTo(index) {
+    this.isHeld = index < this.values.length - 1; // at the right end it follows the run
+    this.input.value = String(index);
+    this.name(index);
+    this.onSwitch(this.field, this.isHeld ? this.values[index] : this.newest);
+  }
+
+  /** From where it stands, or from the start, to the end, value by value. */
+  toggle() {
+    if (this.playing) return this.stop();
+    const from = this.isHeld ? Number(this.input.value) : 0;
+    this.goTo(from);
+    const every = Math.max(LEAST_MS, LONGEST_MS / this.values.length);
+    const forward = Math.max(1, Math.round((this.values.length * every) / LONGEST_MS)); // values a tick
+    this.playing = setInterval(() => {
+      const index = Math.min(Number(this.input.value) + forward, this.values.length - 1);
+      this.goTo(index);
+      if (index === this.values.length - 1) this.stop();
+    }, every);
+    this.showPlayer();
+  }
+
+  stop() {
+    clearInterval(this.playing);
+    this.playing = undefined;
+    this.showPlayer();
+  }
+
+  showPlayer() {
+    setText(this.player, this.playing ? "\u275a\u275a" : "\u25b6\ufe0e");
+    this.player.setAttribute("aria-label", this.playing ? "Stop" : "Play through, step by step");
   }
 
   /** @param {{field: string, label: string, values: number[], value: number, newest: number}} [scrub] */
@@ -25,6 +60,7 @@ export class Scrubber {
     Object.assign(this, { field: scrub.field, label: scrub.label, values: scrub.values, newest: scrub.newest });
     this.input.max = String(scrub.values.length - 1);
     this.input.setAttribute("aria-label", scrub.label);
+    this.player.hidden = !scrub.is_played;
     // The visitor's own place, as long as it is kept: what the chart shows may be a moment behind the slider.
     const place = this.isHeld ? nearest(scrub.values, document.activeElement === this.input ? held : scrub.value) : -1;
     this.input.value = String(place < 0 ? scrub.values.length - 1 : place);

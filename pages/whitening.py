@@ -1,0 +1,28 @@
+"""Why whitening helps: a linear unit with two inputs under five treatments, and the same for MNIST's pixels."""
+
+import streamlit as st
+
+from bnviz.ui.charts import WHITENING_CHARTS, charts
+from bnviz.ui.explain import about
+from bnviz.ui.frame import framed, show_notices
+from bnviz.ui.lab import Role, keep_in_link
+from bnviz.ui.transport import present_button
+from bnviz.ui.whitening import adjust_linear_unit, examples, open_linear_unit, say_example, start_dragged
+
+
+def whitening_page() -> None:
+    st.title("Why whitening helps")
+    keep_in_link(Role.LAB)
+    lab = open_linear_unit()
+    adjust_linear_unit()
+    show_notices()
+    examples()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="parts"):
+        say_example()
+        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
+            about("whitening")
+            present_button()
+    charts(lab, WHITENING_CHARTS, on_start=start_dragged)
+
+
+framed(whitening_page)
