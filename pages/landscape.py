@@ -5,9 +5,11 @@ import streamlit as st
 from bnviz.config import Measure
 from bnviz.ui.charts import LANDSCAPE_CHARTS, charts
 from bnviz.ui.controls import adjust
+from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import measure, open_lab
 from bnviz.ui.landscape import adjust_landscape, draw_chosen, looks
+from bnviz.ui.pickers import pick_axis
 from bnviz.ui.transport import transport
 
 
@@ -19,7 +21,11 @@ def landscape_page() -> None:
     adjust(lab)
     transport(lab)
     show_notices()
-    looks(lab)
+    with st.container(horizontal=True, key="looks"):
+        looks(lab)
+        with st.container(horizontal=True, wrap=False, width="content", gap=8, key="page-buttons"):
+            pick_axis(lab)
+            about("landscape")
     adjust_landscape(lab)
     charts(lab, LANDSCAPE_CHARTS)
 

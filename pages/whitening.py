@@ -16,12 +16,12 @@ def whitening_page() -> None:
     lab = open_linear_unit()
     adjust_linear_unit()
     show_notices()
-    examples()
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="parts"):
-        say_example()
-        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
+    with st.container(horizontal=True, key="looks"):
+        examples()
+        with st.container(horizontal=True, wrap=False, width="content", gap=8, key="page-buttons"):
             about("whitening")
             present_button()
+    say_example()
     charts(lab, WHITENING_CHARTS, on_start=start_dragged)
 
 

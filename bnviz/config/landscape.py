@@ -23,7 +23,7 @@ LANDSCAPE_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("statistics", "stats", "BN statistics", False, Choice(Statistics),
             "The mean and variance that BN takes on the plane: those of the images, or the running ones."),
     Setting("resolution", "res", "Resolution", False,
-            Number(11, 101, (11, 21, 31, 41, 51, 61, 81, 101), is_integer=True),
+            Number(11, 101, (11, 17, 25, 33, 41, 49, 65, 81, 101), is_integer=True),
             "Grid points a side."),
     Setting("span", "span", "Span", False, Number(0.05, 20, (0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20)),
             "1 reaches as far as the weights are long, or as the path and a margin; 2 twice as far."),
@@ -84,7 +84,7 @@ class LandscapeConfig:
 
     directions: Directions = Directions.PATHS
     statistics: Statistics = Statistics.BATCH
-    resolution: int = 31
+    resolution: int = 33  # 32 intervals: what is there first, at every eighth point, reaches from edge to edge
     span: float = 1.0
     images: int = 512
     batches: int = 2

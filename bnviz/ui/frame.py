@@ -20,7 +20,7 @@ def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     if not has_parts and PART_KEY in st.query_params:
         del st.query_params[PART_KEY]
     st.html(ASSETS / "style.css")
-    if st.session_state.get("is_present"):
+    if st.session_state.setdefault("is_present", st.query_params.get("present") == "1"):
         st.html(ASSETS / "present.css")
     try:
         page()

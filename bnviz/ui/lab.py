@@ -142,7 +142,6 @@ def _read_link(role: Role) -> None:
     _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
     if "view" not in state:
         state.view = view
-        state.is_present = query.get("present") == "1"
     for notice in notices + view_notices:
         notify(notice)
 

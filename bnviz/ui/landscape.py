@@ -22,9 +22,7 @@ from bnviz.config import (
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
 from bnviz.ui.controls import widget
-from bnviz.ui.explain import about
 from bnviz.ui.lab import Lab, show_value
-from bnviz.ui.pickers import pick_axis
 from bnviz.ui.study import show_in_link
 
 _STATE: Final = "landscape-config"
@@ -32,7 +30,7 @@ _STOPPED: Final = "landscape-stopped"  # the visitor has cancelled: nothing is d
 _EVERY: Final = "landscape-every"
 _SETTINGS: Final = {setting.name: setting for setting in LANDSCAPE_SETTINGS}
 DIRECTIONS: Final = {
-    Directions.PATHS: "the paths' components",
+    Directions.PATHS: "paths' components",
     Directions.RANDOM: "random directions",
     Directions.GRADIENT: "gradient, orthogonal",
     Directions.POINTS: "three points",
@@ -141,7 +139,7 @@ def adjust_landscape(lab: Lab) -> None:
         _picker("statistics", STATISTICS, lab, 142)
         _slider("resolution", lab)
         _slider("span", lab)
-        with st.popover("Batches and more", icon=":material/tune:"):
+        with st.popover("More", icon=":material/tune:"):
             for name in ("images", "batches", "seed"):
                 _slider(name, lab, width="stretch")
             st.selectbox(
@@ -156,11 +154,8 @@ def adjust_landscape(lab: Lab) -> None:
         _buttons(lab)
     if chosen().directions is Directions.POINTS:
         _point_pickers(lab)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="parts"):
-        st.caption(_what(lab), width="content")
-        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
-            pick_axis(lab)
-            about("landscape")
+    with st.container(key="what"):
+        st.caption(_what(lab))
 
 
 def _buttons(lab: Lab) -> None:
@@ -177,6 +172,7 @@ def _buttons(lab: Lab) -> None:
     st.button(
         "Cancel",
         key="cancel-landscape",
+        icon=":material/close:",
         help="Leave the picture as far as it is drawn; none is drawn until you ask.",
         on_click=commands.command,
         args=(_cancel, lab),
@@ -186,13 +182,12 @@ def _buttons(lab: Lab) -> None:
 
 def _what(lab: Lab) -> str:
     """What the picture in force is about, in a sentence."""
-    look = next((one for one in LOOKS if one.config == chosen()), None)
-    parts = [look.sentence] if look is not None else []
     if lab.is_recorded:
-        parts = ["This picture is a recorded one: Play starts a run of your own, drawn as you choose here."]
-    elif st.session_state.get(_STOPPED):
-        parts.append("Nothing is drawn just now: Draw anew, or choose something else.")
-    return " ".join(["A 2-D slice through a space of many thousands of weights.", *parts])
+        return "A 2-D slice, recorded: Play starts a run of your own, drawn as you choose here."
+    if st.session_state.get(_STOPPED):
+        return "Nothing is drawn just now: Draw anew, or choose something else."
+    look = next((one for one in LOOKS if one.config == chosen()), None)
+    return look.sentence if look is not None else "A 2-D slice through a space of many thousands of weights."
 
 
 def _cost(lab: Lab) -> str:

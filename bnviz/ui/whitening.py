@@ -142,7 +142,8 @@ def say_example() -> None:
     """What the example in force shows, in a line that is there for every unit, so that nothing moves."""
     example = next((one for one in EXAMPLES if one.config == chosen()), None)
     own = "A unit of your own. Drag the open circle, in any panel, to start elsewhere."
-    st.caption(example.sentence if example else own, width="content")
+    with st.container(key="what"):
+        st.caption(example.sentence if example else own)
 
 
 def start_dragged(key: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bnviz.training import Trainer
 
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
-EARLY_SECONDS: Final = 0.5  # between two landscapes while the step doubles
+EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
 LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
 
@@ -38,6 +38,7 @@ class Picture(Generic[T]):
 
     Attributes:
         step: of which it was begun last; -1 before.
+        begun_at: when that was.
         ended_at: when the last one was whole.
 
     Args:
@@ -46,7 +47,8 @@ class Picture(Generic[T]):
 
     def __init__(self, tell: Callable[[T], None], clock: Clock) -> None:
         self._tell, self._clock = tell, clock
-        self.step, self.ended_at = -1, float("-inf")
+        self.step = -1
+        self.begun_at = self.ended_at = float("-inf")
         self._drawing: Iterator[T] | None = None
         self._told_at = float("-inf")
         self._is_whole = False  # the one that was told last, as it is wished for now
@@ -64,6 +66,7 @@ class Picture(Generic[T]):
     def begin(self, drawing: Iterator[T], step: int = 0, is_wish_new: bool = False) -> None:
         """Begin one; with a new wish the one that was told is not what is to be seen."""
         self._drawing, self.step, self._newest = drawing, step, None
+        self.begun_at = self._clock()
         if is_wish_new:
             self._is_whole, self._told_at = False, float("-inf")
 
@@ -147,12 +150,14 @@ class Pictures:
         now, orders = self._clock(), self._orders
         if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
             return self._begin_contour(trainer)
-        if orders.landscape_seconds is None or self._landscape.is_drawing:
+        if orders.landscape_seconds is None:
             return False
         # Early much happens in few steps: then a coarse new one is better than a whole old one.
-        is_outdated = trainer.step_count >= 2 * self._landscape.step
-        pause = min(orders.landscape_seconds, EARLY_SECONDS) if is_outdated else orders.landscape_seconds
-        return now >= self._landscape.ended_at + pause and self._begin_landscape(trainer, is_wish_new=is_outdated)
+        is_outdated = trainer.step_count > 2 * self._landscape.step
+        if is_outdated:
+            return now >= self._landscape.begun_at + EARLY_SECONDS and self._begin_landscape(trainer, is_wish_new=True)
+        is_due = not self._landscape.is_drawing and now >= self._landscape.ended_at + orders.landscape_seconds
+        return is_due and self._begin_landscape(trainer)
 
     def begin_at_rest(self, trainer: "Trainer") -> None:
         """Have every picture show the present step."""

@@ -1,4 +1,4 @@
-"""The pages on gradients and on covariate shift in a real browser."""
+"""The pages on gradients and on covariate shift in a real browser, and what holds for every page but the lab."""
 
 import re
 
@@ -16,8 +16,7 @@ UNTRAINED = (
 )  # fmt: skip
 TRAINING = ("gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance")
 SHIFT = (
-    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "sharpness", "accuracy-modes",
-    "drift-bands", "density",
+    "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
 )  # fmt: skip
 
 
@@ -48,7 +47,7 @@ def test_a_link_to_a_page_is_inside_the_app_although_it_is_the_servers_first_req
     context: BrowserContext, server: AppServer
 ) -> None:
     page = opened(context, f"{server.url}/gradients")
-    for name in ("Live lab", "Gradients", "Covariate shift"):
+    for name in ("Live lab", "Gradients", "Covariate shift", "Loss landscape", "Whitening"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
 
 
@@ -137,7 +136,7 @@ def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServe
     expect(main).to_contain_text("Santurkar et al. 2018")
 
 
-@pytest.mark.parametrize("path", ["/gradients", "/gradients?part=training", "/shift"])
+@pytest.mark.parametrize("path", ["/gradients", "/gradients?part=training", "/shift", "/landscape", "/whitening"])
 def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppServer, path: str) -> None:
     page = context.new_page()
     page.set_viewport_size({"width": 390, "height": 844})
@@ -149,8 +148,13 @@ def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppSe
 
 @pytest.mark.parametrize(
     ("path", "chart"),
-    [("/gradients", "untrained-gradients"), ("/shift", "covariate-shift")],
-    ids=["gradients", "shift"],
+    [
+        ("/gradients", "untrained-gradients"),
+        ("/shift", "covariate-shift"),
+        ("/landscape", "sharpness"),
+        ("/whitening", "whitening-descent"),
+    ],
+    ids=["gradients", "shift", "landscape", "whitening"],
 )
 def test_an_explanation_opens_with_its_formulas_set(
     context: BrowserContext, server: AppServer, path: str, chart: str

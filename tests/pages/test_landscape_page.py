@@ -85,11 +85,11 @@ def test_the_visitors_run_draws_the_landscape_and_measures_its_sharpness(stepped
 def test_what_is_chosen_is_drawn_and_in_the_link(stepped: AppTest, engine: Engine) -> None:
     control(stepped, "Plane").set_value(Directions.GRADIENT).run()
     control(stepped, "BN statistics").set_value(Statistics.RUNNING).run()
-    control(stepped, "Resolution").set_value(21).run()
-    wanted = SMALL.replace(directions=Directions.GRADIENT, statistics=Statistics.RUNNING, resolution=21)
+    control(stepped, "Resolution").set_value(25).run()
+    wanted = SMALL.replace(directions=Directions.GRADIENT, statistics=Statistics.RUNNING, resolution=25)
     assert orders_of(stepped, engine).landscape == wanted
     eventually(lambda: (one := landscape_of(stepped, engine)) is not None and one.config == wanted and one.done == 1)
-    assert [in_link(stepped, key) for key in ("plane", "stats", "res")] == ["gradient", "running", "21"]
+    assert [in_link(stepped, key) for key in ("plane", "stats", "res")] == ["gradient", "running", "25"]
 
 
 def test_a_link_says_what_is_drawn_and_a_bad_one_falls_back_with_a_notice(engine: Engine) -> None:
