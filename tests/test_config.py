@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from bnviz import config
 from bnviz.config import (
     BY_NAME,
+    MEAN,
     SETTINGS,
     Axis,
     Choice,
     HyperParams,
     Initialization,
+    LinearUnitConfig,
     ModelConfig,
     Number,
     Optimizer,
@@ -198,3 +200,16 @@ def test_a_bad_view_in_a_link_falls_back_with_a_notice(query: dict[str, str]) ->
 
 def test_a_view_is_kept_within_the_model() -> None:
     assert View(layer=9, unit=400).within(ModelConfig(hidden_layers=2, width=50)) == View(layer=2, unit=49)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), "9" * 5000, [1], None, True])
+def test_no_value_whatever_it_is_causes_more_than_a_short_config_error(value: object) -> None:
+    with pytest.raises(ConfigError) as error:
+        LinearUnitConfig(start_1=value)  # type: ignore[arg-type]
+    assert len(error.value.text) < 200
+
+
+def test_a_view_asks_for_no_batch_or_step_that_there_cannot_be() -> None:
+    view = View(batch=10**6, descent_step=10**6).within(ModelConfig())
+    assert (view.batch, view.descent_step) == (7, 500)
+    assert View(batch=-5, descent_step=-5).within(ModelConfig()) == View(batch=MEAN).within(ModelConfig())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bnviz import data
-from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, LandscapeConfig, ModelConfig, Settings
+from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, LandscapeConfig, ModelConfig, Settings, Statistics
 from bnviz.data import Batches
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
@@ -380,6 +380,31 @@ def test_gradients_are_recorded_for_every_weight_matrix(trainer):
     assert record.step == 2
     assert record.counts.sum(axis=-1).tolist() == [[784 * 33, 33 * 33, 330]] * 2
     assert (record.std > 0).all()
+
+
+@pytest.mark.parametrize("statistics", Statistics)
+@pytest.mark.parametrize("directions", Directions)
+def test_a_network_about_to_overflow_is_left_out_of_the_picture_and_the_other_is_drawn(mnist, directions, statistics):
+    trainer = run(Trainer(SMALL, mnist), 3)
+    trainer._stack.parameters.weights[0][0].mul_(1e25)
+    points = ("bn@0", "bn@now", "bn@2") if directions is Directions.POINTS else LandscapeConfig().points
+    config = LandscapeConfig(directions, statistics, resolution=11, images=20, batches=1, points=points)
+    trainer.measure(is_scheduled=True)
+    *_, landscape = trainer.landscape(config)
+    if not landscape.problem:  # three points of so short a path may lie on one line
+        assert np.isnan(landscape.loss[0]).all()
+        assert np.isfinite(landscape.loss[1]).all()
+        assert landscape.done == 1
+    *_, contour = trainer.contour(Directions.PATHS, side=11)
+    assert np.isfinite(contour.loss[1]).all()
+
+
+def test_where_all_are_about_to_overflow_the_picture_says_so(mnist):
+    trainer = run(Trainer(SMALL, mnist), 3)
+    trainer._stack.parameters.weights[0].mul_(1e25)
+    (landscape,) = trainer.landscape(LandscapeConfig())
+    assert "about to overflow" in landscape.problem
+    assert list(trainer.contour(Directions.PATHS, side=11)) == []
 
 
 @pytest.mark.parametrize("directions", Directions)

@@ -4,6 +4,7 @@ Widget, link, file loader and engine all read this table.
 """
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +27,9 @@ class Number:
         return int(text) if self.is_integer else float(text)
 
     def check(self, value: Any) -> float | int:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("is not a number")
+        if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN, infinities, and whole numbers beyond them
             raise ValueError("is not a number")
         if self.is_integer and value != int(value):
             raise ValueError("is not a whole number")
@@ -91,7 +94,7 @@ class Setting:
         try:
             return self.domain.check(value)
         except ValueError as error:
-            raise ConfigError(f"{self.label} = {value!r} {error}: choose {self.domain.rule}.") from None
+            raise ConfigError(f"{self.label} = {repr(value)[:40]} {error}: choose {self.domain.rule}.") from None
 
 
 def changed_to_query(settings: Iterable[Setting], values: Any, default: Any) -> dict[str, str]:

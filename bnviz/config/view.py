@@ -9,6 +9,8 @@ from bnviz.config.names import Axis, ShiftMeasure
 from bnviz.config.table import Choice, Number
 
 NEWEST: Final = -1
+MOST_BATCHES: Final = 8
+MOST_DESCENT_STEPS: Final = 500
 MEAN: Final = -1  # of all batches
 
 
@@ -53,6 +55,8 @@ class View:
             self,
             layer=min(max(self.layer, 1), model.hidden_layers),
             unit=min(max(self.unit, 0), model.width - 1),
+            batch=min(max(self.batch, MEAN), MOST_BATCHES - 1),
+            descent_step=min(max(self.descent_step, NEWEST), MOST_DESCENT_STEPS),
         )
 
 

@@ -14,7 +14,7 @@ from bnviz.figures.theme import Spec
 from bnviz.figures.words import enumerate_texts, spoken
 from bnviz.records import Floats, Landscape, Run
 
-NOT_DRAWN: Final = "Play, and the loss is measured around the present weights."
+NOT_DRAWN: Final = "Press Play: the loss is measured around the present weights."
 NOT_YET: Final = "Being measured."
 NOTE_CHARACTERS: Final = 44  # a line of a note: fits into a card a third of the page wide
 COARSEST: Final = 64  # stride of the coarsest grid that is looked for

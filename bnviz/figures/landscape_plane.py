@@ -6,7 +6,7 @@ import numpy as np
 
 from bnviz.config import Directions, View
 from bnviz.figures import landscape_surface
-from bnviz.figures.chart import MARGIN, Words, chart, heading, number_of
+from bnviz.figures.chart import MARGIN, Words, chart, heading, note, number_of
 from bnviz.figures.labels import stop_label
 from bnviz.figures.landscape import shares
 from bnviz.figures.landscape_parts import (
@@ -92,6 +92,9 @@ def _contours(run: Run, now: Landscape | None, shown: Floats, words: Words) -> S
             data += _points(now, axes)
             if is_diverged(run, k) and not has_data(shown[k]):
                 annotations.append(stop_label(run, k))
+            elif now.done == 1 and np.isnan(shown[k]).all():
+                place = {"xref": f"x{number_of(k)} domain", "yref": f"y{number_of(k)} domain"}
+                annotations.append(note("about to overflow") | place)
     spec = chart(
         run, "landscape", words, data, _axes(run, now, bool(data)),
         annotations=annotations,

@@ -257,7 +257,7 @@ def _diverged(unit: LinearUnit, t: int, step: int, reach: float) -> list[dict[st
     return [
         {
             "name": "stop-label",
-            "text": told[0],  # where gradient descent diverges SGD does as well
+            "text": told[0],  # gradient descent before SGD
             "xref": f"{numbered['xaxis']} domain",
             "x": 0.5,
             "yref": f"{numbered['yaxis']} domain",

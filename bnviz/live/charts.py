@@ -14,7 +14,8 @@ from bnviz.records import Phase, Run
 
 Figure = Callable[[Run, View], Spec]
 
-MOST_PACKED: Final = 512  # charts, of all runs and views together; some 50 kB each
+MOST_PACKED: Final = 512  # charts, of all runs and views together
+MOST_PACKED_BYTES: Final = 100_000_000  # of them; some 50 kB each, a landscape of 101 x 101 points ten times that
 OVER_TIME: Final = ("axis",)
 
 # The fields of a view that each chart reads; a chart not named here may read all of them.
@@ -96,6 +97,7 @@ class PackedCharts:
     def __init__(self, figures: Mapping[str, Figure], most: int = MOST_PACKED) -> None:
         self._figures, self._most = figures, most
         self._lock = threading.Lock()
+        self._bytes = 0
         self._packed: OrderedDict[tuple[Any, ...], tuple[tuple[Any, ...], PackedChart]] = OrderedDict()
 
     @property
@@ -105,7 +107,7 @@ class PackedCharts:
     def get(self, run: Run, version: int, name: str, view: View) -> PackedChart:
         """The chart of this name as the run stands at this version.
 
-        A few tenths of a millisecond when it has to be built, so it may run on an event loop.
+        A few tenths of a millisecond when it has to be built, 20 ms for the largest landscapes: on an event loop.
         """
         read = tuple(getattr(view, field) for field in READS.get(name, ALL_FIELDS))
         drawn = DRAWS[name](run) if name in DRAWS else version
@@ -113,9 +115,16 @@ class PackedCharts:
         with self._lock:
             known = self._packed.get(key)
             if known is None or known[0] != state:
+                older = known
                 known = (state, pack(self._figures[name](run, view)))
                 self._packed[key] = known
+                self._bytes += _size(known[1]) - (_size(older[1]) if older is not None else 0)
             self._packed.move_to_end(key)
-            while len(self._packed) > self._most:
-                self._packed.popitem(last=False)
+            while len(self._packed) > self._most or self._bytes > MOST_PACKED_BYTES:
+                _, (_, dropped) = self._packed.popitem(last=False)
+                self._bytes -= _size(dropped)
             return known[1]
+
+
+def _size(chart: PackedChart) -> int:
+    return len(chart.text) + len(chart.data)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from bnviz.config import BN, CUT_POINTS, PLAIN, LandscapeConfig, Statistics
-from bnviz.measure.planes import Plane, grid
+from bnviz.measure.planes import Plane, grid, has_statistics, with_statistics
 from bnviz.measure.weight_path import Walk
 from bnviz.models import Combinations, Stack
 from bnviz.records import START_TO_NOW, TWIN_TO_TWIN, Floats, Ints
@@ -78,7 +78,7 @@ def draw(
         labels: theirs, [count].
         has_cuts: whether the two lines are wanted too.
     """
-    lines = _lines(stack, walk, plane.statistics) if has_cuts else {}
+    lines = _lines(stack, walk, config.statistics) if has_cuts else {}
     alpha, beta = grid(plane, config.resolution, config.span)
     shape = (len(stack), config.batches)
     picture = Picture(
@@ -93,9 +93,12 @@ def draw(
     surfaces = [torch.stack([each[k] for each in (plane.origin, plane.first, plane.second)]) for k in range(len(stack))]
     for task in _tasks(config, lines):
         rows = slice(task.batch * config.images, (task.batch + 1) * config.images)
-        vectors = surfaces if task.line is None else lines[task.line]
+        # A plane may have no statistics to interpolate between; a line has its ends'.
+        vectors, statistics = (
+            (surfaces, plane.statistics) if task.line is None else (lines[task.line], config.statistics)
+        )
         for network, basis in enumerate(vectors):
-            along = Combinations(stack, network, basis, images[rows], labels[rows], plane.statistics)
+            along = Combinations(stack, network, basis, images[rows], labels[rows], statistics)
             for _ in _fill(picture, task, network, along):
                 yield picture
 
@@ -149,18 +152,21 @@ def coarse_first(side: int) -> list[tuple[Ints, Ints]]:
 def _lines(stack: Stack, walk: Walk, statistics: Statistics) -> dict[int, list[Tensor]]:
     """Beginning and end of the two lines for each network, [K] of [2, F]; those that are there.
 
-    Parameters all differ along a line. Running statistics do where they are interpolated; else they are those of the
-    network that is looked at.
+    Parameters all differ along a line. Running statistics do where they are to be interpolated and both ends have some;
+    else they are the present ones of the network that is looked at.
     """
-    starts, nows = walk.states[0], walk.states[-1]
-    lines: dict[int, list[Tensor]] = {}
+    is_interpolated = statistics is Statistics.INTERPOLATED
+    lines: dict[int, tuple[Tensor, Tensor]] = {}
     if len(walk.steps) > 1:
-        lines[START_TO_NOW] = [torch.stack(pair) for pair in zip(starts, nows, strict=True)]
+        starts = walk.states[0].clone()
+        if not is_interpolated:
+            parameters = stack.parameters.flat.shape[1]
+            starts[:, parameters:] = walk.states[-1, :, parameters:]
+        lines[START_TO_NOW] = (starts, walk.states[-1])
     if walk.names[:2] == (PLAIN.name, BN.name):
-        lines[TWIN_TO_TWIN] = [nows[:2].clone() for _ in nows]
-    if statistics is not Statistics.INTERPOLATED:
-        parameters = stack.parameters.flat.shape[1]
-        for ends in lines.values():
-            for network, pair in enumerate(ends):
-                pair[:, parameters:] = nows[network][parameters:]
-    return lines
+        first, second = (
+            with_statistics(walk.states[-1, place], stack, walk, is_interpolated and has_statistics(name, stack, walk))
+            for place, name in enumerate(walk.names[:2])
+        )
+        lines[TWIN_TO_TWIN] = (first, second)
+    return {line: list(torch.stack(ends, dim=1)) for line, ends in lines.items()}

@@ -284,7 +284,10 @@ class _Unit:
         with np.errstate(over="ignore", invalid="ignore"):
             gd_loss, sgd_loss = relative_losses(loss.hessian, self._gd_path), relative_losses(loss.hessian, path)
             updates = np.diff(path, axis=1)
-        is_sgd_diverging = self._last_ratio > DIVERGED_RATIO
+        # Judged by what is drawn, and only where the target was not reached: a random descent comes and goes.
+        is_sgd_diverging = np.isnan(self._sgd_steps) & (
+            (self._last_ratio > DIVERGED_RATIO) | (sgd_loss[:, -1] > DIVERGED_RATIO)
+        )
         return LinearUnit(
             config=self._config,
             done=done,

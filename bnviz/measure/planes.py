@@ -15,6 +15,7 @@ from bnviz.config import NOW, Directions, LandscapeConfig, Statistics, WeightPoi
 from bnviz.errors import ConfigError
 from bnviz.measure.weight_path import Walk
 from bnviz.models import Activations, Collect, Parameters, Stack
+from bnviz.models.normalizations import NORMALIZATIONS
 from bnviz.records import Floats
 
 MARGIN: Final = 0.25  # of the path's extent, shown beyond it on either side
@@ -204,25 +205,44 @@ def _through_points(config: LandscapeConfig, stack: Stack, walk: Walk, earlier: 
     base, side = (b - a)[:parameters].double(), (c - a)[:parameters].double()
     along = float(side @ base / (base @ base)) if base.any() else 0.0
     height = (side - along * base).norm()
+    if not bool(base.isfinite().all()) or not bool(side.isfinite().all()):
+        raise ConfigError("The weights at these points are too large to lay a plane through: choose others.")
     if not base.any() or not side.any() or float(height) <= FLATTEST * float(base.norm()):
         raise ConfigError(
             f"{', '.join(map(str, config.points))}: these points lie on one line or coincide, so they span no plane. "
             "Choose three that differ."
         )
     scale = float(base.norm()) / float(height)
-    first = b - a
-    second = (c - a - along * first) * scale
     networks = len(stack)
-    origin, first, second = (one.expand(networks, -1).clone() for one in (a, first, second))
-    if config.statistics is Statistics.RUNNING:
-        origin[:, parameters:] = walk.states[-1, :, parameters:]
-        first[:, parameters:] = second[:, parameters:] = 0
+    is_interpolated = config.statistics is Statistics.INTERPOLATED
+    a, b, c = (
+        with_statistics(state, stack, walk, is_own=is_interpolated and has_statistics(point.network, stack, walk))
+        for state, point in zip((a, b, c), config.points, strict=True)
+    )
+    origin, first = a, b - a
+    second = (c - a - along * first) * scale
     states = walk.states[:, :, :parameters]
-    coordinates, _ = _project(states - a[:parameters], first[:, :parameters], second[:, :parameters])
+    coordinates, _ = _project(states - origin[:, :parameters], first[:, :parameters], second[:, :parameters])
     _, share = _project(states - states[-1], first[:, :parameters], second[:, :parameters])
     points = np.array([[0, 0], [1, 0], [along, 1 / scale]])
     zero_units = np.zeros(networks)
     return Plane(config.directions, config.statistics, origin, first, second, coordinates, share, points, zero_units)
+
+
+def has_statistics(network: str, stack: Stack, walk: Walk) -> bool:
+    """Whether a network, by its name, has running statistics: one without BN has none to interpolate."""
+    if network not in walk.names:
+        return False
+    return NORMALIZATIONS[stack.normalizations[walk.names.index(network)]].has_parameters
+
+
+def with_statistics(state: Tensor, stack: Stack, walk: Walk, is_own: bool) -> Tensor:
+    """One state for each network, with its own running statistics or with each network's present ones. [K, F]"""
+    states = state.expand(len(stack), -1).clone()
+    if not is_own:
+        parameters = stack.parameters.flat.shape[1]
+        states[:, parameters:] = walk.states[-1, :, parameters:]
+    return states
 
 
 def _state_at(point: WeightPoint, walk: Walk, earlier: Walk | None) -> Tensor:

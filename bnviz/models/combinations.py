@@ -18,7 +18,7 @@ from bnviz.models.normalizations import EPS, NORMALIZATIONS
 from bnviz.models.parameters import Parameters
 from bnviz.models.stack import Stack
 
-FLOATS_AT_ONCE: Final = 500_000  # activations of one layer: what stays in a processor's cache
+FLOATS_AT_ONCE: Final = 500_000  # activations or weights of one layer: what stays in a processor's cache
 
 
 def states_of(stack: Stack) -> Tensor:
@@ -66,7 +66,8 @@ class Combinations:
     @property
     def points_at_once(self) -> int:
         """How many points are computed fastest side by side."""
-        return max(1, FLOATS_AT_ONCE // (self._model.width * len(self._labels)))
+        width = self._model.width
+        return max(1, FLOATS_AT_ONCE // (width * max(len(self._labels), width)))  # each point has weights of its own
 
     def losses(self, coefficients: Tensor) -> Tensor:
         """Softmax cross-entropy at each point, nats; inf where it is not finite. [p, m] to [p]"""

@@ -36,7 +36,8 @@ class Landscape:
         share: of each path's squared length that lies in the plane, in [0, 1].
         points: of a plane through three points, in its coordinates; NaN otherwise.
         zero_units: units of each competitor with no weight but 0, which filter-normalised directions do not move.
-        earlier_steps: at which weights of the run before this one are kept, to choose points from.
+        earlier_steps, earlier_networks: at which, and of whom, weights of the run before this one are kept, to choose
+            points from.
     """
 
     step: int
@@ -46,6 +47,7 @@ class Landscape:
     done: float
     problem: str = ""
     images: int = 0  # in each batch
+    earlier_networks: tuple[str, ...] = ()
     alpha: Floats = field(default_factory=lambda: np.empty(0))  # [g]
     beta: Floats = field(default_factory=lambda: np.empty(0))  # [g]
     loss: Floats = field(default_factory=lambda: _nothing(0, 0, 0, 0))  # [k, s, g_beta, g_alpha] nats

@@ -66,7 +66,8 @@ class LinearUnit:
             x (x·(w − w*)), so that this is the share with x₁x₂ > 0, wherever w is.
         same_sign_updates: [t] share of the SGD updates drawn.
         is_diverging: [t] gradient descent, whose rate is beyond the largest stable one.
-        is_sgd_diverging: [t] its relative loss ends beyond `DIVERGED_RATIO`.
+        is_sgd_diverging: [t] it does not reach the target, and its relative loss is beyond `DIVERGED_RATIO` at the end
+            of what is drawn or of what is simulated.
         spectrum: of MNIST.
     """
 

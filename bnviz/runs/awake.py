@@ -11,7 +11,7 @@ class Limits:
     """How many runs there may be, and how long they are kept going; seconds.
 
     A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
-    A loss landscape that nobody has looked at for `landscape_seconds` is drawn no more.
+    A loss landscape that nobody has looked at for `landscape_seconds` is not drawn until somebody does.
     """
 
     runs_an_owner: int = 4

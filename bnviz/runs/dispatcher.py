@@ -302,8 +302,10 @@ class Dispatcher:
                 self._spawn(self._sleep(awake))
             elif unwatched > self._limits.pause_seconds and self._is_playing(awake):
                 self._spawn(self._pause(awake, "Paused, because nobody was watching: Play goes on."))
-            elif self._is_landscape_forgotten(awake):
-                self._spawn(self._stop_landscape(awake))
+            elif (
+                awake.orders.landscape is not None and self._is_landscape_seen(awake) != awake.orders.is_landscape_seen
+            ):
+                self._spawn(self._show_landscape(awake, not awake.orders.is_landscape_seen))
             elif self._is_save_due(awake):
                 self._spawn(self._save(awake))
 
@@ -316,16 +318,16 @@ class Dispatcher:
         async with awake.lock:
             await self._exchange.tell(awake)
 
-    def _is_landscape_forgotten(self, awake: Awake) -> bool:
-        """Whether nobody has looked at a landscape for a while that is drawn again and again."""
+    def _is_landscape_seen(self, awake: Awake) -> bool:
+        """Whether somebody has looked at a run's landscape lately: otherwise it need not be drawn again and again."""
         now, orders = time.monotonic(), awake.orders
         is_asked = orders.landscape_count != awake.landscape_count
         if is_asked or self._hub.is_looked_at(awake.run_id, LANDSCAPE_CHARTS):
             awake.landscape_at, awake.landscape_count = now, orders.landscape_count
-        return orders.landscape is not None and now - awake.landscape_at > self._limits.landscape_seconds
+        return now - awake.landscape_at <= self._limits.landscape_seconds
 
-    async def _stop_landscape(self, awake: Awake) -> None:
-        awake.orders = replace(awake.orders, landscape=None)
+    async def _show_landscape(self, awake: Awake, is_seen: bool) -> None:
+        awake.orders = replace(awake.orders, is_landscape_seen=is_seen)
         async with awake.lock:
             await self._exchange.tell(awake)
 

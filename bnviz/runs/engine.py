@@ -189,6 +189,7 @@ class Engine:
             return replace(
                 orders,
                 landscape=checked,
+                is_landscape_seen=True,
                 landscape_count=orders.landscape_count + 1,
                 landscape_seconds=every_seconds,
             )

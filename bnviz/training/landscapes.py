@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from bnviz.config import LandscapeConfig, Statistics, check_landscape
@@ -13,6 +15,13 @@ from bnviz.measure.planes import plane_of
 from bnviz.measure.weight_path import Walk
 from bnviz.models import Stack
 from bnviz.records import Contour, Floats, Landscape
+
+LARGEST: Final = 1e15  # weights beyond it overflow in their squares' sum: a network that is about to diverge
+
+
+def is_drawable(state: Tensor) -> bool:
+    """Whether a network's numbers, [F], can be squared and summed."""
+    return bool(state.abs().max() < LARGEST)  # False for NaN
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,15 @@ def landscapes(
     The arrays of an item grow until the next one: `Landscape.kept` copies them.
     """
     try:
+        if not scene.training:
+            raise ConfigError("The weights are about to overflow: there is nothing to draw. Lower the learning rate.")
         check_landscape(config, scene.stack.model, len(scene.stack))
         batch = scene.stack.activations(config.images)
         batch.fill(scene.images[: config.images], scene.labels[: config.images])
         plane = plane_of(config, scene.stack, scene.walk, batch, earlier)
-    except ConfigError as error:
-        yield Landscape(scene.step, config, config.directions, config.statistics, 1.0, error.text)
+    except (ConfigError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]  # not in its stubs
+        text = error.text if isinstance(error, ConfigError) else "This plane cannot be computed: choose another one."
+        yield Landscape(scene.step, config, config.directions, config.statistics, 1.0, text)
         return
     for picture in draw(config, plane, scene.stack, scene.walk, scene.images, scene.labels, has_lines):
         yield _record(scene, config, picture, earlier)
@@ -58,6 +70,8 @@ def landscapes(
 def contours(scene: Scene, config: LandscapeConfig) -> Iterator[Contour]:
     """The lab's loss contour: the first batch of a landscape with the statistics of the batch."""
     for one in landscapes(scene, config.replace(statistics=Statistics.BATCH, batches=1), has_lines=False):
+        if one.problem:
+            return
         yield Contour(
             one.step,
             one.directions,
@@ -91,6 +105,7 @@ def _record(scene: Scene, config: LandscapeConfig, picture: Picture, earlier: Wa
         cut_alpha=picture.cut_alpha,
         cut_loss=_of_all(scene, picture.cut_loss.swapaxes(0, 1)).swapaxes(0, 1),
         earlier_steps=np.array(earlier.steps if earlier else [], float),
+        earlier_networks=earlier.names if earlier else (),
     )
 
 

@@ -51,7 +51,7 @@ from bnviz.records import (
     measure_shapes,
 )
 from bnviz.training import schedule
-from bnviz.training.landscapes import Scene, contours, landscapes
+from bnviz.training.landscapes import Scene, contours, is_drawable, landscapes
 from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
@@ -396,9 +396,14 @@ class Trainer:
         return Walk(steps, tuple(self.competitors[k].name for k in self._training), states)
 
     def _scene(self) -> Scene:
-        stack = self._stack.only(range(len(self._stack)))
-        training = tuple(self._training)
-        return Scene(self.step_count, len(self.competitors), training, stack, self.walk(), self._images, self._labels)
+        """The networks that can be drawn, copied."""
+        stack, walk = self._stack, self.walk()
+        places = [place for place in range(len(stack)) if is_drawable(walk.states[-1, place])]
+        training = tuple(self._training[place] for place in places)
+        walk = Walk(walk.steps, tuple(walk.names[place] for place in places), walk.states[:, places])
+        return Scene(
+            self.step_count, len(self.competitors), training, stack.only(places), walk, self._images, self._labels
+        )
 
     def _spread(self, values: Floats | None, name: str) -> Floats:
         """Values of the networks in the stack as values of all competitors: NaN for those that have stopped."""

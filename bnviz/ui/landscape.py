@@ -66,8 +66,8 @@ LOOKS: Final = (
     ),
     Look(
         "Frozen statistics",
-        "The same plane with running statistics: with BN it looks much steeper, because frozen statistics do not fit "
-        "weights other than the present ones.",
+        "The same plane with running statistics, which belong to the present weights alone: with BN it looks steeper, "
+        "much so with ReLU.",
         LandscapeConfig(directions=Directions.RANDOM, span=2, statistics=Statistics.RUNNING),
     ),
     Look(
@@ -274,7 +274,7 @@ def _offered(lab: Lab) -> list[WeightPoint]:
     names = [one.name for one in lab.run.competitors]
     points = [WeightPoint(name, step) for name in names for step in (0, *steps[::every], NOW)]
     if landscape is not None and len(landscape.earlier_steps):
-        points += [WeightPoint(name, step, is_earlier=True) for name in names for step in (0, NOW)]
+        points += [WeightPoint(name, step, True) for name in landscape.earlier_networks for step in (0, NOW)]
     return points
 
 

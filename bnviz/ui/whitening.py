@@ -44,7 +44,7 @@ EXAMPLES: Final = (
     ),
     Example(
         "Too fast",
-        "Five per cent beyond the largest stable rate, and every path leaves its panel.",
+        "Five per cent beyond the largest stable rate, and every path of gradient descent leaves its panel.",
         LinearUnitConfig(rate_multiple=1.05),
     ),
     Example(

@@ -40,6 +40,7 @@ class Orders:
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
         measures: what is measured besides what every run measures.
         landscape: what the loss landscape shows, drawn when it changes; None: none, and an unfinished one is left.
+        is_landscape_seen: whether anybody looks at it: it rests while nobody does.
         landscape_count: it is drawn anew when this grows.
         landscape_seconds: and while playing this long after the one before, and on pause; None: never by itself.
         study: what to measure beside the run, whatever it trains.
@@ -53,6 +54,7 @@ class Orders:
     contour_seconds: float | None = 10.0
     measures: frozenset[Measure] = frozenset()
     landscape: LandscapeConfig | None = None
+    is_landscape_seen: bool = True
     landscape_count: int = 0
     landscape_seconds: float | None = 10.0
     study: StudyConfig | None = None

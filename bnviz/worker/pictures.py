@@ -1,10 +1,11 @@
 """Pictures: what is drawn a little at a time, in time that nobody else needs, while the run may go on."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from bnviz.config import StudyConfig
+from bnviz.config import StudyConfig, checkpoint_bytes
 from bnviz.records import Contour, Landscape, Sharpness, Study
 from bnviz.worker.host import Orders
 from bnviz.worker.outbox import Outbox
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
+FIRST_TOLD_SECONDS: Final = 0.03
 LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
 
 MOST_SHARPNESSES: Final = 8  # waiting, each with a copy of the weights: those after it are left out
+SHARPNESS_BYTES: Final = 48_000_000  # of these copies
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -84,7 +89,11 @@ class Picture(Generic[T]):
             self._newest = item
             if self._clock() >= until or is_interrupted():
                 break
-        is_time = self._clock() - self._told_at >= TOLD_SECONDS
+        now = self._clock()
+        pause = min(
+            TOLD_SECONDS, FIRST_TOLD_SECONDS + (now - self.begun_at) / 4
+        )  # the first of it as soon as it is there
+        is_time = now - self._told_at >= pause
         if self._newest is not None and (not self.is_drawing or (is_time and not self._is_whole)):
             self._tell(self._newest)
             self._newest, self._told_at = None, self._clock()
@@ -111,6 +120,7 @@ class Pictures:
         self._landscape: Picture[Landscape] = Picture(lambda one: self._outbox.tell(landscape=one.kept()), self._clock)
         self._sharpness: deque[Iterator[Sharpness]] = deque()
         self._sharpness_step = -1
+        self._newest_sharpness: Sharpness | None = None
         self._is_sharpness_next = False
         self._contour_at = float("inf")
 
@@ -122,8 +132,8 @@ class Pictures:
     def restart(self, orders: Orders, trainer: "Trainer | None") -> None:
         """The networks end here; where they have been can still be looked at, if the next ones are of their size."""
         before, self._orders = self._orders, orders
-        if trainer is not None and trainer.step_count > LEAST_EARLIER_STEPS and not trainer.is_finished:
-            self._earlier = trainer.walk().ends
+        if trainer is not None and trainer.step_count > LEAST_EARLIER_STEPS:
+            self._earlier = None if trainer.is_finished else trainer.walk().ends
         if orders.settings.model.sizes != before.settings.model.sizes:
             self._earlier = None
         self.forget()
@@ -136,7 +146,7 @@ class Pictures:
             self._begin_study()
         if orders.contour_seconds != before.contour_seconds:
             self._contour_at = self._clock()
-        if orders.landscape is None:
+        if orders.landscape is None or not orders.is_landscape_seen:
             self._landscape.stop()
         if trainer is None:
             return
@@ -144,6 +154,8 @@ class Pictures:
             self._begin_contour(trainer, is_wish_new=True)
         if (orders.landscape, orders.landscape_count) != (before.landscape, before.landscape_count):
             self._begin_landscape(trainer, is_wish_new=True)
+        elif orders.is_landscape_seen and not before.is_landscape_seen:
+            self._begin_landscape(trainer)
 
     def begin_due(self, trainer: "Trainer") -> bool:
         """Begin what is to be drawn anew while the run goes on; whether there was anything."""
@@ -176,21 +188,26 @@ class Pictures:
 
     def _begin_landscape(self, trainer: "Trainer", is_wish_new: bool = False) -> bool:
         config = self._orders.landscape
-        if config is not None:
-            self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
-        return config is not None
+        if config is None or not self._orders.is_landscape_seen:
+            return False
+        self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
+        return True
 
     def add_sharpness(self, trainer: "Trainer", is_at_rest: bool = False) -> None:
         """Measure the sharpness at the present step as soon as there is time: it takes about a hundred steps' time."""
-        is_room = is_at_rest or len(self._sharpness) < MOST_SHARPNESSES
-        if self._sharpness_step != trainer.step_count and is_room:
+        if self._sharpness_step == trainer.step_count:
+            return
+        weights = checkpoint_bytes(self._orders.settings)
+        most = max(2, min(MOST_SHARPNESSES, SHARPNESS_BYTES // weights))
+        if is_at_rest and len(self._sharpness) >= most:
+            self._sharpness.pop()  # of the last step before, which nobody will miss; the first is under way
+        if len(self._sharpness) < most:
             self._sharpness.append(trainer.sharpness(self._orders.settings.hyper))
             self._sharpness_step = trainer.step_count
 
     def _work_on_sharpness(self, until: float, is_interrupted: IsInterrupted) -> None:
         drawing = self._sharpness[0]
-        for newest in drawing:
-            self._newest_sharpness = newest
+        for self._newest_sharpness in drawing:
             if self._clock() >= until or is_interrupted():
                 return
         self._sharpness.popleft()
@@ -229,4 +246,18 @@ class Pictures:
         if self._is_sharpness_next:  # turn and turn about: no picture waits for all of them, nor they for it
             self._work_on_sharpness(until, is_interrupted)
         elif drawing is not None:
-            drawing.work(until, is_interrupted)
+            self._go_on(drawing, until, is_interrupted)
+
+    def _go_on(self, picture: Picture[Any], until: float, is_interrupted: IsInterrupted) -> None:
+        """A picture that fails is left, and the run goes on; a study is all that its run is about."""
+        try:
+            picture.work(until, is_interrupted)
+        except Exception:
+            if picture is self._study:
+                raise
+            logger.exception("A picture failed at step %d with %s", picture.step, self._orders)
+            picture.stop()
+            if picture is self._landscape and (config := self._orders.landscape) is not None:
+                text = "This picture failed; the server's log says why. Choose another one."
+                failed = Landscape(picture.step, config, config.directions, config.statistics, 1.0, text)
+                self._outbox.tell(landscape=failed)

@@ -22,6 +22,7 @@ SLICE_SECONDS: Final = 0.025
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
 DRAWING_SHARE: Final = 0.2  # of a run's time, for its pictures while live runs want all of the thread
 AWAITED_SHARE: Final = 0.45  # the same where somebody waits for one
+MOST_DEBT_SECONDS: Final = 1.0  # an item of a picture may take longer than its slice: training gets it back
 PATIENCE_SECONDS: Final = 30.0  # without a poll for this long nobody listens, and training rests
 
 T = TypeVar("T")
@@ -220,7 +221,7 @@ class Slices:
         used = self._clock() - begun
         run.used_seconds += used  # its own training gives way, not that of others
         run.drawn_seconds += used
-        self._drawing_credit = max(self._drawing_credit - used, -SLICE_SECONDS)
+        self._drawing_credit = max(self._drawing_credit - used, -MOST_DEBT_SECONDS)
 
     @property
     def _drawing_share(self) -> float:

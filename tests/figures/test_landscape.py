@@ -104,7 +104,7 @@ def test_four_networks_have_four_panels(name: str, view: View) -> None:
 @pytest.mark.parametrize("name", CHARTS)
 def test_without_a_landscape_the_chart_says_what_to_press(name: str) -> None:
     spec = drawn(name, None)
-    assert "Press Draw" in " ".join(notes(spec, "note"))
+    assert "Press Play" in " ".join(notes(spec, "note"))
     assert said(spec) == ""
 
 

@@ -114,3 +114,12 @@ def test_between_and_beyond_two_states_the_variance_is_positive_and_their_geomet
         log_variance = ((1 - alpha) * one + alpha * two).view(stack.model.hidden_layers, 2, -1)[:, 1, :10]
         first, second = (each.running[:, 1, 0, 0, :10] + 1e-5 for each in (stack, other))
         assert torch.allclose(log_variance.exp(), first ** (1 - alpha) * second**alpha)
+
+
+def test_neither_images_nor_weights_of_many_points_fill_more_than_a_cache():
+    for width, images in ((512, 2), (512, 2000), (100, 2), (100, 512), (10, 2)):
+        stack = Stack(ModelConfig(width=width), KINDS[:1])
+        along = Combinations(
+            stack, 0, states_of(stack), torch.zeros(images, 784), torch.zeros(images).long(), Statistics.BATCH
+        )
+        assert along.points_at_once == 1 or along.points_at_once * width * max(width, images) <= 500_000

@@ -211,16 +211,23 @@ def test_a_landscape_that_would_take_too_long_is_refused_and_the_run_untouched(e
     assert orders.landscape is None
 
 
-def test_a_landscape_that_nobody_looks_at_is_drawn_no_more(make: Make) -> None:
+def test_a_landscape_that_nobody_looks_at_rests_until_somebody_does_again(make: Make) -> None:
     engine = make(landscape_seconds=0.5)
     run_id = engine.create(ME, SMALL, is_playing=True)
     in_sight = ["landscape-cut"]
     with engine.hub.watching(run_id, charts=lambda: in_sight):
         engine.draw_landscape(run_id, ME, LandscapeConfig(), 1.0)
         time.sleep(2.5)
-        assert engine.orders_of(run_id).landscape is not None  # type: ignore[union-attr]
+        is_seen = lambda: engine.orders_of(run_id).is_landscape_seen  # type: ignore[union-attr]  # noqa: E731
+        assert is_seen()
         in_sight[:] = ["accuracy"]
-        eventually(lambda: engine.orders_of(run_id).landscape is None)  # type: ignore[union-attr]
+        eventually(lambda: not is_seen())
+        time.sleep(0.3)
+        step = engine.hub.get(run_id).landscape.step  # type: ignore[union-attr]
+        time.sleep(1.5)
+        assert engine.hub.get(run_id).landscape.step == step  # type: ignore[union-attr]
+        in_sight[:] = ["landscape"]
+        eventually(lambda: engine.hub.get(run_id).landscape.step > step)  # type: ignore[union-attr]
         assert engine.orders_of(run_id).is_playing  # type: ignore[union-attr]
 
 

@@ -1,7 +1,7 @@
 """A run turns orders into steps and measurements: with a fake trainer and a clock that only its work moves."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -314,6 +314,37 @@ def test_while_the_step_doubles_an_old_landscape_gives_way_to_a_coarse_new_one()
     assert all(next(one for one in found if one.step == step).done < 1 for step in steps)
 
 
+def test_a_picture_that_fails_is_left_with_a_word_on_it_and_the_run_goes_on() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+
+    def failing(config: LandscapeConfig, earlier: object = None) -> Iterator[Landscape]:
+        yield Landscape(1, config, config.directions, config.statistics, 0.1)
+        raise ZeroDivisionError("a fault of our own")
+
+    worker.bench.newest.landscape = failing  # type: ignore[method-assign, assignment]
+    worker.order(landscape=LANDSCAPE, landscape_seconds=None)
+    step = worker.status.step
+    draw_all(worker, 2)
+    assert "This picture failed" in landscapes_of(worker)[-1].problem
+    assert worker.status.notice == ""
+    assert worker.status.step > step + 100
+
+
+def test_a_landscape_rests_while_nobody_looks_and_goes_on_when_somebody_does() -> None:
+    worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape=LANDSCAPE, landscape_seconds=1.0)
+    draw_all(worker, 0.3)
+    worker.order(is_landscape_seen=False)
+    worker.fetch()
+    count = len(landscapes_of(worker))
+    draw_all(worker, 10)
+    assert len(landscapes_of(worker)) == count
+    worker.order(is_landscape_seen=True)
+    draw_all(worker, 2)
+    assert landscapes_of(worker)[-1].done == 1
+    assert landscapes_of(worker)[-1].step > 1000
+
+
 def test_one_that_is_not_to_be_refreshed_stays_at_its_step() -> None:
     worker = Worker(is_playing=True, landscape=LANDSCAPE, landscape_seconds=None)
     draw_all(worker, 20)
@@ -370,6 +401,16 @@ def test_sharpness_that_takes_too_long_is_measured_less_often_and_always_at_rest
     worker.order(is_playing=False)
     worker.work(20)
     assert sharpness_steps(worker)[-1] == worker.status.step
+
+
+def test_however_often_a_run_comes_to_rest_only_so_many_wait_and_the_last_is_measured() -> None:
+    worker = Worker(Costs(landscape_item=1.0), measures=frozenset({Measure.SHARPNESS}))
+    for _ in range(40):
+        worker.run.step(1)
+        worker.run.slice(worker.clock.now + 0.025, lambda: False, 1)
+    assert len(worker.run._pictures._sharpness) <= 8
+    worker.work(200)
+    assert sharpness_steps(worker)[-1] == worker.status.step == 40
 
 
 def test_where_nobody_asks_for_sharpness_it_is_not_measured() -> None:
