@@ -306,9 +306,12 @@ def contour(step: int, side: int = 21, competitors: int = 2) -> Contour:
     )
 
 
+FINE = LandscapeConfig(resolution=41, batches=4)
+
+
 def landscape(step: int, config: LandscapeConfig | None = None, *, competitors: int = 2, seed: int = 0) -> Landscape:
     """Bowls around (0, 0) that differ a little from batch to batch, on a plane of this configuration."""
-    config = config or LandscapeConfig()
+    config = config or FINE
     rng = np.random.default_rng(seed)
     k, s, reach = competitors, config.batches, config.span
     alpha = beta = np.linspace(-reach, reach, config.resolution)

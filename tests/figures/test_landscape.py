@@ -75,8 +75,8 @@ def states() -> dict[str, Landscape | None]:
         "coarse": replace(whole, done=0.1, loss=known_at(whole.loss, 4)),
         "overflow": replace(whole, loss=over),
         "all overflows": replace(whole, loss=np.full_like(whole.loss, np.inf), cut_loss=np.full((2, 2, 4, 61), np.inf)),
-        "one batch": a_landscape(LandscapeConfig(batches=1)),
-        "three points": a_landscape(LandscapeConfig(directions=Directions.POINTS)),
+        "one batch": a_landscape(made_up.FINE.replace(batches=1)),
+        "three points": a_landscape(made_up.FINE.replace(directions=Directions.POINTS)),
         "no path": replace(whole, path=np.empty((2, 0, 2)), path_steps=np.empty(0), share=np.full(2, np.nan)),
         "other networks": a_landscape(loss=whole.loss[:1]),
     }
@@ -145,7 +145,7 @@ def test_the_spec_offers_the_batches_that_there_are() -> None:
     assert choice["field"] == "batch"
     assert choice["options"] == [[f"batch {n + 1} of 4", n] for n in range(4)]
     assert choice["others"] == [["Mean", MEAN]]
-    assert "choices" not in drawn("landscape", a_landscape(LandscapeConfig(batches=1)))["layout"]["meta"]
+    assert "choices" not in drawn("landscape", a_landscape(made_up.FINE.replace(batches=1)))["layout"]["meta"]
 
 
 def test_a_coarse_grid_is_drawn_at_its_own_points_and_its_progress_is_said() -> None:
@@ -176,7 +176,7 @@ def test_an_overflow_has_a_colour_of_its_own_also_while_coarse_and_the_finite_ra
 
 
 def test_the_finding_says_with_what_the_plane_was_measured() -> None:
-    asked = LandscapeConfig(directions=Directions.PATHS, statistics=Statistics.INTERPOLATED)
+    asked = made_up.FINE.replace(directions=Directions.PATHS, statistics=Statistics.INTERPOLATED)
     now = a_landscape(asked, directions=Directions.RANDOM, zero_units=np.array([3, 0]), share=np.array([0.9, 0.00004]))
     text = said(drawn("landscape", now))
     assert "step 1,500" in text
@@ -189,7 +189,7 @@ def test_the_finding_says_with_what_the_plane_was_measured() -> None:
 
 
 def test_three_points_are_marked_a_b_and_c_and_named() -> None:
-    spec = drawn("landscape", a_landscape(LandscapeConfig(directions=Directions.POINTS, span=2)))
+    spec = drawn("landscape", a_landscape(made_up.FINE.replace(directions=Directions.POINTS, span=2)))
     labels = notes(spec, "path-label")
     assert [label for label in labels if label.startswith("<b>")] == [f"<b>{name}</b>" for name in "ABC"] * 2
     (first, _) = traces(spec, name="points")
@@ -321,7 +321,7 @@ def test_a_bad_spot_on_one_batch_that_is_none_on_the_next_is_counted() -> None:
 
 
 def test_the_batches_finding_gives_the_differences_now_and_over_the_plane() -> None:
-    now = a_landscape(LandscapeConfig(batches=2))
+    now = a_landscape(made_up.FINE.replace(batches=2))
     now = replace(now, loss=now.loss[:, :1] * np.array([1.0, 1.5])[None, :, None, None])
     cuts = now.cut_loss.copy()
     cuts[0, :, 1, 50] = 3 * cuts[0, :, 0, 50]  # at alpha = 1
@@ -344,7 +344,7 @@ def test_the_map_is_centred_at_no_change_and_outlines_the_worst_of_both_batches(
 
 
 def test_one_batch_says_how_to_get_more() -> None:
-    spec = drawn("landscape-batches", a_landscape(LandscapeConfig(batches=1)))
+    spec = drawn("landscape-batches", a_landscape(made_up.FINE.replace(batches=1)))
     assert "choose 2, 4 or 8 batches" in notes(spec, "note")[0].replace("<br>", " ")
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from bnviz.config import LandscapeConfig
 from bnviz.records import Phase, Run
 from tests.figures import made_up_runs as made_up
 from tests.live import fakes
@@ -207,7 +206,7 @@ def test_the_stepper_works_with_the_keyboard_and_keeps_the_focus(place: Place) -
 
 
 def test_a_landscape_of_one_batch_has_no_stepper(place: Place) -> None:
-    place.put(landscape=made_up.landscape(1500, LandscapeConfig(batches=1)))
+    place.put(landscape=made_up.landscape(1500, made_up.FINE.replace(batches=1)))
     place.card("landscape").locator(".bnviz-choices").wait_for(state="hidden", timeout=WAIT_MS)
     place.card("landscape").get_by_text("one batch of 512 images").wait_for(timeout=WAIT_MS)
 
