@@ -313,6 +313,11 @@ class LiveRun:
         """Whether somebody sees nothing until a picture is drawn."""
         return self._pictures.is_awaited
 
+    @property
+    def is_picture_urgent(self) -> bool:
+        """Whether one was asked for this moment."""
+        return self._pictures.is_urgent
+
     def draw(self, until: float, is_interrupted: Callable[[], bool]) -> None:
         """Work on a picture until a time, or until an order arrives; what there is of it is told."""
         begun = self._clock()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
+URGENT_SECONDS: Final = 0.15  # of work, about what a coarse picture takes
 FIRST_TOLD_SECONDS: Final = 0.03
 LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a ghost's rule
 
@@ -56,6 +57,7 @@ class Picture(Generic[T]):
         self.begun_at = self.ended_at = float("-inf")
         self._drawing: Iterator[T] | None = None
         self._told_at = float("-inf")
+        self._worked = 0.0  # seconds, on the wish in force
         self._is_whole = False  # the one that was told last, as it is wished for now
         self._newest: T | None = None
 
@@ -68,11 +70,17 @@ class Picture(Generic[T]):
         """Whether it is being drawn and there is no whole one to look at meanwhile."""
         return self.is_drawing and not self._is_whole
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether next to nothing of it can be seen yet: it need not wait for its share of the time."""
+        return self.is_awaited and self._worked < URGENT_SECONDS
+
     def begin(self, drawing: Iterator[T], step: int = 0, is_wish_new: bool = False) -> None:
         """Begin one; with a new wish the one that was told is not what is to be seen."""
         self._drawing, self.step, self._newest = drawing, step, None
         self.begun_at = self._clock()
         if is_wish_new:
+            self._worked = 0.0
             self._is_whole, self._told_at = False, float("-inf")
 
     def stop(self) -> None:
@@ -81,6 +89,7 @@ class Picture(Generic[T]):
 
     def work(self, until: float, is_interrupted: IsInterrupted) -> None:
         """Go on with it until a time, or until an order arrives."""
+        begun = self._clock()
         while self._drawing is not None:
             item = next(self._drawing, None)
             if item is None:
@@ -90,6 +99,7 @@ class Picture(Generic[T]):
             if self._clock() >= until or is_interrupted():
                 break
         now = self._clock()
+        self._worked += now - begun
         pause = min(
             TOLD_SECONDS, FIRST_TOLD_SECONDS + (now - self.begun_at) / 4
         )  # the first of it as soon as it is there
@@ -237,12 +247,18 @@ class Pictures:
         """Whether somebody has asked for one and sees nothing meanwhile."""
         return self._study.is_awaited or self._landscape.is_awaited
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the landscape has just been asked for."""
+        return self._landscape.is_urgent
+
     def work(self, until: float, is_interrupted: IsInterrupted) -> None:
         """Go on with one of them: what is awaited first, then what takes least."""
         pictures: list[Picture[Any]] = [self._study, self._landscape, self._contour]
         awaited = next((picture for picture in pictures if picture.is_awaited), None)
         drawing = awaited or next((picture for picture in reversed(pictures) if picture.is_drawing), None)
-        self._is_sharpness_next = bool(self._sharpness) and (drawing is None or not self._is_sharpness_next)
+        has_turn = drawing is None or not (self._is_sharpness_next or self.is_urgent)
+        self._is_sharpness_next = bool(self._sharpness) and has_turn
         if self._is_sharpness_next:  # turn and turn about: no picture waits for all of them, nor they for it
             self._work_on_sharpness(until, is_interrupted)
         elif drawing is not None:

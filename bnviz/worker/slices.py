@@ -185,7 +185,8 @@ class Slices:
         begun = self._clock()
         live = [run for run in self._runs.values() if run.due_at() <= begun and self._may_train(run, begun)]
         drawing = [run for run in self._runs.values() if run.is_drawing]
-        if drawing and (not live or self._drawing_credit > 0):
+        is_urgent = any(run.is_picture_urgent for run in drawing)  # training gets back what it takes now
+        if drawing and (not live or is_urgent or self._drawing_credit > 0):
             self._draw(self._next_to_draw(drawing), begun)
         elif live:
             self._train(self._next_of(live), begun)
@@ -205,7 +206,8 @@ class Slices:
         """What somebody waits for goes first; else the one that has been drawn for the least time."""
         for run in drawing:
             run.drawn_seconds = max(run.drawn_seconds, self._drawing_turn - MOST_CREDIT_SECONDS)
-        run = min(drawing, key=lambda run: (not run.is_picture_awaited, run.drawn_seconds))
+        urgent = [run for run in drawing if run.is_picture_urgent]
+        run = min(urgent or drawing, key=lambda run: (not run.is_picture_awaited, run.drawn_seconds))
         self._drawing_turn = max(self._drawing_turn, run.drawn_seconds)
         return run
 

@@ -154,6 +154,19 @@ def test_a_picture_slows_its_own_run_and_hardly_that_of_another_visitor() -> Non
     assert mine / before[0] > 0.25  # half of its half, less what measuring takes however slow it is
 
 
+def test_a_picture_that_was_just_asked_for_does_not_wait_for_its_share_and_training_gets_the_time_back() -> None:
+    thread = Thread(seed1=Costs(landscape_items=10**6))
+    thread.place(1, is_playing=True)
+    thread.work(5)
+    thread.obey(1, is_playing=True, landscape=LandscapeConfig(), landscape_count=1)
+    before = thread.bench.of(1).step_count
+    thread.work(0.15)
+    assert thread.bench.of(1).drawing_seconds > 0.12
+    thread.work(3)
+    assert 0.4 < thread.bench.of(1).drawing_seconds / 3.15 < 0.5
+    assert thread.bench.of(1).step_count > before
+
+
 def test_a_failing_run_is_paused_with_a_notice_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
     thread = Thread(seed1=Costs(fails_at=50))
     thread.place(1, is_playing=True)
