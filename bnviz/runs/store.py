@@ -285,7 +285,7 @@ def _landscape_from(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
         "config": config.landscape_from_json(values["config"]),
         "directions": Directions(values["directions"]),
         "statistics": Statistics(values["statistics"]),
-        "earlier_networks": tuple(values["earlier_networks"]),
+        "earlier_networks": tuple(values.get("earlier_networks", ())),
     }
     return Landscape(**{**values, **kept, **{name: arrays[f"landscape.{name}"] for name in LANDSCAPE_ARRAYS}})
 

@@ -15,6 +15,7 @@ from bnviz.errors import RunError
 from bnviz.records import Badge, Condition, Health, Intervention, Phase, Run, Status, Update, kept_units
 from bnviz.runs import store
 from bnviz.runs.hub import Hub
+from bnviz.runs.recorded import FOLDER
 from bnviz.runs.store import MANIFEST, Saved, Store, default_home, load_run, save_run
 from bnviz.worker.host import Checkpoint
 from tests.fake_worker import SMALL, FakeClock, Workbench
@@ -218,3 +219,14 @@ def test_the_home_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.delenv(store.HOME_VARIABLE)
     assert default_home().name == "bnviz"
     assert default_home().is_absolute()
+
+
+@pytest.mark.parametrize(("name", "steps"), [("lab", 1500), ("shift", 1000)])
+def test_every_shipped_recording_is_read_whole(name: str, steps: int) -> None:
+    run = load_run(FOLDER / name)
+    assert run.history.step[-1] == steps
+    assert run.contour is not None
+    if name == "lab":
+        assert run.sharpness
+        assert run.landscape is not None
+        assert run.landscape.done == 1
