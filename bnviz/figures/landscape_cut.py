@@ -13,7 +13,7 @@ from bnviz.figures.numbers import number, whole
 from bnviz.figures.shift import Scale, log_scale
 from bnviz.figures.theme import EVENT_WIDTH, GHOST_OPACITY, TICK_SIZE, Spec, line_width, swatch_of
 from bnviz.figures.timeline import INSIDE
-from bnviz.figures.words import has_data, joined, names_in_turn, spoken
+from bnviz.figures.words import has_data, names_in_turn, spoken
 from bnviz.records import START_TO_NOW, TWIN_TO_TWIN, Floats, Landscape, Run
 
 ENDS: Final = (-0.25, 1.25)  # of the line that is drawn, where nothing is measured yet
@@ -200,7 +200,7 @@ def _finding(run: Run, now: Landscape | None, alpha: Floats, mean: Floats, which
     names = names_in_turn([one for one, _ in told])
     if len(told) == len(ways) > 1 and which == START_TO_NOW and all(way.is_falling for _, way in told):
         every = "both networks" if len(ways) == 2 else "all networks"
-        return joined(progress(now), f"falls all the way from start to now in {every}")
+        return "; ".join(filter(None, (progress(now), f"falls all the way from start to now in {every}")))
     say = _say_between if which == TWIN_TO_TWIN else _say_way
     parts = [progress(now), *(say(way, name) for (_, way), name in zip(told, names, strict=True))]
     return "; ".join(part for part in parts if part)

@@ -143,10 +143,11 @@ def batch_text(now: Landscape, batch: int) -> str:
 
 def zero_units_text(run: Run, now: Landscape) -> str:
     """Such as "3 units without BN, whose weights are all 0, do not move"; empty if there are none."""
-    if not now.zero_units.any():
+    counts = np.nan_to_num(now.zero_units)  # NaN of a network that has stopped
+    if not counts.any():
         return ""
-    texts = [f"{whole(int(count))}" if count else None for count in now.zero_units]
-    is_one = int(now.zero_units.sum()) == 1
+    texts = [f"{whole(int(count))}" if count else None for count in counts]
+    is_one = int(counts.sum()) == 1
     told = enumerate_texts(run.competitors, texts, of=" unit" if is_one else " units")
     return f"{told}, whose weights are all 0, {'does' if is_one else 'do'} not move"
 

@@ -29,7 +29,7 @@ from bnviz.figures.whitening_parts import (
 )
 from bnviz.records import TREATMENTS, Floats, LinearUnit, Run
 
-ROOM: Final = 1.3  # how far a panel reaches, times the start's larger coordinate
+ROOM: Final = 1.3  # how far a panel reaches, times the start's larger coordinate or 1: there is room to drag it out
 LEVELS_A_DECADE: Final = 2
 LOWEST_LEVEL: Final = -3.0  # log10 of the loss relative to the start's
 MOST_LEVELS: Final = 16
@@ -51,7 +51,7 @@ def whitening_descent(run: Run, view: View) -> Spec:
     if unit is None:
         return waiting(run, name, TITLE, HOW)
     step = shown_step(unit, view)
-    reach = ROOM * max(abs(one) for one in unit.config.start)
+    reach = ROOM * max(1.0, *map(abs, unit.config.start))
     levels = contour_levels(unit, reach)
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

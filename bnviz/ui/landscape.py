@@ -215,6 +215,8 @@ def _picker(name: str, texts: dict[Any, str], lab: Lab, width: int) -> None:
 
 def _slider(name: str, lab: Lab, width: int | str = 150) -> None:
     setting, key = _SETTINGS[name], f"landscape-{name}"
+    # Told at every run: a popover's sliders are made when it is opened, and would begin at their first stop.
+    st.session_state[key] = getattr(chosen(), name)
     widget(
         setting,
         getattr(chosen(), name),

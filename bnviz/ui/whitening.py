@@ -40,7 +40,7 @@ EXAMPLES: Final = (
     Example(
         "Zigzag",
         "At 2/(λ_max + λ_min) a stretched valley is crossed at every step; whitened, one step is enough.",
-        LinearUnitConfig(rate_rule=RateRule.BEST, start_1=-1.0, start_2=1.0, target=0.01),
+        LinearUnitConfig(rate_rule=RateRule.BEST, start_1=-1.0, start_2=1.0, target=0.01, steps=20),
     ),
     Example(
         "Too fast",

@@ -56,6 +56,23 @@ def test_a_chip_shows_another_plane_of_the_same_run_and_surfaces_turn(
     expect(card(page, "landscape")).to_contain_text("batch 2 of 2")
 
 
+def test_what_stands_behind_more_shows_what_is_in_force_and_changes_nothing_by_being_opened(
+    context: BrowserContext, server: AppServer
+) -> None:
+    page = opened(context, f"{server.url}/landscape")
+    play_until(page, 20)
+    pause(page)
+    page.get_by_role("button", name="More", exact=False).first.click()
+    images = page.get_by_role("slider", name="Images a batch").first
+    expect(images).to_have_attribute("aria-valuetext", "512")
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        page.get_by_role("button", name="+1", exact=True).first.click()
+        page.wait_for_timeout(700)
+    assert "pimages" not in page.url
+    assert "batches" not in page.url
+
+
 def test_a_plane_that_is_not_there_is_said_on_its_chart_and_the_run_goes_on(
     context: BrowserContext, server: AppServer
 ) -> None:

@@ -361,3 +361,17 @@ def test_the_loss_curve_says_how_steps_map_to_its_axis(axis: Axis, arrays: int) 
     for number, role, k in cursor["lines"]:
         assert spec["data"][number]["line"]["color"] == f"@{role}"
         assert spec["data"][number]["name"] == TWINS[k].label
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_network_that_has_stopped_leaves_the_other_to_be_drawn(name: str) -> None:
+    """As the worker tells it: NaN wherever the network would be, its units without weights among them."""
+    now = made_up.landscape(1500)
+    fields = {one: getattr(now, one).astype(float) for one in ("loss", "path", "share")} | {"zero_units": np.zeros(2)}
+    for values in fields.values():
+        values[0] = np.nan
+    cut_loss = now.cut_loss.copy()
+    cut_loss[:, 0] = np.nan
+    stopped = replace(now, cut_loss=cut_loss, **fields)
+    for view in (View(), View(is_surface=True), View(is_between=True), View(batch=MEAN)):
+        assert "diverged" not in str(drawn(name, stopped, view)["layout"]["meta"]["finding"])
