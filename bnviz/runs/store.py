@@ -164,7 +164,7 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
         "competitors": [asdict(competitor) for competitor in run.competitors],
         "interventions": [asdict(intervention) for intervention in run.interventions],
         "ghost": None if run.ghost is None else run.ghost.label,
-        "landscape": _landscape_to_json(run.landscape) if _is_worth_keeping(run.landscape) else None,
+        "landscape": None if (landscape := _kept_landscape(run)) is None else _landscape_to_json(landscape),
         "badge": run.badge,
         "origin": run.origin,
     }
@@ -175,7 +175,7 @@ def _arrays(run: Run) -> dict[str, Any]:
     arrays = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
     if run.contour is not None:
         arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
-    if (landscape := run.landscape) is not None and _is_worth_keeping(landscape):
+    if (landscape := _kept_landscape(run)) is not None:
         arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
     for name in SERIES:
         if records := getattr(run, name):
@@ -269,13 +269,14 @@ def _with_arrays(
     )
 
 
-def _is_worth_keeping(landscape: Landscape | None) -> bool:
-    return landscape is not None and landscape.done == 1 and not landscape.problem
+def _kept_landscape(run: Run) -> Landscape | None:
+    """Its landscape, if that is whole."""
+    landscape = run.landscape
+    return landscape if landscape is not None and landscape.done == 1 and not landscape.problem else None
 
 
-def _landscape_to_json(landscape: Landscape | None) -> dict[str, Any]:
+def _landscape_to_json(landscape: Landscape) -> dict[str, Any]:
     """What of it is no array."""
-    assert landscape is not None
     others = {one.name: getattr(landscape, one.name) for one in fields(landscape) if one.name not in LANDSCAPE_ARRAYS}
     return others | {"config": config.landscape_to_json(landscape.config)}
 

@@ -9,6 +9,7 @@ from bnviz.config import BY_NAME, Choice, Device, Initialization, Lineup, Number
 from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
+from bnviz.ui.chosen import Chip, try_these
 from bnviz.ui.lab import Lab, Role, show_value
 from bnviz.ui.presets import PRESETS, SHIFT_PRESETS, Preset
 
@@ -184,18 +185,11 @@ def _preset_chosen(lab: Lab, key: str, present: Preset | None) -> None:
 
 def try_this(lab: Lab) -> None:
     """A row of chips: each takes a preset and plays it."""
-    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
-        st.markdown("Try this", width="content")
-        for preset in PRESETS_OF[lab.role]:
-            if preset.chip:
-                st.button(
-                    preset.chip,
-                    key=f"chip-{preset.chip}",
-                    help=preset.sentence,
-                    on_click=commands.command,
-                    args=(commands.apply, lab, preset.settings, True),
-                    disabled=not lab.is_mine,
-                )
+    presets = [preset for preset in PRESETS_OF[lab.role] if preset.chip]
+    try_these(
+        [Chip(one.chip, one.sentence, (commands.apply, lab, one.settings, True)) for one in presets],
+        disabled=not lab.is_mine,
+    )
 
 
 def present_controls(lab: Lab) -> None:

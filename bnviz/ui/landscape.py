@@ -1,7 +1,6 @@
 """The loss landscape's own controls: what it shows, and when it is drawn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
@@ -21,11 +20,12 @@ from bnviz.config import (
 )
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
+from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import widget
 from bnviz.ui.lab import Lab, show_value
 from bnviz.ui.study import show_in_link
 
-_STATE: Final = "landscape-config"
+_CHOSEN: Final = Chosen("landscape-config", config.landscape_from_query)
 _STOPPED: Final = "landscape-stopped"  # the visitor has cancelled: nothing is drawn until the next wish
 _EVERY: Final = "landscape-every"
 _SETTINGS: Final = {setting.name: setting for setting in LANDSCAPE_SETTINGS}
@@ -44,43 +44,34 @@ REFRESHED: Final = {10.0: "every 10 s", 30.0: "every 30 s", 0.0: "when asked"}
 MOST_POINTS_OFFERED: Final = 12  # of a path
 
 
-@dataclass(frozen=True)
-class Look:
-    """A landscape worth a look, and what to look for."""
-
-    chip: str
-    sentence: str
-    config: LandscapeConfig
-
-
 LOOKS: Final = (
-    Look(
+    Example(
         "Where they went",
         "The plane that holds most of both paths: the two leading principal components.",
         LandscapeConfig(),
     ),
-    Look(
+    Example(
         "Random directions",
         "Filter-normalised random directions, as in Li et al. 2018: hardly anything of the path lies in this plane.",
         LandscapeConfig(directions=Directions.RANDOM, span=2),
     ),
-    Look(
+    Example(
         "Frozen statistics",
         "The same plane with running statistics, which belong to the present weights alone: with BN it looks steeper, "
         "much so with ReLU.",
         LandscapeConfig(directions=Directions.RANDOM, span=2, statistics=Statistics.RUNNING),
     ),
-    Look(
+    Example(
         "Along the gradient",
         "One axis is the gradient, the other a random direction orthogonal to it: see which way is steep.",
         LandscapeConfig(directions=Directions.GRADIENT, span=0.5),
     ),
-    Look(
+    Example(
         "From twin to twin",
         "The plane through the common start and both networks' present weights: two valleys, or one?",
         LandscapeConfig(directions=Directions.POINTS),
     ),
-    Look(
+    Example(
         "Small batches",
         "Eight batches of ten images: each has a surface of its own. Step through them.",
         LandscapeConfig(directions=Directions.RANDOM, images=10, batches=8),
@@ -90,12 +81,7 @@ LOOKS: Final = (
 
 def chosen() -> LandscapeConfig:
     """The landscape that the visitor wants to see."""
-    if _STATE not in st.session_state:
-        st.session_state[_STATE], notices = config.landscape_from_query(st.query_params.to_dict())
-        for notice in notices:
-            commands.notify(notice)
-    found: LandscapeConfig = st.session_state[_STATE]
-    return found
+    return _CHOSEN.get()
 
 
 def draw_chosen(lab: Lab) -> None:
@@ -119,17 +105,7 @@ def _every() -> float | None:
 
 def looks(lab: Lab) -> None:
     """A row of chips: each shows another landscape of the same run."""
-    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
-        st.markdown("Try this", width="content")
-        for look in LOOKS:
-            st.button(
-                look.chip,
-                key=f"look-{look.chip}",
-                help=look.sentence,
-                on_click=commands.command,
-                args=(_choose, look.config),
-                disabled=not lab.is_mine,
-            )
+    try_these([Chip(one.chip, one.sentence, (_choose, one.config)) for one in LOOKS], disabled=not lab.is_mine)
 
 
 def adjust_landscape(lab: Lab) -> None:
@@ -186,7 +162,7 @@ def _what(lab: Lab) -> str:
         return "A 2-D slice, recorded: Play starts a run of your own, drawn as you choose here."
     if st.session_state.get(_STOPPED):
         return "Nothing is drawn just now: Draw anew, or choose something else."
-    look = next((one for one in LOOKS if one.config == chosen()), None)
+    look = example_of(LOOKS, chosen())
     return look.sentence if look is not None else "A 2-D slice through a space of many thousands of weights."
 
 
@@ -233,7 +209,8 @@ def _changed(setting: Setting, key: str) -> None:
 
 
 def _choose(wanted: LandscapeConfig) -> None:
-    st.session_state[_STATE], st.session_state[_STOPPED] = wanted, False
+    _CHOSEN.set(wanted)
+    st.session_state[_STOPPED] = False
 
 
 def _draw_anew(lab: Lab) -> None:

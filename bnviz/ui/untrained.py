@@ -16,36 +16,34 @@ from bnviz.config import (
     UntrainedConfig,
 )
 from bnviz.ui import lab as commands
+from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, Role, keep_view, show_value
 from bnviz.ui.study import keys_of, open_study, show_in_link
 
-_STATE: Final = "untrained-config"
+_CHOSEN: Final = Chosen("untrained-config", config.untrained_from_query)
 _SETTINGS: Final = {setting.name: setting for setting in UNTRAINED_SETTINGS}
 
 
 @dataclass(frozen=True)
-class Example:
-    """Untrained networks worth a look, and what to look for."""
+class UntrainedExample(Example[UntrainedConfig]):
+    """Untrained networks worth a look, and which layer to look at first."""
 
-    chip: str
-    sentence: str
-    config: UntrainedConfig
-    layer: int = 10  # to look at first
+    layer: int = 10
 
 
 EXAMPLES: Final = (
-    Example(
+    UntrainedExample(
         "Plain ReLU",
         "Twenty plain ReLU layers: the tails are heavy without BN; the gradients are larger with it.",
         UntrainedConfig(),
     ),
-    Example(
+    UntrainedExample(
         "Residual",
         "With residual connections the two gradients differ in scale as in Bjorck et al.'s figure: compare the axes.",
         UntrainedConfig(connections=Connections.RESIDUAL),
     ),
-    Example(
+    UntrainedExample(
         "Sigmoid",
         "Sigmoids: without BN the gradient vanishes on its way down; its tails are not heavy.",
         UntrainedConfig(
@@ -53,19 +51,19 @@ EXAMPLES: Final = (
         ),
         layer=1,
     ),
-    Example(
+    UntrainedExample(
         "50 layers",
         "Fifty plain layers: BN makes gradients grow toward the input, layer by layer.",
         UntrainedConfig(depth=50),
     ),
-    Example(
+    UntrainedExample(
         "Isometry",
         "Orthogonal weights and no nonlinearity: without BN every singular value is 1.",
         UntrainedConfig(
             depth=20, nonlinearity=Nonlinearity.IDENTITY, initialization=Initialization.ORTHOGONAL, init_scale=1.0
         ),
     ),
-    Example(
+    UntrainedExample(
         "Overflow",
         "Weights four times too large, a hundred layers deep: without BN the activations leave the range of floats.",
         UntrainedConfig(depth=100, init_scale=4.0),
@@ -75,23 +73,13 @@ EXAMPLES: Final = (
 
 def open_untrained() -> Lab:
     """What carries the measurements of the untrained networks that this visitor wants, being measured."""
-    _read_link()
     show_in_link(keys_of(UNTRAINED_SETTINGS), config.untrained_to_query(chosen()))
     return open_study(Role.UNTRAINED, chosen())
 
 
 def chosen() -> UntrainedConfig:
     """The networks that the visitor has chosen."""
-    found: UntrainedConfig = st.session_state[_STATE]
-    return found
-
-
-def _read_link() -> None:
-    """Once a session."""
-    if _STATE not in st.session_state:
-        st.session_state[_STATE], notices = config.untrained_from_query(st.query_params.to_dict())
-        for notice in notices:
-            commands.notify(notice)
+    return _CHOSEN.get()
 
 
 def adjust_untrained() -> None:
@@ -104,7 +92,7 @@ def adjust_untrained() -> None:
                 with column:
                     _widget(_SETTINGS[name])
         _widget(_SETTINGS["init_scale"])
-        example = next((one for one in EXAMPLES if one.config == chosen()), None)
+        example = example_of(EXAMPLES, chosen())
         if example is not None:
             st.caption(example.sentence)
         seconds = config.untrained_seconds(chosen())
@@ -125,25 +113,16 @@ def _changed(name: str, key: str) -> None:
 
 def _choose(changes: dict[str, Any]) -> None:
     """Refused with a notice, and nothing changes, where it would take too long."""
-    st.session_state[_STATE] = replace(chosen(), **changes)
+    _CHOSEN.set(replace(chosen(), **changes))
 
 
 def examples(lab: Lab) -> None:
     """A row of chips: each chooses other networks."""
-    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
-        st.markdown("Try this", width="content")
-        for example in EXAMPLES:
-            st.button(
-                example.chip,
-                key=f"example-{example.chip}",
-                help=example.sentence,
-                on_click=commands.command,
-                args=(_take, lab, example),
-            )
+    try_these(Chip(one.chip, one.sentence, (_take, lab, one)) for one in EXAMPLES)
 
 
-def _take(lab: Lab, example: Example) -> None:
-    st.session_state[_STATE] = example.config
+def _take(lab: Lab, example: UntrainedExample) -> None:
+    _CHOSEN.set(example.config)
     keep_view(replace(lab.view, untrained_layer=example.layer))
 
 

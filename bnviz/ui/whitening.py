@@ -1,6 +1,5 @@
 """A linear unit with two inputs: its settings in the sidebar, examples, and the start that the visitor drags."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
@@ -8,22 +7,14 @@ import streamlit as st
 from bnviz import config
 from bnviz.config import LINEAR_UNIT_SETTINGS, LinearUnitConfig, RateRule
 from bnviz.ui import lab as commands
+from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, Role
 from bnviz.ui.study import keys_of, open_study, show_in_link
 
-_STATE: Final = "linear-unit-config"
+_CHOSEN: Final = Chosen("linear-unit-config", config.linear_unit_from_query)
 _SETTINGS: Final = {setting.name: setting for setting in LINEAR_UNIT_SETTINGS}
 RATES: Final = {RateRule.SHARED: "learning_rate", RateRule.MULTIPLE: "rate_multiple"}  # what each rule asks for
-
-
-@dataclass(frozen=True)
-class Example:
-    """A linear unit worth a look, and what to look for."""
-
-    chip: str
-    sentence: str
-    config: LinearUnitConfig
 
 
 EXAMPLES: Final = (
@@ -67,18 +58,13 @@ EXAMPLES: Final = (
 
 def open_linear_unit() -> Lab:
     """What carries the measurements of the linear unit that this visitor wants, being measured."""
-    if _STATE not in st.session_state:
-        st.session_state[_STATE], notices = config.linear_unit_from_query(st.query_params.to_dict())
-        for notice in notices:
-            commands.notify(notice)
     show_in_link(keys_of(LINEAR_UNIT_SETTINGS), config.linear_unit_to_query(chosen()))
     return open_study(Role.LINEAR_UNIT, chosen())
 
 
 def chosen() -> LinearUnitConfig:
     """The unit that the visitor has chosen."""
-    found: LinearUnitConfig = st.session_state[_STATE]
-    return found
+    return _CHOSEN.get()
 
 
 def adjust_linear_unit() -> None:
@@ -117,30 +103,17 @@ def _changed(name: str, key: str) -> None:
 
 def _choose(changes: dict[str, Any]) -> None:
     """Refused with a notice, and nothing changes, where the unit would make no sense."""
-    st.session_state[_STATE] = chosen().replace(**changes)
+    _CHOSEN.set(chosen().replace(**changes))
 
 
 def examples() -> None:
     """A row of chips: each chooses another unit."""
-    with st.container(horizontal=True, wrap=False, key="try-this", vertical_alignment="center", gap=8):
-        st.markdown("Try this", width="content")
-        for example in EXAMPLES:
-            st.button(
-                example.chip,
-                key=f"example-{example.chip}",
-                help=example.sentence,
-                on_click=commands.command,
-                args=(_take, example.config),
-            )
-
-
-def _take(wanted: LinearUnitConfig) -> None:
-    st.session_state[_STATE] = wanted
+    try_these(Chip(one.chip, one.sentence, (_CHOSEN.set, one.config)) for one in EXAMPLES)
 
 
 def say_example() -> None:
     """What the example in force shows, in a line that is there for every unit, so that nothing moves."""
-    example = next((one for one in EXAMPLES if one.config == chosen()), None)
+    example = example_of(EXAMPLES, chosen())
     own = "A unit of your own. Drag the open circle, in any panel, to start elsewhere."
     with st.container(key="what"):
         st.caption(example.sentence if example else own)

@@ -100,9 +100,8 @@ class Picture(Generic[T]):
                 break
         now = self._clock()
         self._worked += now - begun
-        pause = min(
-            TOLD_SECONDS, FIRST_TOLD_SECONDS + (now - self.begun_at) / 4
-        )  # the first of it as soon as it is there
+        # What comes first is told as soon as it is there.
+        pause = min(TOLD_SECONDS, FIRST_TOLD_SECONDS + (now - self.begun_at) / 4)
         is_time = now - self._told_at >= pause
         if self._newest is not None and (not self.is_drawing or (is_time and not self._is_whole)):
             self._tell(self._newest)
@@ -167,19 +166,21 @@ class Pictures:
         elif orders.is_landscape_seen and not before.is_landscape_seen:
             self._begin_landscape(trainer)
 
-    def begin_due(self, trainer: "Trainer") -> bool:
-        """Begin what is to be drawn anew while the run goes on; whether there was anything."""
+    def begin_due(self, trainer: "Trainer") -> None:
+        """Begin what is to be drawn anew while the run goes on, one of them at most."""
         now, orders = self._clock(), self._orders
         if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
-            return self._begin_contour(trainer)
-        if orders.landscape_seconds is None:
-            return False
+            self._begin_contour(trainer)
+        elif orders.landscape_seconds is not None:
+            self._begin_landscape_if_due(trainer, now, orders.landscape_seconds)
+
+    def _begin_landscape_if_due(self, trainer: "Trainer", now: float, every_seconds: float) -> None:
         # Early much happens in few steps: then a coarse new one is better than a whole old one.
-        is_outdated = trainer.step_count > 2 * self._landscape.step
-        if is_outdated:
-            return now >= self._landscape.begun_at + EARLY_SECONDS and self._begin_landscape(trainer, is_wish_new=True)
-        is_due = not self._landscape.is_drawing and now >= self._landscape.ended_at + orders.landscape_seconds
-        return is_due and self._begin_landscape(trainer)
+        if trainer.step_count > 2 * self._landscape.step:
+            if now >= self._landscape.begun_at + EARLY_SECONDS:
+                self._begin_landscape(trainer, is_wish_new=True)
+        elif not self._landscape.is_drawing and now >= self._landscape.ended_at + every_seconds:
+            self._begin_landscape(trainer)
 
     def begin_at_rest(self, trainer: "Trainer") -> None:
         """Have every picture show the present step."""
@@ -188,20 +189,17 @@ class Pictures:
         if self._landscape.step != trainer.step_count and self._orders.landscape_seconds is not None:
             self._begin_landscape(trainer)
 
-    def _begin_contour(self, trainer: "Trainer", is_wish_new: bool = False) -> bool:
+    def _begin_contour(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
         """Begin one at the present step, if it has one; a path needs a step to have a direction."""
-        is_possible = trainer.step_count > 0 and not trainer.is_finished
-        if is_possible:
+        if trainer.step_count > 0 and not trainer.is_finished:
             self._contour.begin(trainer.contour(self._orders.directions), trainer.step_count, is_wish_new)
         self._contour_at = self._clock() + (self._orders.contour_seconds or 0.0)
-        return is_possible
 
-    def _begin_landscape(self, trainer: "Trainer", is_wish_new: bool = False) -> bool:
+    def _begin_landscape(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
+        """Begin one at the present step, if one is wanted and looked at."""
         config = self._orders.landscape
-        if config is None or not self._orders.is_landscape_seen:
-            return False
-        self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
-        return True
+        if config is not None and self._orders.is_landscape_seen:
+            self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
 
     def add_sharpness(self, trainer: "Trainer", is_at_rest: bool = False) -> None:
         """Measure the sharpness at the present step as soon as there is time: it takes about a hundred steps' time."""

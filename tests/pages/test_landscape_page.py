@@ -7,21 +7,15 @@ from bnviz.config import LANDSCAPE_SETTINGS, Directions, LandscapeConfig, Measur
 from bnviz.records import Landscape
 from bnviz.runs.engine import Engine, Orders
 from bnviz.ui.landscape import LOOKS
-from tests.pages.test_lab_page import ROOT, control, eventually
+from tests.pages.opening import open_page
+from tests.pages.test_lab_page import control, eventually
 
 PAGE = "pages/landscape.py"
 SMALL = LandscapeConfig(resolution=11, batches=1, images=60)  # drawn at once
 
 
 def a_page(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    page.run()
-    page.switch_page(PAGE)
-    for key, value in query.items():
-        page.query_params[key] = value
-    page.run()
-    assert not page.exception
-    return page
+    return open_page(PAGE, **query)
 
 
 @pytest.fixture

@@ -5,20 +5,14 @@ from streamlit.testing.v1 import AppTest
 from bnviz.config import LINEAR_UNIT_SETTINGS, LinearUnitConfig, RateRule, Whitening
 from bnviz.runs.engine import Engine
 from bnviz.ui.whitening import EXAMPLES
-from tests.pages.test_lab_page import ROOT, control, eventually
+from tests.pages.opening import open_page
+from tests.pages.test_lab_page import control, eventually
 
 PAGE = "pages/whitening.py"
 
 
 def opened(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    page.run()
-    page.switch_page(PAGE)
-    for key, value in query.items():
-        page.query_params[key] = value
-    page.run()
-    assert not page.exception
-    return page
+    return open_page(PAGE, **query)
 
 
 def measured(engine: Engine, page: AppTest) -> LinearUnitConfig | None:
