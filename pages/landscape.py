@@ -4,7 +4,7 @@ import streamlit as st
 
 from bnviz.config import Measure
 from bnviz.ui.charts import LANDSCAPE_CHARTS, charts
-from bnviz.ui.controls import adjust
+from bnviz.ui.controls import adjust, present_controls
 from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import measure, open_lab
@@ -24,8 +24,11 @@ def landscape_page() -> None:
     with st.container(horizontal=True, key="looks"):
         looks(lab)
         with st.container(horizontal=True, wrap=False, width="content", gap=8, key="page-buttons"):
-            pick_axis(lab)
-            about("landscape")
+            if lab.is_presenting:
+                present_controls(lab)
+            else:
+                pick_axis(lab)
+                about("landscape")
     adjust_landscape(lab)
     charts(lab, LANDSCAPE_CHARTS)
 

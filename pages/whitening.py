@@ -7,7 +7,7 @@ from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import Role, keep_in_link
 from bnviz.ui.transport import present_button
-from bnviz.ui.whitening import adjust_linear_unit, examples, open_linear_unit, say_example, start_dragged
+from bnviz.ui.whitening import adjust_linear_unit, examples, open_linear_unit, present_rate, say_example, start_dragged
 
 
 def whitening_page() -> None:
@@ -19,7 +19,10 @@ def whitening_page() -> None:
     with st.container(horizontal=True, key="looks"):
         examples()
         with st.container(horizontal=True, wrap=False, width="content", gap=8, key="page-buttons"):
-            about("whitening")
+            if lab.is_presenting:
+                present_rate()
+            else:
+                about("whitening")
             present_button()
     say_example()
     charts(lab, WHITENING_CHARTS, on_start=start_dragged)

@@ -1,4 +1,4 @@
-"""Record the runs that the pages show before anybody has pressed Play.
+"""Record what the pages show before anybody has pressed or moved anything.
 
     python -m assets.recorded.record
 
@@ -13,29 +13,52 @@ from pathlib import Path
 import torch
 
 from bnviz import training
-from bnviz.config import LandscapeConfig, Lineup, Measure, Settings
-from bnviz.records import Badge
-from bnviz.runs.recorded import run_id_of
+from bnviz.config import (
+    LandscapeConfig,
+    LinearUnitConfig,
+    Lineup,
+    Measure,
+    Settings,
+    StudyConfig,
+    UntrainedConfig,
+)
+from bnviz.records import Badge, Run, Study
+from bnviz.runs.recorded import empty_run, run_id_of
 from bnviz.runs.store import save_run
+from bnviz.worker.workshop import measure_study
 
 FOLDER = Path(__file__).resolve().parent
 RECORDINGS = {
     "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig()),
     "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None),
 }
+STUDIES: dict[str, StudyConfig] = {"linear-unit": LinearUnitConfig(), "untrained": UntrainedConfig()}
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    origin = f"{datetime.date.today().isoformat()}, torch {torch.__version__}, {platform.machine()} CPU, one thread"
     for name, (settings, steps, measures, landscape) in RECORDINGS.items():
         run = training.train(settings, steps, measures=measures, landscape=landscape)
-        target = FOLDER / name
-        shutil.rmtree(target, ignore_errors=True)
-        save_run(run.replace(run_id=run_id_of(name), badge=Badge.RECORDED, origin=origin), target)
+        save(run, name)
         newest = run.history.accuracy[-1]
         accuracies = ", ".join(f"{one.label} {share:.1%}" for one, share in zip(run.competitors, newest, strict=True))
         print(f"{name}: {steps} steps, {len(run.history)} points: {accuracies}")
+    for name, config in STUDIES.items():
+        save(empty_run(name).replace(study=measured(config)), name)
+        print(f"{name}: measured")
+
+
+def measured(config: StudyConfig) -> Study:
+    """A study as it stands once all of it is measured."""
+    *_, last = measure_study(config)
+    return last
+
+
+def save(run: Run, name: str) -> None:
+    """Write a recording in place of the one before."""
+    origin = f"{datetime.date.today().isoformat()}, torch {torch.__version__}, {platform.machine()} CPU, one thread"
+    shutil.rmtree(FOLDER / name, ignore_errors=True)
+    save_run(run.replace(run_id=run_id_of(name), badge=Badge.RECORDED, origin=origin), FOLDER / name)
 
 
 if __name__ == "__main__":

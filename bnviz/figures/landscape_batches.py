@@ -23,8 +23,8 @@ from bnviz.figures.landscape_parts import (
 )
 from bnviz.figures.landscape_plane import AXES, PLANE_MARGIN
 from bnviz.figures.numbers import NO_BREAK, finite, nice_at_least, number, percent, quantiles, whole
-from bnviz.figures.planes import overflow_layer, plane_axis, shared_scale
-from bnviz.figures.theme import NAME_SIZE, Spec
+from bnviz.figures.planes import overflow_layer, plane_axis, shared_scale, under_planes
+from bnviz.figures.theme import Spec
 from bnviz.figures.words import enumerate_texts
 from bnviz.records import Floats, Landscape, Run
 
@@ -58,7 +58,7 @@ def landscape_batches(run: Run, view: View) -> Spec:
     return chart(
         run, "landscape-batches", words, data, _axes(run, now, bool(data)),
         annotations=annotations,
-        margin=PLANE_MARGIN | {"b": 46},
+        margin=PLANE_MARGIN,
         hovermode="closest",
         x=AXES,
         shows=f"{now.directions}-{now.config.span}" if now else "",
@@ -200,24 +200,8 @@ def _outline(name: str, alpha: Floats, beta: Floats, loss: Floats, dash: str, ax
 
 
 def _key(batch: int) -> list[dict[str, Any]]:
-    """What the outlines are, in the margin under the planes: an annotation named "key"."""
-    if batch == MEAN:
-        return []
-    return [
-        {
-            "name": "outlines",
-            "text": "outline: worst tenth; dashed: next batch",
-            "xref": "paper",
-            "x": 0,
-            "xanchor": "left",
-            "yref": "paper",
-            "y": 0,
-            "yanchor": "top",
-            "yshift": -22,
-            "showarrow": False,
-            "font": {"size": NAME_SIZE, "color": "@muted"},
-        }
-    ]
+    """What the outlines are."""
+    return [] if batch == MEAN else [under_planes("outlines", "outline: worst tenth; dashed: next batch")]
 
 
 def _axes(run: Run, now: Landscape | None, has_numbers: bool) -> dict[str, Any]:
@@ -251,18 +235,17 @@ def _title(batch: int, now: Landscape | None) -> str:
 
 
 def _finding(run: Run, now: Landscape | None, grid: tuple[Floats, Floats, Floats] | None, batch: int) -> str:
-    if now is None or grid is None:
-        return ""
+    if now is None or grid is None or now.done < 1:
+        return "" if now is None else progress(now)
     losses = grid[2]
     over_plane = [_median(one) for one in typical_difference(losses)]
     at_now, everywhere = _shares(run, difference_now(now)), _shares(run, np.array(over_plane))
     kept = still_worst(losses, max(batch, 0))
-    first = max(batch, 0) + 1
+    following_one = (max(batch, 0) + 1) % batches_of(now) + 1
     parts = [
-        progress(now),
-        f"at the present weights two batches differ by {at_now}" if at_now else "",
-        f"over the plane by {everywhere}" if everywhere else "",
-        f"worst tenth of batch {first} that is so on {first % batches_of(now) + 1}: {_shares(run, kept)}",
+        f"of the worst tenth {_shares(run, kept)} still worst on batch {following_one}",
+        f"over the plane two batches differ by {everywhere}" if everywhere else "",
+        f"at the present weights by {at_now}" if at_now else "",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -193,17 +193,16 @@ def _ways(alpha: Floats, mean: Floats) -> list[Way | None]:
 
 def _finding(run: Run, now: Landscape | None, alpha: Floats, mean: Floats, which: int) -> str:
     """Such as "falls all the way without BN; rises by 0.12 nats with it, 0.05 above both ends"."""
-    if now is None:
-        return ""
+    if now is None or now.done < 1:
+        return "" if now is None else progress(now)
     ways = _ways(alpha, mean)
     told = [(one, way) for one, way in zip(run.competitors, ways, strict=True) if way is not None]
     names = names_in_turn([one for one, _ in told])
     if len(told) == len(ways) > 1 and which == START_TO_NOW and all(way.is_falling for _, way in told):
         every = "both networks" if len(ways) == 2 else "all networks"
-        return "; ".join(filter(None, (progress(now), f"falls all the way from start to now in {every}")))
+        return f"falls all the way from start to now in {every}"
     say = _say_between if which == TWIN_TO_TWIN else _say_way
-    parts = [progress(now), *(say(way, name) for (_, way), name in zip(told, names, strict=True))]
-    return "; ".join(part for part in parts if part)
+    return "; ".join(say(way, name) for (_, way), name in zip(told, names, strict=True))
 
 
 def _say_way(way: Way, name: str) -> str:

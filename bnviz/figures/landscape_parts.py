@@ -12,9 +12,10 @@ from bnviz.figures.gradient_bins import Place, places
 from bnviz.figures.numbers import percent, whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.words import enumerate_texts, spoken
-from bnviz.records import Floats, Landscape, Run
+from bnviz.records import Floats, Landscape, Phase, Run
 
 NOT_DRAWN: Final = "Press Play: the loss is measured around the present weights."
+NOT_ASKED: Final = "Nothing is drawn: Draw anew, or choose something else."
 NOT_YET: Final = "Being measured."
 NOTE_CHARACTERS: Final = 44  # a line of a note: fits into a card a third of the page wide
 COARSEST: Final = 64  # stride of the coarsest grid that is looked for
@@ -98,7 +99,8 @@ def panels(run: Run) -> list[Place]:
 def absent_note(run: Run, characters: int = NOTE_CHARACTERS) -> dict[str, Any]:
     """Why there is nothing to see: what went wrong in the record's own words, or what to do."""
     if run.landscape is None:
-        return wrapped_note(NOT_DRAWN, characters)
+        is_going = run.status.phase is Phase.PLAYING or run.status.step > 0
+        return wrapped_note(NOT_ASKED if is_going else NOT_DRAWN, characters)
     return wrapped_note(problem_text(run) or NOT_YET, characters)
 
 

@@ -39,6 +39,7 @@ from bnviz.figures.planes import (
     plane_axis,
     plane_label,
     plane_traces,
+    under_planes,
 )
 from bnviz.figures.theme import MARKER_SIZE, Spec
 from bnviz.figures.words import compare, has_data, is_diverged
@@ -46,7 +47,7 @@ from bnviz.records import Floats, Landscape, Run
 
 TITLE: Final = "Loss landscape, a 2-D slice"
 AXES: Final = "norms of the weights"
-PLANE_MARGIN: Final = MARGIN | {"l": 34, "r": 56}
+PLANE_MARGIN: Final = MARGIN | {"l": 34, "r": 56, "b": 44}
 NEAR: Final = 0.06  # share of the plane within which "start" and "now" give way to A, B and C
 
 
@@ -78,7 +79,7 @@ def _contours(run: Run, now: Landscape | None, shown: Floats, words: Words) -> S
     else:
         ends = log_ends(now.loss)  # of all batches: from one to the next only the surface changes
         scale = {"coloraxis": colour_axis(*ends)}
-        annotations += overflow_key(shown)
+        annotations += [under_planes("axes-name", f"both axes: {AXES}", is_right=True), *overflow_key(shown)]
         if not has_data(shown):
             annotations.append(wrapped_note("This batch is still to come."))
         for k, one in enumerate(run.competitors):

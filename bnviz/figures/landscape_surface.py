@@ -8,18 +8,17 @@ from bnviz.config import Competitor, Directions
 from bnviz.figures.chart import MARGIN, Words, chart
 from bnviz.figures.landscape_parts import POINT_NAMES, known_grid, panels
 from bnviz.figures.planes import NEAR, colour_axis, event_places, known_path, log_ends, log_of, scale_ticks
-from bnviz.figures.theme import HEADING_SIZE, MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
+from bnviz.figures.theme import HEADING_SIZE, MARKER_SIZE, TICK_SIZE, Spec, swatch_of
 from bnviz.records import Floats, Intervention, Landscape, Run
 
 HEIGHT: Final = 0.65  # of a scene, by the width of its plane
-CENTRE: Final = {"x": -0.1, "y": -0.11, "z": -0.14}  # leaves room at the left for the numbers of the height
+CENTRE: Final = {"x": -0.1, "y": -0.11, "z": -0.24}  # leaves room at the left for the numbers of the height
 FROM_ABOVE: Final = {"eye": {"x": 1.25, "y": -1.2, "z": 1.95}, "center": CENTRE}  # into the bowl
 FROM_THE_END: Final = {"eye": {"x": 1.55, "y": -1.55, "z": 1.6}, "center": CENTRE}  # paths come from the left, −x
 LIFT: Final = 0.012  # of the height, of a path above its surface: else the surface swallows it
-MARK_LIFT: Final = 3  # as much, of markers
+STEM: Final = 24  # px, from a point on a surface up to its name
 WALK_WIDTH: Final = 5
 CASING_WIDTH: Final = 10
-_SYMBOLS: Final = {"square": "square", "circle": "circle", "diamond": "diamond"}  # those that a scene has
 
 
 def surfaces(run: Run, now: Landscape, shown: Floats, words: Words, shows: str) -> Spec:
@@ -27,6 +26,7 @@ def surfaces(run: Run, now: Landscape, shown: Floats, words: Words, shows: str) 
     low, high = log_ends(now.loss)
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    lift = LIFT * (high - low)
     scenes: dict[str, Any] = {}
     lines: list[list[Any]] = []
     for k, (one, place) in enumerate(zip(run.competitors, panels(run), strict=True)):
@@ -34,12 +34,12 @@ def surfaces(run: Run, now: Landscape, shown: Floats, words: Words, shows: str) 
         alpha, beta, loss = known_grid(now, shown[k])
         logs = np.minimum(log_of(loss), np.float32(high))
         data.append(_surface(one, alpha, beta, loss, logs, name))
-        walk = _walk(one, now, k, (alpha, beta, logs), LIFT * (high - low), run.interventions, name)
+        walk = _walk(one, now, k, (alpha, beta, logs), lift, run.interventions, name)
         if walk:
             lines.append([len(data) + 1, one.name])
         data += walk
-        data += _points(now, (alpha, beta, logs), LIFT * (high - low), name)
         scenes[name] = _scene(now, low, high, place.across, place.up)
+        scenes[name]["annotations"] = _names(one, now, k, (alpha, beta, logs), lift)
         annotations.append(_heading(one, place.across, place.up))
     spec = chart(
         run, "landscape", words, data, {},
@@ -85,7 +85,7 @@ def _walk(
     events: tuple[Intervention, ...],
     scene: str,
 ) -> list[dict[str, Any]]:
-    """The path on the surface: what of it lies over the plane, in a casing, with markers at its ends."""
+    """The path on the surface: what of it lies over the plane, in a casing, with diamonds where a setting changed."""
     x, y, steps = known_path(now.path[k], now.path_steps)
     if not len(x):
         return []
@@ -99,55 +99,64 @@ def _walk(
         "customdata": steps,
         "hovertemplate": "step %{customdata:,.0f}: (%{x:.2f}, %{y:.2f})<extra>" + one.label + "</extra>",
     }
-    symbol = _SYMBOLS.get(symbol_of(one), "diamond")
-    ends = [(len(x) - 1, symbol, "now")]
-    if max(np.ptp(x[[0, -1]]) / np.ptp(now.alpha), np.ptp(y[[0, -1]]) / np.ptp(now.beta)) > NEAR / 2:
-        ends.append((0, f"{symbol}-open", "start"))
-    shown = [(index, "diamond-open", "") for index in event_places(steps, events)] + ends
-    if now.directions is Directions.POINTS:
-        shown = [(index, symbol, "") for index, symbol, _ in shown]
+    events_at = event_places(steps, events)
     marks = base | {
-        "mode": "markers+text",
-        "x": np.array([x[index] for index, *_ in shown]),
-        "y": np.array([y[index] for index, *_ in shown]),
-        "z": np.array([height[index] + MARK_LIFT * lift for index, *_ in shown]),
-        "text": [text for *_, text in shown],
-        "textposition": "top center",
-        "textfont": {"size": TICK_SIZE, "color": "@text"},
-        "marker": {"symbol": [symbol for _, symbol, _ in shown], "size": MARKER_SIZE - 3, "color": f"@{one.name}"},
+        "mode": "markers",
+        "x": x[events_at],
+        "y": y[events_at],
+        "z": height[events_at] + lift,
+        "marker": {"symbol": "diamond-open", "size": MARKER_SIZE - 4, "color": "@text"},
         "hoverinfo": "skip",
     }
-    return [casing, walk, marks]
+    return [casing, walk, *([marks] if events_at else [])]
 
 
-def _points(now: Landscape, surface: tuple[Floats, Floats, Floats], lift: float, scene: str) -> list[dict[str, Any]]:
-    if now.directions is not Directions.POINTS:
-        return []
-    x, y = now.points[:, 0], now.points[:, 1]
-    return [
-        {
-            "type": "scatter3d",
-            "mode": "markers+text",
-            "name": "points",
-            "scene": scene,
-            "x": x,
-            "y": y,
-            "z": on_surface(*surface, x, y) + MARK_LIFT * lift,
-            "text": [f"<b>{name}</b>" for name in POINT_NAMES],
-            "textposition": "top center",
-            "textfont": {"size": TICK_SIZE, "color": "@text"},
-            "marker": {"symbol": "cross", "size": MARKER_SIZE - 4, "color": "@text"},
-            "hoverinfo": "skip",
-        }
-    ]
+def _names(
+    one: Competitor, now: Landscape, k: int, surface: tuple[Floats, Floats, Floats], lift: float
+) -> list[dict[str, Any]]:
+    """Where the path began and stands, or A, B and C: words on a stem, which no surface hides."""
+    if now.directions is Directions.POINTS:
+        places = [(f"<b>{name}</b>", place) for name, place in zip(POINT_NAMES, now.points, strict=True)]
+    else:
+        x, y, _ = known_path(now.path[k], now.path_steps)
+        places = [("now", (x[-1], y[-1]))] if len(x) else []
+        if len(x) and max(np.ptp(x[[0, -1]]) / np.ptp(now.alpha), np.ptp(y[[0, -1]]) / np.ptp(now.beta)) > NEAR / 2:
+            places.append(("start", (x[0], y[0])))
+    named = []
+    for text, (x, y) in places:
+        (height,) = on_surface(*surface, np.array([x]), np.array([y]))
+        if np.isfinite(height):
+            named.append(_name(f"{swatch_of(one)} {text}" if text == "now" else text, x, y, height + lift))
+    return named
+
+
+def _name(text: str, x: float, y: float, z: float) -> dict[str, Any]:
+    return {
+        "name": "place",
+        "text": text,
+        "x": float(x),
+        "y": float(y),
+        "z": float(z),
+        "ax": 0,
+        "ay": -STEM,
+        "showarrow": True,
+        "arrowhead": 6,
+        "arrowsize": 0.8,
+        "arrowwidth": 1,
+        "arrowcolor": "@text",
+        "bgcolor": "@page/0.8",
+        "borderpad": 1,
+        "font": {"size": TICK_SIZE, "color": "@text"},
+    }
 
 
 def on_surface(alpha: Floats, beta: Floats, height: Floats, x: Floats, y: Floats) -> Floats:
     """Bilinear interpolation of a grid [g_beta, g_alpha] at points [p]; NaN off the grid or beside an unknown value."""
     column = np.clip(np.searchsorted(alpha, x, side="right") - 1, 0, len(alpha) - 2)
     row = np.clip(np.searchsorted(beta, y, side="right") - 1, 0, len(beta) - 2)
-    right = (x - alpha[column]) / (alpha[column + 1] - alpha[column])
-    up = (y - beta[row]) / (beta[row + 1] - beta[row])
+    with np.errstate(divide="ignore", invalid="ignore"):  # a plane without extent has no inside
+        right = (x - alpha[column]) / (alpha[column + 1] - alpha[column])
+        up = (y - beta[row]) / (beta[row + 1] - beta[row])
     lower = height[row, column] * (1 - right) + height[row, column + 1] * right
     upper = height[row + 1, column] * (1 - right) + height[row + 1, column + 1] * right
     is_on = (x >= alpha[0]) & (x <= alpha[-1]) & (y >= beta[0]) & (y <= beta[-1])

@@ -59,11 +59,11 @@ def scale_ticks(low: float, high: float) -> dict[str, list[Any]]:
 
 def colour_axis(low: float, high: float) -> dict[str, Any]:
     """The scale of the loss that all planes share."""
-    return shared_scale(low, high, "@sequential", scale_ticks(low, high))
+    return shared_scale(low, high, "@sequential", scale_ticks(low, high), "nats")
 
 
-def shared_scale(low: float, high: float, colours: str, ticks: dict[str, list[Any]]) -> dict[str, Any]:
-    """A colour scale with its bar at the right of all planes."""
+def shared_scale(low: float, high: float, colours: str, ticks: dict[str, list[Any]], unit: str = "") -> dict[str, Any]:
+    """A colour scale with its bar at the right of all planes, its unit above it."""
     return {
         "cmin": low,
         "cmax": high,
@@ -77,8 +77,26 @@ def shared_scale(low: float, high: float, colours: str, ticks: dict[str, list[An
             "outlinewidth": 0,
             "ticks": "",
             "tickfont": {"size": TICK_SIZE, "color": "@muted"},
+            "title": {"text": unit, "side": "top", "font": {"size": TICK_SIZE, "color": "@muted"}},
             **ticks,
         },
+    }
+
+
+def under_planes(name: str, text: str, *, is_right: bool = False) -> dict[str, Any]:
+    """A line in the margin under all planes, at the left or at the right: an annotation of this name."""
+    return {
+        "name": name,
+        "text": text,
+        "xref": "paper",
+        "x": float(is_right),
+        "xanchor": "right" if is_right else "left",
+        "yref": "paper",
+        "y": 0,
+        "yanchor": "top",
+        "yshift": -22,
+        "showarrow": False,
+        "font": {"size": NAME_SIZE, "color": "@muted"},
     }
 
 

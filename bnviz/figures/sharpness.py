@@ -33,6 +33,7 @@ from bnviz.records import Floats, Run
 
 TITLE: Final = "Sharpness"
 MARGIN: Final = {"l": 44, "r": 98, "t": 22, "b": 26}
+DOT: Final = 4  # px, of a measurement
 REACH: Final = 20.0  # times the largest curvature: a limit beyond would leave the curves no room
 
 
@@ -62,7 +63,7 @@ def sharpness(run: Run, view: View) -> Spec:
     annotations = [*end_labels([*labels, *limit_labels]), *event_labels(run, time), unit_label(time)]
     if not len(steps):
         annotations.append(note("Not measured yet."))
-    words = Words(TITLE, _finding(run, steps), _alt(run, steps, curvature, limits), _how(run))
+    words = Words(TITLE, _finding(run, steps), _alt(run, steps, curvature, limits), _how(run, steps))
     return chart(
         run, "sharpness", words,
         [*lines, *data],
@@ -166,6 +167,7 @@ def _curves(
             continue
         lines.append(line(x, y, name=one.label, colour=f"@{one.name}", hover="%{y:.3~g}"))
         lines[-1]["line"]["width"] = line_width(k, 2)
+        lines[-1] |= {"mode": "lines+markers", "marker": {"color": f"@{one.name}", "size": DOT}}  # what is measured
         height = float(y[-1])
         ends.append(end_marker(run, k, float(x[-1]), height))
         text = f"<b>{'× ' if is_diverged(run, k) else ''}{texts[k]}</b><br>{swatch_of(one)} {one.label}"
@@ -232,13 +234,13 @@ def _alt(run: Run, steps: Floats, curvature: Floats, limits: Sequence[_Limit]) -
     return f"{TITLE}, at step {whole(steps[-1])}: {', '.join(parts)}."
 
 
-def _how(run: Run) -> str:
+def _how(run: Run, steps: Floats) -> str:
     curvature, found = (series_of(run.sharpness, name, len(run.competitors))[1] for name in ("eigenvalue", "residual"))
     known = curvature > 0
     residual = f", residual at most {percent(float((found[known] / curvature[known]).max()))}" if known.any() else ""
     measured = (
         "Largest eigenvalue of the Hessian with respect to all parameters, on the first 512 training images, BN with "
-        f"their statistics{residual}."
+        f"their statistics{residual}{f'; last at step {whole(steps[-1])}' if len(steps) else ''}."
     )
     if not _has_limit(run):
         return f"{measured} No line: 2 / learning rate is the limit of gradient descent, not of Adam."

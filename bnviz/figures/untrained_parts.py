@@ -16,7 +16,7 @@ from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import finite, log_ticks, nice_at_least, nice_at_most, number
 from bnviz.figures.theme import MARKER_SIZE, THIN_WIDTH, TICK_SIZE, Spec, swatch_of, symbol_of
 from bnviz.figures.timeline import INSIDE
-from bnviz.records import Badge, Floats, Run
+from bnviz.records import Floats, Run
 
 WAITING: Final = "Measuring two untrained networks."
 ON: Final = "on 128 training images, before any training; BN with that batch’s statistics."
@@ -124,7 +124,7 @@ def _stage(run: Run) -> Run:
     """The same run with nothing but the twins in it, both in good health: what happened to the run's own networks
     has nothing to do with these."""
     twins = replace(run.history, competitors=TWINS)
-    return run.replace(badge=Badge.MEASURED, history=twins, status=replace(run.status, health=()))
+    return run.replace(history=twins, status=replace(run.status, health=()))
 
 
 # --- axes over depth --------------------------------------------------------------------------------------------------

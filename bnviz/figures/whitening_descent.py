@@ -15,12 +15,14 @@ from bnviz.figures.untrained_parts import compact
 from bnviz.figures.whitening_parts import (
     MARGIN,
     SHAPES,
+    TOLD,
     axes_of,
     label_of,
     narrow_domains,
     panel_words,
     rounded,
     share_text,
+    shown_loss,
     square_axes,
     steps_number,
     steps_text,
@@ -37,11 +39,13 @@ CONTOUR_POINTS: Final = 61
 DARKEST: Final = 8  # of the ramp's 17 stops: paths and words must stay readable
 CASING: Final = 1.75  # px of page colour on both sides of a path
 GD_WIDTH: Final = 1.5
+LABEL_REACH: Final = 0.55  # of a panel, within which a word beside a path fits
+LEAST_APART: Final = 0.12  # of a panel's reach, from the other path: nearer, a word would not say which it names
 TITLE: Final = "Descent on the loss"
 HOW: Final = (
     "Teacher w*·x of the treated inputs, so that every loss is 0 at w*; all start at the same displacement from it. "
     "Between two contours the loss grows by a factor of √10; all panels share axes and colours. "
-    "SGD sees the same mini-batches in every panel."
+    "Black: SGD, which sees the same mini-batches in every panel. Gradient descent is stable at a rate η below 2/λ_max."
 )
 
 
@@ -59,13 +63,13 @@ def whitening_descent(run: Run, view: View) -> Spec:
         data += [*_contours(unit, t, levels), *_paths(unit, t, step, reach)]
         annotations.append(panel_words(t, [label_of(treatment), *_numbers(unit, t)]))
         annotations += _diverged(unit, t, step, reach)
-    annotations.append(_start_label(unit))
+    annotations += [_start_label(unit), *_sgd_label(unit, step, reach), *_axis_names()]
     words = Words(f"{TITLE}, up to step {whole(step)}", _finding(unit), _alt(unit), HOW)
     low, high = _bounds()
     return unit_chart(
         run, name, words, data, square_axes([(0.0, 0.0, reach)] * len(TREATMENTS), is_shared=True),
         annotations=annotations,
-        margin=MARGIN,
+        margin=MARGIN | {"l": 44, "b": 40},
         hovermode="closest",
         x="w − w*",
         meta={
@@ -78,6 +82,7 @@ def whitening_descent(run: Run, view: View) -> Spec:
                 "values": list(range(unit.config.steps + 1)),
                 "value": step,
                 "newest": NEWEST,
+                "end": "the last",
             },
         },
     )  # fmt: skip
@@ -204,7 +209,7 @@ def _path(path: Floats, name: str, colour: str, width: float, loss: Floats, t: i
         "y": path[:, 1],
         "line": {"color": colour, "width": width},
         "marker": {"size": 4.5, "color": colour},
-        "customdata": np.stack([np.arange(len(path)), np.nan_to_num(loss[: len(path)], posinf=1e300)], axis=1),
+        "customdata": np.stack([np.arange(len(path)), shown_loss(loss[: len(path)])], axis=1),
         "hovertemplate": f"step %{{customdata[0]:,.0f}}: loss × %{{customdata[1]:.3~g}}<extra>{name}</extra>",
         **axes_of(t),
     }
@@ -235,6 +240,7 @@ def _mark(place: Floats, symbol: str, colour: str, t: int, outline: str = "@page
 def _numbers(unit: LinearUnit, t: int) -> list[str]:
     return [
         f"κ {rounded(float(unit.condition_number[t]))}",
+        f"η {compact(float(unit.rate[t]))}",
         f"stable below {compact(float(unit.largest_rate[t]))}",
         "diverges" if unit.is_diverging[t] and np.isinf(unit.gd_steps[t]) else steps_text(float(unit.gd_steps[t])),
     ]
@@ -291,6 +297,70 @@ def _start_label(unit: LinearUnit) -> dict[str, Any]:
     }
 
 
+def _sgd_label(unit: LinearUnit, step: int, reach: float) -> list[dict[str, Any]]:
+    """Once, where a black path lies furthest from the coloured one: what it is. An annotation named "sgd-label"."""
+    best, place, panel = LEAST_APART * reach, None, 0
+    for t in range(len(TREATMENTS)):
+        gd, sgd = (path[t, : step + 1] for path in (unit.gd_path, unit.sgd_path))
+        is_inside = (np.abs(sgd) <= LABEL_REACH * reach).all(axis=1)
+        others = np.concatenate([gd[np.isfinite(gd).all(axis=1)], np.zeros((1, 2))])
+        for point in sgd[is_inside]:
+            apart = float(np.linalg.norm(others - point, axis=1).min())
+            if apart > best:
+                best, place, panel = apart, point, t
+    if place is None:
+        return []
+    numbered = axes_of(panel)
+    return [
+        {
+            "name": "sgd-label",
+            "text": "SGD",
+            "xref": numbered["xaxis"],
+            "x": float(place[0]),
+            "yref": numbered["yaxis"],
+            "y": float(place[1]),
+            "xanchor": "left" if place[0] >= 0 else "right",
+            "xshift": 4 if place[0] >= 0 else -4,
+            "showarrow": False,
+            "bgcolor": "@page/0.8",
+            "borderpad": 1,
+            "font": {"size": TICK_SIZE, "color": "@text"},
+        }
+    ]
+
+
+def _axis_names() -> list[dict[str, Any]]:
+    """Of the first panel, which all others are like. Annotations named "axis-name"."""
+    base = {
+        "name": "axis-name",
+        "showarrow": False,
+        "font": {"size": TICK_SIZE, "color": "@muted"},
+    }
+    return [
+        base
+        | {
+            "text": "w₁ − w₁*",
+            "xref": "x domain",
+            "x": 0.5,
+            "yref": "y domain",
+            "y": 0,
+            "yanchor": "top",
+            "yshift": -22,
+        },
+        base
+        | {
+            "text": "w₂ − w₂*",
+            "textangle": -90,
+            "xref": "x domain",
+            "x": 0,
+            "xanchor": "right",
+            "xshift": -22,
+            "yref": "y domain",
+            "y": 0.5,
+        },
+    ]
+
+
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
@@ -300,7 +370,7 @@ def _finding(unit: LinearUnit) -> str:
     going = [
         f"{steps_number(float(unit.gd_steps[t]))} {one}"
         for t, one in enumerate(TREATMENTS)
-        if one in (Treatment.RAW, Treatment.STANDARDISED, Treatment.WHITENED) and not unit.is_diverging[t]
+        if one in TOLD and not unit.is_diverging[t]
     ]
     target = f"steps to {share_text(unit.config.target)} of the start’s loss: {', '.join(going)}" if going else ""
     if diverging:

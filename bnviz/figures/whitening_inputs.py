@@ -56,7 +56,7 @@ def whitening_inputs(run: Run, view: View) -> Spec:
     return unit_chart(
         run, name, words, data, square_axes(ranges, is_shared=False),
         annotations=annotations,
-        margin=MARGIN | {"t": MARGIN["t"] - 17},
+        margin=MARGIN | {"t": MARGIN["t"] - 34},
         hovermode="closest",
         x="inputs",
         meta={"narrow": narrow_domains()},

@@ -17,8 +17,11 @@ from bnviz.figures.timeline import INSIDE, axis_unit
 from bnviz.figures.untrained_parts import Scale, compact, reference_label, reference_line
 from bnviz.figures.whitening_descent import shown_step
 from bnviz.figures.whitening_parts import (
+    ROUNDING,
+    TOLD,
     label_of,
     share_text,
+    shown_loss,
     steps_number,
     unit_chart,
     waiting,
@@ -81,7 +84,7 @@ def _line(x: Floats, loss: Floats, t: int, of: str) -> dict[str, Any]:
     width = THIN_WIDTH if of == "SGD" else GD_WIDTH
     trace = line(
         x, shown, name=f"{treatment}, {of}", colour=f"@{treatment}",
-        hover="%{customdata:.3~g}", customdata=np.nan_to_num(loss, posinf=1e300),
+        hover="%{customdata:.3~g}", customdata=shown_loss(loss),
     )  # fmt: skip
     return trace | {"line": {"color": f"@{treatment}", "width": width}}
 
@@ -125,20 +128,20 @@ def _step_line(step: int) -> dict[str, Any]:
 
 
 def _finding(unit: LinearUnit) -> str:
-    """Such as "after 100 steps: 0.00032 raw, …"."""
+    """Such as "after 100 steps: 0.00032 raw, 2.5×10⁻⁹ standardised, 0 whitened"; who diverges comes first."""
     each = ", ".join(
-        f"{_share(float(unit.gd_loss[t, -1]))} {one}" for t, one in enumerate(TREATMENTS) if not unit.is_diverging[t]
+        f"{_share(float(unit.gd_loss[t, -1]))} {one}"
+        for t, one in enumerate(TREATMENTS)
+        if one in TOLD and not unit.is_diverging[t]
     )
     lost = [str(one) for t, one in enumerate(TREATMENTS) if unit.is_diverging[t]]
-    parts = [
-        f"after {whole(unit.config.steps)} steps gradient descent is at {each} of the start’s loss" if each else ""
-    ]
-    parts.append(f"diverging: {', '.join(lost)}" if lost else "")
+    parts = [f"diverging: {', '.join(lost)}" if lost else ""]
+    parts.append(f"after {whole(unit.config.steps)} steps: {each}" if each else "")
     return "; ".join(part for part in parts if part)
 
 
 def _share(loss: float) -> str:
-    return "0" if loss < 1e-15 else compact(loss)
+    return "0" if loss < ROUNDING else compact(loss)
 
 
 def _alt(unit: LinearUnit) -> str:

@@ -14,7 +14,7 @@ from bnviz.figures.chart import Words, base_axis, chart, domains, number_of, val
 from bnviz.figures.numbers import nice_at_most, number, percent, whole
 from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec
 from bnviz.figures.untrained_parts import clear_note, compact
-from bnviz.records import TREATMENTS, Badge, Run
+from bnviz.records import TREATMENTS, Floats, Run
 
 SHAPES: Final[Mapping[Treatment, tuple[str, str]]] = {  # so that none is told by its colour alone
     Treatment.RAW: ("square", "■"),
@@ -23,13 +23,15 @@ SHAPES: Final[Mapping[Treatment, tuple[str, str]]] = {  # so that none is told b
     Treatment.STANDARDISED: ("circle", "●"),
     Treatment.WHITENED: ("diamond", "◆"),
 }
+TOLD: Final = (Treatment.RAW, Treatment.STANDARDISED, Treatment.WHITENED)  # in a sentence; charts show all five
+ROUNDING: Final = 1e-15  # of a relative loss in float64
 WAITING: Final = "Measuring a linear unit."
-MARGIN: Final = {"l": 34, "r": 12, "t": 86, "b": 26}  # px; above each panel stand four lines
+MARGIN: Final = {"l": 34, "r": 12, "t": 103, "b": 26}  # px; above each panel stand five lines
 LINE: Final = 17  # px, of those
 GAP: Final = 0.028  # share of the width between two of five panels
 TICKS_REACH: Final = 0.85  # from the middle of a panel, beyond which numbers would meet the next panel's
-NARROW: Final = {"columns": 2, "height": 800}  # px, of the plot where five panels side by side have no room
-NARROW_GAPS: Final = (0.1, 0.14)  # shares of width and height between two panels there
+NARROW: Final = {"columns": 2, "height": 880}  # px, of the plot where five panels side by side have no room
+NARROW_GAPS: Final = (0.1, 0.19)  # shares of width and height between two panels there
 
 
 def unit_chart(
@@ -43,10 +45,10 @@ def unit_chart(
     shows: str = "",
     **more: Any,
 ) -> Spec:
-    """A chart of the linear unit. Its numbers are measured even where the run around it is a recorded one."""
+    """A chart of the linear unit."""
     unit = run.linear_unit
     config = "" if unit is None else "-".join(str(one) for one in astuple(unit.config))
-    spec = chart(run.replace(badge=Badge.MEASURED), name, words, data, axes, shows=f"{config}-{shows}", **more)
+    spec = chart(run, name, words, data, axes, shows=f"{config}-{shows}", **more)
     spec["layout"]["meta"] |= meta or {}
     return spec
 
@@ -86,6 +88,11 @@ def rounded(value: float) -> str:
     if abs(value - 1) < 1e-6:
         return "1"
     return compact(value) if value < 10 or value >= 1e4 else whole(value)
+
+
+def shown_loss(loss: Floats) -> Floats:
+    """A relative loss for a hover: 0 where only rounding is left of it, a number where it overflows."""
+    return np.where(loss < ROUNDING, 0.0, np.nan_to_num(loss, posinf=1e300))
 
 
 def share_text(share: float) -> str:

@@ -1,4 +1,4 @@
-"""The short recorded runs of the first minute: drawn before the visitor has pressed anything."""
+"""The recordings of the first minute: drawn before the visitor has pressed or moved anything."""
 
 import logging
 from pathlib import Path
@@ -34,15 +34,16 @@ def _load(name: str) -> Run:
         run = load_run(FOLDER / name)
     except BnvizError as error:
         _log.warning("%s", error.text)
-        return _empty(
+        return empty_run(
             name,
             f"The recorded run in assets/recorded/{name} is missing or damaged: restore it from the repository, or "
-            "record it again (python -m assets.recorded.record). Press Play: your own run needs no recording.",
+            "record it again (python -m assets.recorded.record). Your own run needs none.",
         )
     return run.replace(run_id=run_id_of(name), badge=Badge.RECORDED)
 
 
-def _empty(name: str, notice: str) -> Run:
+def empty_run(name: str, notice: str = "") -> Run:
+    """A recording of nothing yet."""
     settings = Settings()
     units = kept_units(settings.model.hidden_layers, settings.model.width)
     history = HistoryBuilder(TWINS, units).history()

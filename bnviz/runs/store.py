@@ -20,7 +20,15 @@ import platformdirs
 from numpy.typing import NDArray
 
 from bnviz import config
-from bnviz.config import Competitor, Directions, Measure, Normalization, Statistics
+from bnviz.config import (
+    Competitor,
+    Directions,
+    LinearUnitConfig,
+    Measure,
+    Normalization,
+    Statistics,
+    UntrainedConfig,
+)
 from bnviz.errors import ConfigError, RunError
 from bnviz.records import (
     GHOST_MEASURES,
@@ -36,14 +44,18 @@ from bnviz.records import (
     History,
     Intervention,
     Landscape,
+    LinearUnit,
     Phase,
     Run,
     Sharpness,
     Shift,
     Smoothness,
     Status,
+    Study,
+    Untrained,
     measure_shapes,
 )
+from bnviz.runs.flat import arrays_of, record_from
 from bnviz.worker.host import Checkpoint
 
 HOME_VARIABLE: Final = "BNVIZ_HOME"
@@ -51,6 +63,8 @@ SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "settings.json"
 YOUNGER: Final = ("train_accuracy", "batch_accuracy")  # measures that a run saved by an earlier version lacks
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")  # also: never a path
+
+STUDIES: Final = {"linear-unit": (LinearUnit, LinearUnitConfig), "untrained": (Untrained, UntrainedConfig)}
 
 T = TypeVar("T")
 
@@ -165,6 +179,7 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
         "interventions": [asdict(intervention) for intervention in run.interventions],
         "ghost": None if run.ghost is None else run.ghost.label,
         "landscape": None if (landscape := _kept_landscape(run)) is None else _landscape_to_json(landscape),
+        "study": None if (study := _kept_study(run)) is None else _study_to_json(study),
         "badge": run.badge,
         "origin": run.origin,
     }
@@ -177,6 +192,8 @@ def _arrays(run: Run) -> dict[str, Any]:
         arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
     if (landscape := _kept_landscape(run)) is not None:
         arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
+    if (study := _kept_study(run)) is not None:
+        arrays |= arrays_of(study, "study")
     for name in SERIES:
         if records := getattr(run, name):
             arrays |= {
@@ -201,6 +218,8 @@ def _read(folder: Path) -> Saved:
     with _reading(history_path) as path, path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         loaded = {name: arrays[name] for name in arrays.files}
         run = _with_arrays(run, loaded, manifest["ghost"], manifest.get("landscape"))
+        if (study := manifest.get("study")) is not None:
+            run = run.replace(study=_study_from(study, loaded))
     measures = frozenset(Measure(one) for one in manifest.get("measures", ()))
     return Saved(run, str(manifest["owner"]), _checkpoint(folder, manifest), measures)
 
@@ -289,6 +308,21 @@ def _landscape_from(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
         "earlier_networks": tuple(values.get("earlier_networks", ())),
     }
     return Landscape(**{**values, **kept, **{name: arrays[f"landscape.{name}"] for name in LANDSCAPE_ARRAYS}})
+
+
+def _kept_study(run: Run) -> Study | None:
+    """What a recording shows of something that does not train; a visitor's own is measured again in a second."""
+    return run.study if run.badge is Badge.RECORDED else None
+
+
+def _study_to_json(study: Study) -> dict[str, Any]:
+    kind = next(kind for kind, (record, _) in STUDIES.items() if isinstance(study, record))
+    return {"kind": kind, "config": asdict(study.config)}
+
+
+def _study_from(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Study:
+    kind, config_kind = STUDIES[values["kind"]]
+    return record_from(kind, "study", arrays, config=config_kind(**values["config"]))
 
 
 def _check_shapes(history: History) -> None:

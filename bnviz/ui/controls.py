@@ -187,7 +187,7 @@ def try_this(lab: Lab) -> None:
     """A row of chips: each takes a preset and plays it."""
     presets = [preset for preset in PRESETS_OF[lab.role] if preset.chip]
     try_these(
-        [Chip(one.chip, one.sentence, (commands.apply, lab, one.settings, True)) for one in presets],
+        [Chip(one.chip, (commands.apply, lab, one.settings, True), one.sentence) for one in presets],
         disabled=not lab.is_mine,
     )
 

@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 
 def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     """Draw a page; an error shows its text, and never a traceback. A page without parts takes them out of its link."""
+    commands.enter(page.__name__)
     if not has_parts and PART_KEY in st.query_params:
         del st.query_params[PART_KEY]
     st.html(ASSETS / "style.css")

@@ -1,6 +1,7 @@
 """The visitor's lab: which run the page shows, whose it is, and every command the controls give."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +34,7 @@ STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT)  # found again by what they 
 DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(lineup=Lineup.NOISY)}
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
-RECORDED: Final = dict.fromkeys(Role, "lab") | {Role.SHIFT: "shift"}
+RECORDED: Final = {role: str(role) for role in Role}  # what a page shows until the visitor has a run of their own
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,7 @@ def _read_link(role: Role) -> None:
     _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
     if "view" not in state:
         state.view = view
-    for notice in notices + view_notices:
-        notify(notice)
+    notify(" ".join(notices + view_notices))
 
 
 def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
@@ -166,8 +166,9 @@ def _show_run_in_link(role: Role, run_id: str) -> None:
     """
     if role in STUDIES:
         return
-    kept = {key: value for key, value in st.query_params.items() if key in (*config.VIEW_KEYS, PART_KEY)}
-    st.query_params.from_dict({"run": run_id} | kept)
+    settings = {setting.key for setting in config.SETTINGS}  # the run has its own
+    kept = {key: value for key, value in st.query_params.items() if key not in settings}
+    st.query_params.from_dict(kept | {"run": run_id})
 
 
 def _forget_run(role: Role) -> None:
@@ -182,13 +183,19 @@ def show_value(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
+def enter(page: str) -> None:
+    """Note which page this script run is of."""
+    state = st.session_state
+    state.is_same_page, state.page = state.get("page") == page, page
+
+
 # --- notices ----------------------------------------------------------------------------------------------------------
 
 
 def notify(text: str) -> None:
     """Keep a sentence for the top of the page until the visitor's next command."""
     notices: list[str] = st.session_state.setdefault("notices", [])
-    if text not in notices:
+    if text and text not in notices:
         notices.append(text)
     del notices[:-MOST_NOTICES]
 
@@ -200,6 +207,7 @@ def notices() -> Sequence[str]:
 def command(action: Callable[..., None], *args: Any) -> None:
     """Run one of the commands below for a widget; what goes wrong becomes a notice, and nothing is lost."""
     st.session_state.notices = []
+    st.session_state.commanded_at = time.monotonic()
     try:
         action(*args)
     except BnvizError as error:

@@ -19,13 +19,13 @@ from bnviz.config import (
     lineup,
 )
 from bnviz.errors import BnvizError
+from bnviz.records import Condition
 from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import widget
 from bnviz.ui.lab import Lab, show_value
-from bnviz.ui.study import show_in_link
 
-_CHOSEN: Final = Chosen("landscape-config", config.landscape_from_query)
+_CHOSEN: Final = Chosen("landscape-config", config.landscape_from_query, config.landscape_to_query, LANDSCAPE_KEYS)
 _STOPPED: Final = "landscape-stopped"  # the visitor has cancelled: nothing is drawn until the next wish
 _EVERY: Final = "landscape-every"
 _SETTINGS: Final = {setting.name: setting for setting in LANDSCAPE_SETTINGS}
@@ -86,8 +86,8 @@ def chosen() -> LandscapeConfig:
 
 def draw_chosen(lab: Lab) -> None:
     """Have the visitor's run draw what is wanted, unless it does already or was told to stop."""
+    _CHOSEN.follow_link()
     wanted, every = chosen(), _every()
-    show_in_link(LANDSCAPE_KEYS, config.landscape_to_query(wanted))
     if lab.is_recorded or not lab.is_mine or lab.orders is None or st.session_state.get(_STOPPED):
         return
     if (lab.orders.landscape, lab.orders.landscape_seconds) == (wanted, every):
@@ -105,7 +105,7 @@ def _every() -> float | None:
 
 def looks(lab: Lab) -> None:
     """A row of chips: each shows another landscape of the same run."""
-    try_these([Chip(one.chip, one.sentence, (_choose, one.config)) for one in LOOKS], disabled=not lab.is_mine)
+    try_these([Chip(one.chip, (_choose, one.config)) for one in LOOKS], disabled=not lab.is_mine)
 
 
 def adjust_landscape(lab: Lab) -> None:
@@ -250,7 +250,8 @@ def _offered(lab: Lab) -> list[WeightPoint]:
     landscape = lab.run.landscape
     steps = [] if landscape is None else [int(step) for step in landscape.path_steps[1:-1]]
     every = -(-len(steps) // MOST_POINTS_OFFERED) or 1
-    names = [one.name for one in lab.run.competitors]
+    health = zip(lab.run.competitors, lab.run.status.health, strict=False)
+    names = [one.name for one, now in health if now.condition is not Condition.DIVERGED]
     points = [WeightPoint(name, step) for name in names for step in (0, *steps[::every], NOW)]
     if landscape is not None and len(landscape.earlier_steps):
         points += [WeightPoint(name, step, True) for name in landscape.earlier_networks for step in (0, NOW)]

@@ -1,9 +1,7 @@
 """Studies: what carries a visitor's measurements of something that does not train."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
-
-import streamlit as st
 
 from bnviz.config import Setting, StudyConfig
 from bnviz.errors import BnvizError
@@ -15,9 +13,9 @@ _CARRIERS: dict[tuple[Role, str], str] = {}  # a visitor's run that carries the 
 
 
 def open_study(role: Role, wanted: StudyConfig) -> Lab:
-    """What carries the study that this visitor wants, being measured."""
+    """What carries the study that this visitor wants, being measured; a recording of it where there is one."""
     lab = open_lab(role)
-    if lab.is_recorded:  # nothing of one's own yet
+    if lab.is_recorded and (lab.run.study is None or lab.run.study.config != wanted):
         lab = _begin(lab)
     if not lab.is_recorded and (lab.orders is None or lab.orders.study != wanted):
         try:
@@ -39,16 +37,6 @@ def _begin(lab: Lab) -> Lab:
     while len(_CARRIERS) > MOST_CARRIERS:
         del _CARRIERS[next(iter(_CARRIERS))]
     return found
-
-
-def show_in_link(keys: Sequence[str], query: Mapping[str, str]) -> None:
-    """Have the page's address say these keys and no others of them, so that a reload or a colleague finds the same."""
-    for key in keys:
-        if key in query:
-            if st.query_params.get(key) != query[key]:
-                st.query_params[key] = query[key]
-        elif key in st.query_params:
-            del st.query_params[key]
 
 
 def keys_of(settings: Sequence[Setting]) -> list[str]:

@@ -19,9 +19,11 @@ from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, Role, keep_view, show_value
-from bnviz.ui.study import keys_of, open_study, show_in_link
+from bnviz.ui.study import keys_of, open_study
 
-_CHOSEN: Final = Chosen("untrained-config", config.untrained_from_query)
+_CHOSEN: Final = Chosen(
+    "untrained-config", config.untrained_from_query, config.untrained_to_query, keys_of(UNTRAINED_SETTINGS)
+)
 _SETTINGS: Final = {setting.name: setting for setting in UNTRAINED_SETTINGS}
 
 
@@ -73,7 +75,7 @@ EXAMPLES: Final = (
 
 def open_untrained() -> Lab:
     """What carries the measurements of the untrained networks that this visitor wants, being measured."""
-    show_in_link(keys_of(UNTRAINED_SETTINGS), config.untrained_to_query(chosen()))
+    _CHOSEN.follow_link()
     return open_study(Role.UNTRAINED, chosen())
 
 
@@ -118,7 +120,7 @@ def _choose(changes: dict[str, Any]) -> None:
 
 def examples(lab: Lab) -> None:
     """A row of chips: each chooses other networks."""
-    try_these(Chip(one.chip, one.sentence, (_take, lab, one)) for one in EXAMPLES)
+    try_these(Chip(one.chip, (_take, lab, one), one.sentence) for one in EXAMPLES)
 
 
 def _take(lab: Lab, example: UntrainedExample) -> None:

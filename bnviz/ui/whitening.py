@@ -10,9 +10,14 @@ from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, Role
-from bnviz.ui.study import keys_of, open_study, show_in_link
+from bnviz.ui.study import keys_of, open_study
 
-_CHOSEN: Final = Chosen("linear-unit-config", config.linear_unit_from_query)
+_CHOSEN: Final = Chosen(
+    "linear-unit-config",
+    config.linear_unit_from_query,
+    config.linear_unit_to_query,
+    keys_of(LINEAR_UNIT_SETTINGS),
+)
 _SETTINGS: Final = {setting.name: setting for setting in LINEAR_UNIT_SETTINGS}
 RATES: Final = {RateRule.SHARED: "learning_rate", RateRule.MULTIPLE: "rate_multiple"}  # what each rule asks for
 
@@ -58,7 +63,7 @@ EXAMPLES: Final = (
 
 def open_linear_unit() -> Lab:
     """What carries the measurements of the linear unit that this visitor wants, being measured."""
-    show_in_link(keys_of(LINEAR_UNIT_SETTINGS), config.linear_unit_to_query(chosen()))
+    _CHOSEN.follow_link()
     return open_study(Role.LINEAR_UNIT, chosen())
 
 
@@ -69,7 +74,7 @@ def chosen() -> LinearUnitConfig:
 
 def adjust_linear_unit() -> None:
     """Every setting of the linear unit, in the sidebar."""
-    rate = RATES.get(chosen().rate_rule)
+    rate = _rate()
     with st.sidebar:
         group_heading("Inputs")
         for pair in (("mean_1", "mean_2"), ("std_1", "std_2")):
@@ -90,11 +95,27 @@ def adjust_linear_unit() -> None:
         _row("pixel_form")
 
 
+def present_rate() -> None:
+    """What a lecturer still steers while the sidebar is hidden: the rate, where one can be set."""
+    if (rate := _rate()) is not None:
+        with st.container(key="present-controls"):
+            _widget(rate, "page-linear-unit")
+
+
+def _rate() -> str | None:
+    """The setting that the rule in force asks for."""
+    return RATES.get(chosen().rate_rule)
+
+
 def _row(*names: str) -> None:
     for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
         with column:
-            key = f"linear-unit-{name}"
-            widget(_SETTINGS[name], getattr(chosen(), name), key, on_change=_changed, args=(name, key))
+            _widget(name, "linear-unit")
+
+
+def _widget(name: str, place: str) -> None:
+    key = f"{place}-{name}"
+    widget(_SETTINGS[name], getattr(chosen(), name), key, on_change=_changed, args=(name, key))
 
 
 def _changed(name: str, key: str) -> None:
@@ -108,7 +129,7 @@ def _choose(changes: dict[str, Any]) -> None:
 
 def examples() -> None:
     """A row of chips: each chooses another unit."""
-    try_these(Chip(one.chip, one.sentence, (_CHOSEN.set, one.config)) for one in EXAMPLES)
+    try_these(Chip(one.chip, (_CHOSEN.set, one.config)) for one in EXAMPLES)
 
 
 def say_example() -> None:

@@ -83,16 +83,47 @@ def test_a_plane_that_is_not_there_is_said_on_its_chart_and_the_run_goes_on(
     when(page, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", before)
 
 
-def test_five_treatments_are_measured_and_mnists_spectrum_with_them(context: BrowserContext, server: AppServer) -> None:
+def test_the_page_on_whitening_begins_with_a_recording(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/whitening")
+    see_all(page, WHITENING, "recorded")
+    expect(page.locator(".bnviz-status-own")).to_contain_text("recorded")
+    expect(card(page, "whitening-spectrum")).to_contain_text(re.compile(r"315 standardised"))
+
+
+def test_five_treatments_are_measured_and_mnists_spectrum_with_them(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/whitening?wseed=1")
     is_measured(page)
     see_all(page, WHITENING, "measured")
     assert "run=" not in page.url
     expect(card(page, "whitening-spectrum")).to_contain_text(re.compile(r"315 standardised"))
 
 
-def test_the_start_is_dragged_in_a_panel_and_the_sliders_follow(context: BrowserContext, server: AppServer) -> None:
+def test_the_panels_of_another_unit_have_its_own_ranges(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/whitening")
+    for chip in ("Zigzag", "All positive"):
+        page.get_by_role("button", name=chip).click()
+        is_measured(page)
+    card(page, "whitening-inputs").scroll_into_view_if_needed()
+    when(page, "high => document.querySelector('[data-chart=whitening-inputs] .js-plotly-plot')"
+         "._fullLayout.yaxis.range[1] > high", 60)  # fmt: skip
+
+
+def test_back_shows_the_unit_before(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/whitening")
+    for chip, sentence in (("Zigzag", "crossed at every step"), ("All positive", "Inputs well above 0")):
+        page.get_by_role("button", name=chip).click()
+        expect(page.locator(".st-key-what")).to_contain_text(sentence)
+        page.wait_for_timeout(2500)  # as somebody who reads does
+    page.go_back()
+    expect(page.locator(".st-key-what")).to_contain_text("crossed at every step")
+    page.go_back()
+    expect(page.locator(".st-key-what")).to_contain_text("Standardising, as BN does")
+    page.go_forward()
+    expect(page.locator(".st-key-what")).to_contain_text("crossed at every step")
+
+
+def test_the_start_is_dragged_in_a_panel_and_the_sliders_follow(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/whitening?wseed=1")
     is_measured(page)
     handle = card(page, "whitening-descent").locator(".bnviz-drag circle").last
     box = handle.bounding_box()

@@ -138,7 +138,7 @@ def test_every_spec_of_every_run_is_a_valid_figure(run: Run, view: View, theme: 
         assert {array.dtype.name for array in arrays(spec)} <= {"float32", "float64", "uint8"}, name
         meta = spec["layout"]["meta"]
         assert meta["chart"] == name
-        assert meta["badge"] == ("measured" if name.startswith(("untrained", "whitening")) else str(run.badge))
+        assert meta["badge"] == str(run.badge)
         assert meta["alt"]
         assert meta["how"].endswith(".")
         assert all("nan" not in words.lower().split() for words in (text, meta["alt"], meta["finding"]))

@@ -15,7 +15,7 @@ from bnviz.figures.landscape_batches import change_of, is_worst, spread_of, stil
 from bnviz.figures.landscape_cut import way_of
 from bnviz.figures.landscape_surface import on_surface
 from bnviz.live.frames import pack
-from bnviz.records import Intervention, Landscape, Run
+from bnviz.records import Intervention, Landscape, Phase, Run
 from tests.figures import made_up_runs as made_up
 
 CHARTS = ("landscape", "landscape-cut", "landscape-batches")
@@ -102,10 +102,13 @@ def test_four_networks_have_four_panels(name: str, view: View) -> None:
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_without_a_landscape_the_chart_says_what_to_press(name: str) -> None:
+def test_without_a_landscape_the_chart_says_what_to_do(name: str) -> None:
     spec = drawn(name, None)
-    assert "Press Play" in " ".join(notes(spec, "note"))
+    assert "Draw anew" in " ".join(notes(spec, "note"))  # of a run that has gone on without one
     assert said(spec) == ""
+    fresh = run_with()
+    fresh = fresh.replace(status=replace(fresh.status, step=0, phase=Phase.PAUSED))
+    assert "Press Play" in " ".join(notes(FIGURES[name](fresh, View()), "note"))
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -326,9 +329,17 @@ def test_the_batches_finding_gives_the_differences_now_and_over_the_plane() -> N
     cuts = now.cut_loss.copy()
     cuts[0, :, 1, 50] = 3 * cuts[0, :, 0, 50]  # at alpha = 1
     text = said(drawn("landscape-batches", replace(now, cut_loss=cuts)))
-    assert "at the present weights two batches differ by 100 % without BN, 100 % with it" in text
-    assert "over the plane by 40 % without BN, 40 % with it" in text
-    assert "worst tenth of batch 1 that is so on 2: 100 % without BN, 100 % with it" in text
+    assert text == (
+        "of the worst tenth 100 % without BN, 100 % with it still worst on batch 2; "
+        "over the plane two batches differ by 40 % without BN, 40 % with it; "
+        "at the present weights by 100 % without BN, 100 % with it"
+    )
+
+
+@pytest.mark.parametrize("name", ["landscape-cut", "landscape-batches"])
+def test_nothing_is_claimed_of_a_landscape_that_is_half_measured(name: str) -> None:
+    now = replace(a_landscape(made_up.FINE.replace(batches=2)), done=0.5)
+    assert said(drawn(name, now)) == "50 % measured"
 
 
 def test_the_map_is_centred_at_no_change_and_outlines_the_worst_of_both_batches() -> None:

@@ -31,6 +31,11 @@ def limits(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in lines(spec) if one["line"].get("dash") == "dot"]
 
 
+def curves(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """With a dot at every measurement: straight pieces between them are not measured."""
+    return shown(spec, mode="lines+markers")
+
+
 def meta(spec: dict[str, Any]) -> dict[str, Any]:
     return spec["layout"]["meta"]
 
@@ -57,7 +62,7 @@ def test_every_measurement_is_drawn_in_its_networks_colour() -> None:
     spec = sharpness(run, View())
     assert spec["layout"]["yaxis"]["type"] == "log"
     for k, one in enumerate(FOUR):
-        (drawn,) = [each for each in lines(spec) if each["line"]["color"] == f"@{one.name}"]
+        (drawn,) = [each for each in curves(spec) if each["line"]["color"] == f"@{one.name}"]
         np.testing.assert_array_equal(drawn["x"], [each.step for each in run.sharpness])
         np.testing.assert_allclose(drawn["y"], [each.eigenvalue[k] for each in run.sharpness])
         assert any(one.label in text for text in texts_of(spec, "end-label"))
@@ -67,7 +72,7 @@ def test_over_compute_time_each_competitor_has_its_own_x() -> None:
     run = a_run(competitors=TWINS)
     spec = sharpness(run, View(axis=Axis.COMPUTE))
     for k, one in enumerate(TWINS):
-        (drawn,) = [each for each in lines(spec) if each["line"]["color"] == f"@{one.name}"]
+        (drawn,) = [each for each in curves(spec) if each["line"]["color"] == f"@{one.name}"]
         steps = [each.step for each in run.sharpness]
         np.testing.assert_allclose(
             drawn["x"], np.interp(steps, run.history.step, run.history.compute_seconds[:, k])
@@ -78,7 +83,7 @@ def test_what_has_no_logarithm_is_not_drawn() -> None:
     run = with_curvatures(a_run(competitors=TWINS), lambda step: [0.0 if step > 700 else 2.0, -1.0])
     spec = sharpness(run, View())
     is_valid(spec)
-    (drawn,) = [each for each in lines(spec) if each not in limits(spec)]
+    (drawn,) = curves(spec)
     assert drawn["line"]["color"] == "@plain"
     assert drawn["x"][-1] <= 700
 

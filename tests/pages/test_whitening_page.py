@@ -1,9 +1,11 @@
 """The page on whitening under AppTest: its controls, examples and links, and what they ask of the engine."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.config import LINEAR_UNIT_SETTINGS, LinearUnitConfig, RateRule, Whitening
 from bnviz.runs.engine import Engine
+from bnviz.ui import chosen
 from bnviz.ui.whitening import EXAMPLES
 from tests.pages.opening import open_page
 from tests.pages.test_lab_page import control, eventually
@@ -29,6 +31,13 @@ def test_the_page_has_its_heading_and_every_control(engine: Engine) -> None:
             control(page, setting.label)
     assert not page.warning
     assert not page.error
+
+
+def test_the_unit_that_it_begins_with_is_a_recording_and_costs_no_worker_anything(engine: Engine) -> None:
+    page = opened()
+    before = len(engine.runs_of(page.session_state["owner"]))
+    assert page.session_state["linear-unit-run_id"] is None
+    assert before == 0
 
 
 def test_opening_it_measures_the_unit_of_the_link(engine: Engine) -> None:
@@ -58,6 +67,37 @@ def test_the_rule_of_the_rate_says_which_rate_is_asked_for(engine: Engine) -> No
     assert "Shared learning rate" in labels()
     control(page, "Learning rate").set_value(RateRule.BEST).run()
     assert not labels() & {"Shared learning rate", "Times the largest stable rate"}
+
+
+def test_going_back_in_the_browser_shows_what_was_before(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen, "ON_ITS_WAY", 0.0)
+    page = opened()
+    control(page, "Correlation").set_value(0.5).run()
+    assert page.query_params["wrho"] in ("0.5", ["0.5"])
+    del page.query_params["wrho"]
+    page.run()
+    assert control(page, "Correlation").value == LinearUnitConfig().correlation
+    page.query_params["wrho"] = "0.5"
+    page.run()
+    assert control(page, "Correlation").value == 0.5
+
+
+def test_an_address_that_is_still_on_its_way_does_not_undo_a_choice(engine: Engine) -> None:
+    page = opened()
+    control(page, "Correlation").set_value(0.5).run()
+    del page.query_params["wrho"]  # what the browser's next message would still say
+    page.run()
+    assert control(page, "Correlation").value == 0.5
+
+
+def test_what_was_chosen_is_kept_from_page_to_page(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen, "ON_ITS_WAY", 0.0)
+    page = opened()
+    control(page, "Correlation").set_value(0.5).run()
+    page.switch_page("pages/landscape.py").run()
+    page.query_params.clear()  # as the browser does
+    page.switch_page(PAGE).run()
+    assert control(page, "Correlation").value == 0.5
 
 
 def test_every_example_is_another_unit_and_says_what_to_look_for(engine: Engine) -> None:

@@ -87,6 +87,28 @@ def test_a_recorded_run_comes_back_in_every_field(tmp_path: Path) -> None:
     assert_same(load_run(tmp_path / "recorded"), run)
 
 
+@pytest.mark.parametrize("name", ["linear-unit", "untrained"])
+def test_a_recorded_study_comes_back_in_every_field(name: str, tmp_path: Path) -> None:
+    shipped = load_run(FOLDER / name)
+    assert shipped.study is not None
+    assert shipped.study.done == 1
+    save_run(shipped, tmp_path / "again")
+    assert_same(load_run(tmp_path / "again"), shipped)
+
+
+@pytest.mark.parametrize("name", ["linear-unit", "untrained"])
+def test_a_recorded_study_is_of_the_defaults_that_a_page_begins_with(name: str) -> None:
+    study = load_run(FOLDER / name).study
+    assert study is not None
+    assert study.config == type(study.config)()
+
+
+def test_a_visitors_own_study_is_not_kept(home: Path) -> None:
+    run = load_run(FOLDER / "linear-unit").replace(run_id=RUN_ID, badge=Badge.MEASURED)
+    Store(home).save(Saved(run, "me", None))
+    assert Store(home).load(RUN_ID).run.study is None
+
+
 def test_an_unfinished_landscape_is_not_kept(tmp_path: Path) -> None:
     run = full_run()
     assert run.landscape is not None

@@ -82,6 +82,7 @@ export class Card {
   /** Words of a new spec; the plot itself follows when it is drawn. */
   describe(layout, origin) {
     const meta = layout.meta ?? {};
+    this.root.classList.remove("bnviz-failed");
     const title = typeof layout.title === "string" ? layout.title : (layout.title?.text ?? "");
     setText(this.title, title);
     setText(this.badge, meta.badge ?? "");
@@ -121,6 +122,7 @@ export class Card {
 
   fail() {
     setText(this.finding, "This chart could not be drawn; the others go on.");
+    this.root.classList.add("bnviz-failed"); // what was drawn before is not of now
   }
 
   /** Show the switches as they stand. */

@@ -64,6 +64,7 @@ export class Plot {
     const { data, layout } = this.figure(tokens);
     const isFirst = !this.target.classList.contains("js-plotly-plot");
     this.tokens = tokens;
+    forgetRanges(this.target._fullLayout);
     await Plotly.react(this.target, data, layout, CONFIG);
     if (isFirst) {
       this.target.on("plotly_afterplot", () => arrange(this.target, this.tokens)); // after a zoom as well
@@ -71,6 +72,11 @@ export class Plot {
       arrange(this.target, tokens);
     }
   }
+}
+
+/** Plotly.react, unlike a relayout, goes on from the ranges that axes with a scale anchor had at their first drawing. */
+function forgetRanges(full) {
+  for (const [name, axis] of Object.entries(full ?? {})) if (/^[xy]axis\d*$/.test(name)) delete axis._inputRange;
 }
 
 /** Where a phone has no room for all panels side by side: the places that the spec keeps for it. */
@@ -100,7 +106,8 @@ function enlarge(layout, data, scale) {
       times(layout[name][axis]?.title?.font, "size");
     }
   }
-  for (const note of layout.annotations ?? []) {
+  const inScenes = scenesOf(layout).flatMap((name) => layout[name].annotations ?? []);
+  for (const note of [...(layout.annotations ?? []), ...inScenes]) {
     times(note.font, "size");
     for (const key of ["xshift", "yshift", "ax", "ay"]) times(note, key);
     if (note.text) note.text = note.text.replace(/font-size:\s*([\d.]+)px/g, (m, px) => `font-size:${px * scale}px`);

@@ -57,7 +57,8 @@ export class Scrubber {
     this.root.hidden = !scrub || scrub.values.length < 2;
     if (this.root.hidden) return;
     const held = this.values[Number(this.input.value)];
-    Object.assign(this, { field: scrub.field, label: scrub.label, values: scrub.values, newest: scrub.newest });
+    const { field, label, values, newest, end = "the newest" } = scrub;
+    Object.assign(this, { field, label, values, newest, end });
     this.input.max = String(scrub.values.length - 1);
     this.input.setAttribute("aria-label", scrub.label);
     this.player.hidden = !scrub.is_played;
@@ -69,7 +70,7 @@ export class Scrubber {
 
   name(index) {
     const value = `${this.label} ${count(this.values[index])}`;
-    setText(this.text, this.isHeld ? value : `${value}, the newest`);
+    setText(this.text, this.isHeld ? value : `${value}, ${this.end}`);
     this.input.setAttribute("aria-valuetext", value);
   }
 }

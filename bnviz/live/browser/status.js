@@ -6,7 +6,7 @@ import { spoken } from "./sentence.js";
 const SPOKEN_EVERY_MS = 10000;
 const WAITING = { lost: "connection lost, reconnecting", connecting: "connecting" };
 
-const ROOMY = "(min-width: 1201px)"; // elsewhere the foot says it alone
+const ROOMY = "(min-width: 1201px)"; // elsewhere the foot and the cards say it alone
 
 /** The share of the time that goes into measuring. */
 export function percent(share) {
@@ -17,16 +17,17 @@ export function percent(share) {
 export function statusParts(header, connection, reason) {
   const parts = [];
   if (header && header.study !== null) {
-    parts.push([header.study < 1 ? `measuring, ${Math.round(100 * header.study)} % done` : "measured"]);
+    const isWhole = header.study >= 1;
+    parts.push([isWhole ? header.badge : `measuring, ${percent(header.study)} done`]);
     if (header.device) parts.push([header.device]);
   } else if (header) {
     parts.push(["step ", count(header.step)]);
     parts.push([doing(header)]);
     if (header.device) parts.push([header.device]);
-    if (header.landscape !== null && header.landscape < 1) {
-      parts.push([`landscape ${percent(header.landscape)}`]);
+    if (matchMedia(ROOMY).matches) {
+      if (header.landscape !== null && header.landscape < 1) parts.push([`landscape ${percent(header.landscape)}`]);
+      if (header.measuring >= 0.01) parts.push([`${percent(header.measuring)} measuring`]);
     }
-    if (header.measuring >= 0.01 && matchMedia(ROOMY).matches) parts.push([`${percent(header.measuring)} measuring`]);
   }
   if (connection === "refused") parts.push([reason || "this run is not available"]);
   else if (WAITING[connection] && (header || connection === "lost")) parts.push([WAITING[connection]]);
