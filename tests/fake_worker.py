@@ -4,18 +4,19 @@ whose hosts live in this process and can be made to die.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from bnviz.config import TWINS, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
+from bnviz.config import TWINS, AnatomyConfig, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
 from bnviz.errors import EngineError
 from bnviz.measure.weight_path import Walk
 from bnviz.records import (
     GRADIENT_BINS,
     STEP_SIZES,
+    Anatomy,
     Condition,
     Contour,
     Gradients,
@@ -28,6 +29,7 @@ from bnviz.records import (
     Untrained,
     kept_units,
     measure_shapes,
+    no_anatomy,
 )
 from bnviz.worker.host import Host
 from bnviz.worker.slices import Slices
@@ -62,6 +64,8 @@ class Costs:
     contour_items: int = 10
     landscape_item: float = 0.005
     landscape_items: int = 10
+    anatomy_item: float = 0.005
+    anatomy_items: int = 3
     diverges_at: int | None = None
     fails_at: int | None = None
 
@@ -196,6 +200,14 @@ class FakeTrainer:
         for _ in range(self.costs.landscape_items):
             self._take(self.costs.landscape_item)
             yield Sharpness(step, *np.ones((3, len(TWINS))))
+
+    def anatomy(self, config: AnatomyConfig) -> Iterator[Anatomy]:
+        return self._anatomies(no_anatomy(config, self.step_count, ""))  # of the step of this call
+
+    def _anatomies(self, nothing: Anatomy) -> Iterator[Anatomy]:
+        for item in range(1, self.costs.anatomy_items + 1):
+            self._take(self.costs.anatomy_item)
+            yield replace(nothing, done=item / self.costs.anatomy_items)
 
     def walk(self) -> Walk:
         return Walk([0, self.step_count], ("plain", "bn"), torch.zeros(2, 2, 1))

@@ -5,6 +5,7 @@ q = quantile levels, b = bins, g = grid points a side, p = points of a path.
 """
 
 from bnviz.records.anatomy import (
+    ANATOMY_CHARTS,
     COMPARED,
     GRADIENTS,
     MODES,
@@ -30,18 +31,19 @@ from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
 from bnviz.records.linear_unit import MOST_SGD_STEPS, TREATMENTS, LinearUnit, Spectrum
 from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
-from bnviz.records.run import SERIES, Run, Study, Update
+from bnviz.records.run import PICTURE_CHARTS, SERIES, Run, Study, Update
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
 from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
 
 __all__ = [
-    "BAND_LEVELS", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENTS", "GRADIENT_BINS", "LANDSCAPE_ARRAYS",
-    "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS",
-    "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES",
-    "START_TO_NOW", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "Anatomy", "Badge", "Condition",
-    "Contour", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints",
-    "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Spectrum", "Status",
-    "Study", "Untrained", "Update", "appended", "ghost_of", "has_any", "kept_units", "measure_shapes", "no_anatomy",
+    "ANATOMY_CHARTS", "BAND_LEVELS", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENTS", "GRADIENT_BINS",
+    "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS",
+    "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS",
+    "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN",
+    "Anatomy", "Badge", "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History",
+    "HistoryBuilder", "Intervention", "Ints", "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness",
+    "Shift", "Smoothness", "Spectrum", "Status", "Study", "Untrained", "Update", "appended", "ghost_of", "has_any",
+    "kept_units", "measure_shapes", "no_anatomy",
 ]  # fmt: skip

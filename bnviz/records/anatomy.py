@@ -20,6 +20,9 @@ COMPARED: Final = ("y", "d_x", "d_gamma", "d_beta", "running mean", "running var
 SCALES: Final[Floats] = np.logspace(-1, 1, 21)  # a, on the layer's weights
 NAIVE_STEPS: Final = 100  # s
 STREAM_BATCHES: Final = 100  # t
+ANATOMY_CHARTS: Final = (  # those that show one
+    "anatomy-walk", "anatomy-identity", "anatomy-scale", "anatomy-naive", "anatomy-stream", "anatomy-inference",
+)  # fmt: skip
 MODES: Final = ("batch", "running")  # statistics; the first axis of what is measured with both
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import Competitor, Settings
+from bnviz.records.anatomy import ANATOMY_CHARTS, Anatomy
 from bnviz.records.arrays import Ints
 from bnviz.records.history import History, Point
-from bnviz.records.landscape import Landscape
+from bnviz.records.landscape import LANDSCAPE_CHARTS, Landscape
 from bnviz.records.linear_unit import LinearUnit
 from bnviz.records.measures import Contour, Ghost, Gradients
 from bnviz.records.sharpness import Sharpness
@@ -22,6 +23,8 @@ Study = Untrained | LinearUnit
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
 SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500, "sharpness": 500}
+# What is measured again and again only while one of its charts is in sight.
+PICTURE_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {"landscape": LANDSCAPE_CHARTS, "anatomy": ANATOMY_CHARTS}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Update:
     sharpness: tuple[Sharpness, ...] = ()
     contour: Contour | None = None
     landscape: Landscape | None = None
+    anatomy: Anatomy | None = None
     study: Study | None = None
     ghost: Ghost | None = None
     is_ghost_dismissed: bool = False
@@ -63,6 +67,7 @@ class Run:
     sharpness: tuple[Sharpness, ...] = ()
     contour: Contour | None = None
     landscape: Landscape | None = None
+    anatomy: Anatomy | None = None
     study: Study | None = None  # has nothing to do with this run's networks; not kept on disk
     ghost: Ghost | None = None
     badge: Badge = Badge.MEASURED

@@ -11,7 +11,7 @@ class Limits:
     """How many runs there may be, and how long they are kept going; seconds.
 
     A run that nobody has watched for `pause_seconds` pauses, and after `sleep_seconds` it leaves its worker.
-    A loss landscape that nobody has looked at for `landscape_seconds` is not drawn until somebody does.
+    A picture that nobody has looked at for `picture_seconds` is not drawn until somebody does.
     """
 
     runs_an_owner: int = 4
@@ -19,7 +19,7 @@ class Limits:
     runs_waiting: int = 100
     pause_seconds: float = 120.0
     sleep_seconds: float = 600.0
-    landscape_seconds: float = 15.0
+    picture_seconds: float = 15.0
     save_seconds: float = 10.0
 
 
@@ -49,8 +49,8 @@ class Awake:
     told: Orders | None = None  # the orders that its host has
     steps_due: int = 0  # that its host has not been told of
     since: int = 0  # the version up to which the hub has its news
-    landscape_count: int = 0  # of the orders, when `landscape_at` was set
-    landscape_at: float = float("-inf")  # when the loss landscape was asked for, or looked at last
+    seen_at: dict[str, float] = field(default_factory=dict)  # when each picture was asked for, or looked at last
+    seen_count: dict[str, int] = field(default_factory=dict)  # how often it had been asked for then
     losses: int = 0  # workers that ended under it
     changed_at: float = float("-inf")
     saved_version: int = -1  # of the hub

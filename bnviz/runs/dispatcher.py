@@ -7,6 +7,7 @@ asleep, on disk alone, until its owner asks something of it.
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from bnviz.config import lineup
 from bnviz.errors import BnvizError, EngineError, RunError
-from bnviz.records import LANDSCAPE_CHARTS, Health, Phase, Status
+from bnviz.records import PICTURE_CHARTS, Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
@@ -302,10 +303,8 @@ class Dispatcher:
                 self._spawn(self._sleep(awake))
             elif unwatched > self._limits.pause_seconds and self._is_playing(awake):
                 self._spawn(self._pause(awake, "Paused, because nobody was watching: Play goes on."))
-            elif (
-                awake.orders.landscape is not None and self._is_landscape_seen(awake) != awake.orders.is_landscape_seen
-            ):
-                self._spawn(self._show_landscape(awake, not awake.orders.is_landscape_seen))
+            elif (unseen := self._unseen(awake)) != awake.orders.unseen:
+                self._spawn(self._tell_unseen(awake, unseen))
             elif self._is_save_due(awake):
                 self._spawn(self._save(awake))
 
@@ -318,16 +317,21 @@ class Dispatcher:
         async with awake.lock:
             await self._exchange.tell(awake)
 
-    def _is_landscape_seen(self, awake: Awake) -> bool:
-        """Whether somebody has looked at a run's landscape lately: otherwise it need not be drawn again and again."""
-        now, orders = time.monotonic(), awake.orders
-        is_asked = orders.landscape_count != awake.landscape_count
-        if is_asked or self._hub.is_looked_at(awake.run_id, LANDSCAPE_CHARTS):
-            awake.landscape_at, awake.landscape_count = now, orders.landscape_count
-        return now - awake.landscape_at <= self._limits.landscape_seconds
+    def _unseen(self, awake: Awake) -> frozenset[str]:
+        """Pictures that nobody has looked at lately: they need not be drawn again and again."""
+        now, unseen = time.monotonic(), set()
+        for name, charts in PICTURE_CHARTS.items():
+            if getattr(awake.orders, name) is None:
+                continue
+            count = getattr(awake.orders, f"{name}_count")
+            if count != awake.seen_count.get(name, 0) or self._hub.is_looked_at(awake.run_id, charts):
+                awake.seen_at[name], awake.seen_count[name] = now, count
+            if now - awake.seen_at.get(name, -math.inf) > self._limits.picture_seconds:
+                unseen.add(name)
+        return frozenset(unseen)
 
-    async def _show_landscape(self, awake: Awake, is_seen: bool) -> None:
-        awake.orders = replace(awake.orders, is_landscape_seen=is_seen)
+    async def _tell_unseen(self, awake: Awake, unseen: frozenset[str]) -> None:
+        awake.orders = replace(awake.orders, unseen=unseen)
         async with awake.lock:
             await self._exchange.tell(awake)
 

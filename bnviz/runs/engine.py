@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from bnviz import config
 from bnviz.config import (
+    AnatomyConfig,
     Directions,
     HyperParams,
     LandscapeConfig,
@@ -189,7 +190,7 @@ class Engine:
             return replace(
                 orders,
                 landscape=checked,
-                is_landscape_seen=True,
+                unseen=orders.unseen - {"landscape"},
                 landscape_count=orders.landscape_count + 1,
                 landscape_seconds=every_seconds,
             )
@@ -199,6 +200,17 @@ class Engine:
     def stop_landscape(self, run_id: str, owner: str) -> None:
         """Leave the landscape as far as it is drawn, and draw none until asked."""
         self._command(run_id, owner, lambda orders: replace(orders, landscape=None))
+
+    def measure_anatomy(self, run_id: str, owner: str, anatomy: AnatomyConfig) -> None:
+        """Walk this mini-batch through this BN layer now, and anew from time to time while the run plays."""
+        checked = replace(anatomy)  # none gets past the bounds that the widgets have
+        self._command(
+            run_id,
+            owner,
+            lambda orders: replace(
+                orders, anatomy=checked, unseen=orders.unseen - {"anatomy"}, anatomy_count=orders.anatomy_count + 1
+            ),
+        )
 
     def measure(self, run_id: str, owner: str, measures: Iterable[Measure]) -> None:
         """Measure these as well, from now on: what a run measures only where somebody looks at it."""

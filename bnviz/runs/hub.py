@@ -236,6 +236,7 @@ class Hub:
             sharpness=(),
             contour=None,
             landscape=None,
+            anatomy=None,
             ghost=ghost,
         )
 
@@ -251,7 +252,7 @@ class Hub:
 
 def _news(update: Update) -> dict[str, Any]:
     """The fields of a `Run` that an update replaces."""
-    names = ("settings", "interventions", "contour", "landscape", "study", "ghost")
+    names = ("settings", "interventions", "contour", "landscape", "anatomy", "study", "ghost")
     news = {name: value for name in names if (value := getattr(update, name)) is not None}
     return news | ({"ghost": None} if update.is_ghost_dismissed else {})
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
-from bnviz.config import Directions, LandscapeConfig, Measure, Settings, StudyConfig
+from bnviz.config import AnatomyConfig, Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
 
@@ -40,9 +40,11 @@ class Orders:
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
         measures: what is measured besides what every run measures.
         landscape: what the loss landscape shows, drawn when it changes; None: none, and an unfinished one is left.
-        is_landscape_seen: whether anybody looks at it: it rests while nobody does.
         landscape_count: it is drawn anew when this grows.
         landscape_seconds: and while playing this long after the one before, and on pause; None: never by itself.
+        anatomy: which BN layer a mini-batch is walked through, measured when it changes; None: none.
+        anatomy_count: it is measured anew when this grows; besides now and then while playing, and on pause.
+        unseen: of these two by name, those that nobody looks at: they rest meanwhile.
         study: what to measure beside the run, whatever it trains.
     """
 
@@ -54,9 +56,11 @@ class Orders:
     contour_seconds: float | None = 10.0
     measures: frozenset[Measure] = frozenset()
     landscape: LandscapeConfig | None = None
-    is_landscape_seen: bool = True
     landscape_count: int = 0
     landscape_seconds: float | None = 10.0
+    anatomy: AnatomyConfig | None = None
+    anatomy_count: int = 0
+    unseen: frozenset[str] = frozenset()
     study: StudyConfig | None = None
 
 

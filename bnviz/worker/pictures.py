@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bnviz.config import StudyConfig, checkpoint_bytes
-from bnviz.records import Contour, Landscape, Sharpness, Study
+from bnviz.records import Anatomy, Contour, Landscape, Sharpness, Study, no_anatomy
 from bnviz.worker.host import Orders
 from bnviz.worker.outbox import Outbox
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
+ANATOMY_SECONDS: Final = 10.0  # between two walks through a BN layer while the run plays: time to follow one
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
 URGENT_SECONDS: Final = 0.15  # of work, about what a coarse picture takes
 FIRST_TOLD_SECONDS: Final = 0.03
@@ -23,6 +24,8 @@ LEAST_EARLIER_STEPS: Final = 50  # a run of more steps is worth going back to: a
 
 MOST_SHARPNESSES: Final = 8  # waiting, each with a copy of the weights: those after it are left out
 SHARPNESS_BYTES: Final = 48_000_000  # of these copies
+
+FAILED: Final = "This picture failed; the server's log says why. Choose another one."
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,11 @@ MeasureStudy = Callable[[StudyConfig], Iterator[Study]]
 def nothing_studied(config: StudyConfig) -> Iterator[Study]:
     """For runs that are never asked to measure a study."""
     return iter(())
+
+
+def _is_wanted(orders: Orders, name: str) -> bool:
+    """Whether a picture is asked for and looked at."""
+    return getattr(orders, name) is not None and name not in orders.unseen
 
 
 class Picture(Generic[T]):
@@ -109,7 +117,7 @@ class Picture(Generic[T]):
 
 
 class Pictures:
-    """The loss contour of the lab, the loss landscape and the study of one run.
+    """The loss contour of the lab, the loss landscape, the walk through a BN layer and the study of one run.
 
     Args:
         measure_study: a little more at each item.
@@ -127,6 +135,7 @@ class Pictures:
         """The networks are others: pictures of those before have no meaning."""
         self._contour: Picture[Contour] = Picture(lambda one: self._outbox.tell(contour=one), self._clock)
         self._landscape: Picture[Landscape] = Picture(lambda one: self._outbox.tell(landscape=one.kept()), self._clock)
+        self._anatomy: Picture[Anatomy] = Picture(lambda one: self._outbox.tell(anatomy=one), self._clock)
         self._sharpness: deque[Iterator[Sharpness]] = deque()
         self._sharpness_step = -1
         self._newest_sharpness: Sharpness | None = None
@@ -137,6 +146,7 @@ class Pictures:
         """There are networks to draw."""
         self._contour_at = self._clock() + FIRST_CONTOUR_SECONDS
         self._begin_landscape(trainer, is_wish_new=True)
+        self._begin_anatomy(trainer, is_wish_new=True)
 
     def restart(self, orders: Orders, trainer: "Trainer | None") -> None:
         """The networks end here; where they have been can still be looked at, if the next ones are of their size."""
@@ -155,22 +165,30 @@ class Pictures:
             self._begin_study()
         if orders.contour_seconds != before.contour_seconds:
             self._contour_at = self._clock()
-        if orders.landscape is None or not orders.is_landscape_seen:
+        if not _is_wanted(orders, "landscape"):
             self._landscape.stop()
+        if not _is_wanted(orders, "anatomy"):
+            self._anatomy.stop()
         if trainer is None:
             return
         if orders.directions is not before.directions:
             self._begin_contour(trainer, is_wish_new=True)
         if (orders.landscape, orders.landscape_count) != (before.landscape, before.landscape_count):
             self._begin_landscape(trainer, is_wish_new=True)
-        elif orders.is_landscape_seen and not before.is_landscape_seen:
+        elif "landscape" in before.unseen - orders.unseen:
             self._begin_landscape(trainer)
+        if (orders.anatomy, orders.anatomy_count) != (before.anatomy, before.anatomy_count):
+            self._begin_anatomy(trainer, is_wish_new=True)
+        elif "anatomy" in before.unseen - orders.unseen:
+            self._begin_anatomy(trainer)
 
     def begin_due(self, trainer: "Trainer") -> None:
         """Begin what is to be drawn anew while the run goes on, one of them at most."""
         now, orders = self._clock(), self._orders
         if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
             self._begin_contour(trainer)
+        elif _is_wanted(orders, "anatomy") and now >= self._anatomy.begun_at + ANATOMY_SECONDS:
+            self._begin_anatomy(trainer)
         elif orders.landscape_seconds is not None:
             self._begin_landscape_if_due(trainer, now, orders.landscape_seconds)
 
@@ -188,6 +206,8 @@ class Pictures:
             self._begin_contour(trainer)
         if self._landscape.step != trainer.step_count and self._orders.landscape_seconds is not None:
             self._begin_landscape(trainer)
+        if self._anatomy.step != trainer.step_count:
+            self._begin_anatomy(trainer)
 
     def _begin_contour(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
         """Begin one at the present step, if it has one; a path needs a step to have a direction."""
@@ -198,8 +218,13 @@ class Pictures:
     def _begin_landscape(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
         """Begin one at the present step, if one is wanted and looked at."""
         config = self._orders.landscape
-        if config is not None and self._orders.is_landscape_seen:
+        if config is not None and _is_wanted(self._orders, "landscape"):
             self._landscape.begin(trainer.landscape(config, self._earlier), trainer.step_count, is_wish_new)
+
+    def _begin_anatomy(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
+        config = self._orders.anatomy
+        if config is not None and _is_wanted(self._orders, "anatomy"):
+            self._anatomy.begin(trainer.anatomy(config), trainer.step_count, is_wish_new)
 
     def add_sharpness(self, trainer: "Trainer", is_at_rest: bool = False) -> None:
         """Measure the sharpness at the present step as soon as there is time: it takes about a hundred steps' time."""
@@ -229,7 +254,7 @@ class Pictures:
 
     def stop(self) -> None:
         """Leave them as they are, after an error."""
-        for picture in (self._study, self._landscape, self._contour):
+        for picture in self._all:
             picture.stop()
         self._sharpness.clear()
 
@@ -237,24 +262,27 @@ class Pictures:
 
     @property
     def is_drawing(self) -> bool:
-        others = (self._study, self._landscape, self._contour)
-        return bool(self._sharpness) or any(picture.is_drawing for picture in others)
+        return bool(self._sharpness) or any(picture.is_drawing for picture in self._all)
+
+    @property
+    def _all(self) -> list[Picture[Any]]:
+        """Who is awaited first, first."""
+        return [self._study, self._anatomy, self._landscape, self._contour]
 
     @property
     def is_awaited(self) -> bool:
         """Whether somebody has asked for one and sees nothing meanwhile."""
-        return self._study.is_awaited or self._landscape.is_awaited
+        return any(picture.is_awaited for picture in self._all if picture is not self._contour)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether the landscape has just been asked for."""
-        return self._landscape.is_urgent
+        """Whether one of those that a visitor steers has just been asked for."""
+        return self._landscape.is_urgent or self._anatomy.is_urgent
 
     def work(self, until: float, is_interrupted: IsInterrupted) -> None:
         """Go on with one of them: what is awaited first, then what takes least."""
-        pictures: list[Picture[Any]] = [self._study, self._landscape, self._contour]
-        awaited = next((picture for picture in pictures if picture.is_awaited), None)
-        drawing = awaited or next((picture for picture in reversed(pictures) if picture.is_drawing), None)
+        awaited = next((picture for picture in self._all if picture.is_awaited), None)
+        drawing = awaited or next((picture for picture in reversed(self._all) if picture.is_drawing), None)
         has_turn = drawing is None or not (self._is_sharpness_next or self.is_urgent)
         self._is_sharpness_next = bool(self._sharpness) and has_turn
         if self._is_sharpness_next:  # turn and turn about: no picture waits for all of them, nor they for it
@@ -271,7 +299,8 @@ class Pictures:
                 raise
             logger.exception("A picture failed at step %d with %s", picture.step, self._orders)
             picture.stop()
+            if picture is self._anatomy and self._orders.anatomy is not None:
+                self._outbox.tell(anatomy=no_anatomy(self._orders.anatomy, picture.step, FAILED))
             if picture is self._landscape and (config := self._orders.landscape) is not None:
-                text = "This picture failed; the server's log says why. Choose another one."
-                failed = Landscape(picture.step, config, config.directions, config.statistics, 1.0, text)
+                failed = Landscape(picture.step, config, config.directions, config.statistics, 1.0, FAILED)
                 self._outbox.tell(landscape=failed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnviz.config import Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
+from bnviz.config import AnatomyConfig, Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import Phase
 from bnviz.runs import engine as engine_module
@@ -210,6 +210,15 @@ def test_a_landscape_is_drawn_when_asked_for_and_left_when_cancelled(engine: Eng
     eventually(lambda: engine.hub.get(run_id).landscape is None)
 
 
+def test_a_batch_is_walked_through_a_layer_when_asked_for(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL)
+    engine.measure_anatomy(run_id, ME, AnatomyConfig(layer=2))
+    eventually(lambda: (one := engine.hub.get(run_id).anatomy) is not None and one.done == 1)
+    assert engine.hub.get(run_id).anatomy.config.layer == 2  # type: ignore[union-attr]
+    engine.restart(run_id, ME, SMALL)
+    eventually(lambda: engine.hub.get(run_id).anatomy is not None and engine.hub.get(run_id).status.generation == 1)
+
+
 def test_a_landscape_that_would_take_too_long_is_refused_and_the_run_untouched(engine: Engine) -> None:
     run_id = engine.create(ME, SMALL.replace(hidden_layers=10, width=200))
     with pytest.raises(ConfigError, match="more than 60: choose a lower resolution"):
@@ -222,13 +231,13 @@ def test_a_landscape_that_would_take_too_long_is_refused_and_the_run_untouched(e
 
 
 def test_a_landscape_that_nobody_looks_at_rests_until_somebody_does_again(make: Make) -> None:
-    engine = make(landscape_seconds=0.5)
+    engine = make(picture_seconds=0.5)
     run_id = engine.create(ME, SMALL, is_playing=True)
     in_sight = ["landscape-cut"]
     with engine.hub.watching(run_id, charts=lambda: in_sight):
         engine.draw_landscape(run_id, ME, LandscapeConfig(), 1.0)
         time.sleep(2.5)
-        is_seen = lambda: engine.orders_of(run_id).is_landscape_seen  # type: ignore[union-attr]  # noqa: E731
+        is_seen = lambda: "landscape" not in engine.orders_of(run_id).unseen  # type: ignore[union-attr]  # noqa: E731
         assert is_seen()
         in_sight[:] = ["accuracy"]
         eventually(lambda: not is_seen())
@@ -263,6 +272,7 @@ def commands(engine: Engine, run_id: str, owner: str) -> list[Callable[[], None]
         lambda: engine.set_contour(run_id, owner, Directions.PATHS, None),
         lambda: engine.draw_landscape(run_id, owner, LandscapeConfig()),
         lambda: engine.stop_landscape(run_id, owner),
+        lambda: engine.measure_anatomy(run_id, owner, AnatomyConfig()),
         lambda: engine.measure(run_id, owner, [Measure.SHIFT]),
         lambda: engine.measure_study(run_id, owner, UntrainedConfig()),
         lambda: engine.stop(run_id, owner),

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnviz.config import Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
-from bnviz.records import Intervention, Landscape, Phase, Update
+from bnviz.config import AnatomyConfig, Directions, HyperParams, LandscapeConfig, Measure, Settings, UntrainedConfig
+from bnviz.records import Anatomy, Intervention, Landscape, Phase, Update
 from bnviz.worker.host import Orders
 from bnviz.worker.live_run import LiveRun
 from tests.fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench
@@ -334,12 +334,12 @@ def test_a_picture_that_fails_is_left_with_a_word_on_it_and_the_run_goes_on() ->
 def test_a_landscape_rests_while_nobody_looks_and_goes_on_when_somebody_does() -> None:
     worker = Worker(Costs(landscape_item=0.05), is_playing=True, landscape=LANDSCAPE, landscape_seconds=1.0)
     draw_all(worker, 0.3)
-    worker.order(is_landscape_seen=False)
+    worker.order(unseen=frozenset({"landscape"}))
     worker.fetch()
     count = len(landscapes_of(worker))
     draw_all(worker, 10)
     assert len(landscapes_of(worker)) == count
-    worker.order(is_landscape_seen=True)
+    worker.order(unseen=frozenset())
     draw_all(worker, 2)
     assert landscapes_of(worker)[-1].done == 1
     assert landscapes_of(worker)[-1].step > 1000
@@ -351,6 +351,60 @@ def test_one_that_is_not_to_be_refreshed_stays_at_its_step() -> None:
     worker.order(is_playing=False)
     worker.work(1)
     assert len({one.step for one in landscapes_of(worker)}) == 1
+
+
+# --- the walk through a BN layer --------------------------------------------------------------------------------------
+
+ANATOMY = AnatomyConfig()
+
+
+def anatomies_of(worker: Worker) -> list[Anatomy]:
+    return [update.anatomy for update in worker.updates if update.anatomy is not None]
+
+
+def test_a_walk_that_is_asked_for_is_measured_at_the_present_step_and_anew_when_the_run_rests() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+    worker.order(anatomy=ANATOMY)
+    asked_at = worker.status.step
+    draw_all(worker, 1)
+    assert {one.step for one in anatomies_of(worker)} == {asked_at}
+    assert anatomies_of(worker)[-1].done == 1
+    worker.order(is_playing=False)
+    worker.work(1)
+    assert anatomies_of(worker)[-1].step == worker.status.step > asked_at
+
+
+def test_while_a_run_plays_a_walk_stays_long_enough_to_be_followed() -> None:
+    worker = Worker(is_playing=True, anatomy=ANATOMY)
+    draw_all(worker, 35)
+    steps = sorted({one.step for one in anatomies_of(worker)})
+    assert 3 <= len(steps) <= 5
+
+
+def test_another_layer_is_measured_at_once_although_nothing_else_is_new() -> None:
+    worker = Worker(anatomy=ANATOMY)
+    worker.work(1)
+    worker.order(anatomy=ANATOMY.replace(layer=1))
+    worker.work(1)
+    assert anatomies_of(worker)[-1].config.layer == 1
+    assert anatomies_of(worker)[-1].done == 1
+
+
+def test_a_walk_that_fails_says_so_and_the_run_goes_on() -> None:
+    worker = Worker(is_playing=True)
+    worker.work(0.5)
+
+    def failing(config: AnatomyConfig) -> Iterator[Anatomy]:
+        yield from ()
+        raise ZeroDivisionError("a fault of our own")
+
+    worker.bench.newest.anatomy = failing  # type: ignore[method-assign, assignment]
+    step = worker.status.step
+    worker.order(anatomy=ANATOMY)
+    draw_all(worker, 2)
+    assert "This picture failed" in anatomies_of(worker)[-1].problem
+    assert worker.status.step > step + 100
 
 
 def test_after_a_pause_the_landscape_shows_the_present_step() -> None:
