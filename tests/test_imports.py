@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "bnviz.runs": {"bnviz.worker.host", "distributed", "platformdirs"},
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
-    "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit"},
+    "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit", "latex2mathml"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},
     "pages": {"bnviz.ui", "bnviz.figures", "bnviz.runs", "streamlit"},
     "app": {"bnviz.ui", "bnviz.live", "bnviz.runs", "streamlit"},

@@ -14,6 +14,7 @@ import torch
 
 from bnviz import training
 from bnviz.config import (
+    AnatomyConfig,
     LandscapeConfig,
     LinearUnitConfig,
     Lineup,
@@ -29,16 +30,16 @@ from bnviz.worker.workshop import measure_study
 
 FOLDER = Path(__file__).resolve().parent
 RECORDINGS = {
-    "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig()),
-    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None),
+    "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig(), AnatomyConfig()),
+    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None, None),
 }
 STUDIES: dict[str, StudyConfig] = {"linear-unit": LinearUnitConfig(), "untrained": UntrainedConfig()}
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    for name, (settings, steps, measures, landscape) in RECORDINGS.items():
-        run = training.train(settings, steps, measures=measures, landscape=landscape)
+    for name, (settings, steps, measures, landscape, anatomy) in RECORDINGS.items():
+        run = training.train(settings, steps, measures=measures, landscape=landscape, anatomy=anatomy)
         save(run, name)
         newest = run.history.accuracy[-1]
         accuracies = ", ".join(f"{one.label} {share:.1%}" for one, share in zip(run.competitors, newest, strict=True))

@@ -12,6 +12,8 @@ NEWEST: Final = -1
 MOST_BATCHES: Final = 8
 MOST_DESCENT_STEPS: Final = 500
 MEAN: Final = -1  # of all batches
+MOST_PHASES: Final = 9
+MOST_SCALE: Final = 1e6  # of a gamma or beta of the visitor's own
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class View:
         descent_step: up to which the descents of a linear unit are drawn; NEWEST shows them whole.
         batch: of a loss landscape, counted from 0; MEAN is the mean over its batches.
         is_surface: the loss on a plane as a surface that turns, instead of contours.
+        anatomy_phase: of the walk of a mini-batch through a BN layer, counted from 1.
+        gamma, beta: of the visitor's own, in place of a unit's trained ones.
+        weight_factor: by which the weights before that layer are multiplied; the nearest measured one is shown.
         is_between: the loss on the line from twin to twin, instead of each network's own from its start to now.
     """
 
@@ -48,6 +53,10 @@ class View:
     batch: int = 0
     is_surface: bool = False
     is_between: bool = False
+    anatomy_phase: int = 1
+    gamma: float = 1.0
+    beta: float = 0.0
+    weight_factor: float = 1.0
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""
@@ -57,6 +66,10 @@ class View:
             unit=min(max(self.unit, 0), model.width - 1),
             batch=min(max(self.batch, MEAN), MOST_BATCHES - 1),
             descent_step=min(max(self.descent_step, NEWEST), MOST_DESCENT_STEPS),
+            anatomy_phase=min(max(self.anatomy_phase, 1), MOST_PHASES),
+            gamma=min(max(self.gamma, -MOST_SCALE), MOST_SCALE),
+            beta=min(max(self.beta, -MOST_SCALE), MOST_SCALE),
+            weight_factor=min(max(self.weight_factor, 0.1), 10.0),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import View
+from bnviz.live.formulas import with_formulas
 from bnviz.live.frames import PackedChart, Spec, pack
 from bnviz.records import Phase, Run
 
@@ -44,6 +45,12 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "whitening-loss": ("descent_step",),
     "whitening-inputs": (),
     "whitening-spectrum": (),
+    "anatomy-walk": ("unit", "anatomy_phase"),
+    "anatomy-identity": ("unit", "gamma", "beta"),
+    "anatomy-scale": ("weight_factor",),
+    "anatomy-naive": ("unit",),
+    "anatomy-stream": ("unit",),
+    "anatomy-inference": ("unit",),
     "covariate-shift": (*OVER_TIME, "shift_measure"),
     "smoothness": OVER_TIME,
     "sharpness": OVER_TIME,
@@ -70,8 +77,12 @@ def _study(run: Run) -> tuple[Any, ...]:
     return (run.study,)
 
 
+def _anatomy(run: Run) -> tuple[Any, ...]:
+    return (run.anatomy, run.status.step == 0)
+
+
 # What a chart draws, where that is new less often than the run: test accuracy is with every other point.
-DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
+DRAWS: dict[str, Callable[[Run], tuple[Any, ...]]] = {
     "accuracy": _accuracy,
     "density": _accuracy,
     "gradient-histogram": lambda run: (run.gradients_at_start, run.gradients_now),
@@ -84,7 +95,9 @@ DRAWS: Final[Mapping[str, Callable[[Run], tuple[Any, ...]]]] = {
     "landscape": lambda run: (run.landscape, run.status.health, run.interventions),
     "landscape-cut": lambda run: (run.landscape,),
     "landscape-batches": lambda run: (run.landscape,),
-} | {name: _study for name in READS if name.startswith(("untrained-", "whitening-"))}
+}
+DRAWS |= {name: _study for name in READS if name.startswith(("untrained-", "whitening-"))}
+DRAWS |= {name: _anatomy for name in READS if name.startswith("anatomy-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 
 
@@ -116,7 +129,7 @@ class PackedCharts:
             known = self._packed.get(key)
             if known is None or known[0] != state:
                 older = known
-                known = (state, pack(self._figures[name](run, view)))
+                known = (state, pack(with_formulas(self._figures[name](run, view))))
                 self._packed[key] = known
                 self._bytes += _size(known[1]) - (_size(older[1]) if older is not None else 0)
             self._packed.move_to_end(key)

@@ -11,6 +11,7 @@ Server to browser: frames (`live.frames`), holding only the charts that changed 
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -119,8 +120,10 @@ def _checked(name: str, value: Any, kind: type[Any]) -> Any:
         if value not in tuple(kind):
             raise BadMessageError(f"{name} is not offered")
         return kind(value)
-    if type(value) is not kind:
-        what = "neither true nor false" if kind is bool else "not a whole number"
+    if kind is float and type(value) is int:  # JSON has one kind of number
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        what = {bool: "neither true nor false", float: "not a number"}.get(kind, "not a whole number")
         raise BadMessageError(f"{name} is {what}")
     return value
 

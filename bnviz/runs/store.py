@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bnviz import config
 from bnviz.config import (
+    AnatomyConfig,
     Competitor,
     Directions,
     LinearUnitConfig,
@@ -35,6 +36,7 @@ from bnviz.records import (
     LANDSCAPE_ARRAYS,
     MEASURES,
     SERIES,
+    Anatomy,
     Badge,
     Condition,
     Contour,
@@ -179,6 +181,7 @@ def _manifest(saved: Saved, names: Mapping[str, str]) -> dict[str, Any]:
         "interventions": [asdict(intervention) for intervention in run.interventions],
         "ghost": None if run.ghost is None else run.ghost.label,
         "landscape": None if (landscape := _kept_landscape(run)) is None else _landscape_to_json(landscape),
+        "anatomy": None if (anatomy := _kept_anatomy(run)) is None else asdict(anatomy.config),
         "study": None if (study := _kept_study(run)) is None else _study_to_json(study),
         "badge": run.badge,
         "origin": run.origin,
@@ -192,6 +195,8 @@ def _arrays(run: Run) -> dict[str, Any]:
         arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
     if (landscape := _kept_landscape(run)) is not None:
         arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
+    if (anatomy := _kept_anatomy(run)) is not None:
+        arrays |= arrays_of(anatomy, "anatomy")
     if (study := _kept_study(run)) is not None:
         arrays |= arrays_of(study, "study")
     for name in SERIES:
@@ -218,6 +223,8 @@ def _read(folder: Path) -> Saved:
     with _reading(history_path) as path, path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         loaded = {name: arrays[name] for name in arrays.files}
         run = _with_arrays(run, loaded, manifest["ghost"], manifest.get("landscape"))
+        if (anatomy := manifest.get("anatomy")) is not None:
+            run = run.replace(anatomy=record_from(Anatomy, "anatomy", loaded, config=AnatomyConfig(**anatomy)))
         if (study := manifest.get("study")) is not None:
             run = run.replace(study=_study_from(study, loaded))
     measures = frozenset(Measure(one) for one in manifest.get("measures", ()))
@@ -308,6 +315,12 @@ def _landscape_from(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
         "earlier_networks": tuple(values.get("earlier_networks", ())),
     }
     return Landscape(**{**values, **kept, **{name: arrays[f"landscape.{name}"] for name in LANDSCAPE_ARRAYS}})
+
+
+def _kept_anatomy(run: Run) -> Anatomy | None:
+    """Its walk through a BN layer, if that is whole."""
+    anatomy = run.anatomy
+    return anatomy if anatomy is not None and anatomy.done == 1 and not anatomy.problem else None
 
 
 def _kept_study(run: Run) -> Study | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from bnviz import data
-from bnviz.config import Competitor, Directions, LandscapeConfig, Measure, Settings
+from bnviz.config import AnatomyConfig, Competitor, Directions, LandscapeConfig, Measure, Settings
 from bnviz.data import Mnist
 from bnviz.records import SERIES, HistoryBuilder, Phase, Point, Run, Status, appended
 from bnviz.training.trainer import Trainer
@@ -22,12 +22,13 @@ def train(
     on_point: Callable[[Point], None] | None = None,
     measures: Collection[Measure] = (),
     landscape: LandscapeConfig | None = None,
+    anatomy: AnatomyConfig | None = None,
 ) -> Run:
     """Train without the app: `steps` lock-steps, measured on the schedule and at the end.
 
     `mnist` is the shipped one unless given; `on_point` is called with every point as it is measured. The run that comes
     back is whole: history, gradients at the start and now, the contour at the last step, and what is asked for besides:
-    the `measures`, and a `landscape` at the last step.
+    the `measures`, and a `landscape` and an `anatomy` at the last step.
     """
     trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
     history = HistoryBuilder(trainer.competitors, trainer.units)
@@ -64,6 +65,7 @@ def train(
         history=history.history(),
         contour=contour,
         landscape=None if landscape is None else _last(trainer.landscape(landscape)),
+        anatomy=None if anatomy is None else _last(trainer.anatomy(anatomy)),
     )
     return run.replace(**series)
 

@@ -21,6 +21,10 @@ UNTRAINED_CHARTS: Final = (
 GRADIENT_CHARTS: Final = (
     "gradient-layers", "gradient-steps", "gradient-norm", "update-ratio", "weight-norm", "scale-invariance",
 )  # fmt: skip
+ANATOMY_CHARTS: Final = (
+    "anatomy-walk", "anatomy-identity", "anatomy-scale", "anatomy-naive", "anatomy-stream", "anatomy-inference",
+    "accuracy-modes",
+)  # fmt: skip
 LANDSCAPE_CHARTS: Final = ("landscape", "loss", "landscape-cut", "landscape-batches", "sharpness")
 SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnviz.config import (
     TWINS,
+    AnatomyConfig,
     Competitor,
     Directions,
     LandscapeConfig,
@@ -16,10 +17,14 @@ from bnviz.config import (
 from bnviz.records import (
     BAND_LEVELS,
     GRADIENT_BINS,
+    NAIVE_STEPS,
     QUANTILE_LEVELS,
     RELATIVE_STEPS,
+    SCALES,
     STANDARDISED_EDGES,
     STEP_SIZES,
+    STREAM_BATCHES,
+    Anatomy,
     Badge,
     Condition,
     Contour,
@@ -62,6 +67,7 @@ def a_run(
     has_shift: bool = False,
     has_untrained: bool = False,
     has_landscape: bool = False,
+    has_anatomy: bool = False,
     badge: Badge = Badge.MEASURED,
 ) -> Run:
     """A run of the twins; from point `stopped_at` on the first competitor has NaN, as after a divergence."""
@@ -82,6 +88,7 @@ def a_run(
         sharpness=tuple(sharpness(int(one), seed, len(competitors)) for one in _every(history, 3) if has_shift),
         contour=contour(step) if has_contour else None,
         landscape=landscape(step, competitors=len(competitors)) if has_landscape else None,
+        anatomy=anatomy(step) if has_anatomy else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
         badge=badge,
     )
@@ -349,3 +356,46 @@ def landscape(step: int, config: LandscapeConfig | None = None, *, competitors: 
         cut_alpha=along,
         cut_loss=cuts[:, :, None] * np.exp(0.05 * np.arange(s))[:, None],
     )
+
+
+def anatomy(step: int, config: AnatomyConfig | None = None, *, seed: int = 0, is_before: bool = True) -> Anatomy:
+    """A batch of normal values through a real BN, with what else is measured in a plausible shape."""
+    config, rng = config or AnatomyConfig(), np.random.default_rng(seed)
+    b, u, eps = config.images, 16, 1e-5
+    x = rng.normal(rng.normal(size=u), rng.uniform(0.5, 3, size=u), size=(b, u))
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    gamma, beta = rng.normal(1, 0.2, u), rng.normal(0, 0.3, u)
+    centred, inverse = x - mean, 1 / np.sqrt(variance + eps)
+    normalized = centred * inverse
+    y = gamma * normalized + beta
+    output = 1 / (1 + np.exp(-y)) if is_before else y
+    values = np.stack([x if is_before else np.log(np.abs(x) + 1), x, centred, normalized, y, output])
+    d_output = rng.normal(0, 1e-3, size=(b, u))
+    d_y = d_output * (output * (1 - output) if is_before else 1)
+    d_normalized = d_y * gamma
+    d_variance = (d_normalized * centred).sum(axis=0) * -0.5 * inverse**3
+    d_mean = -(d_normalized * inverse).sum(axis=0)
+    d_x = d_normalized * inverse + d_variance * 2 * centred / b + d_mean / b
+    gradients_ = np.stack([d_output, d_y, d_normalized, d_x])
+    stream_mean = mean + rng.normal(0, 0.2, size=(STREAM_BATCHES, u))
+    stream_variance = variance * rng.uniform(0.7, 1.3, size=(STREAM_BATCHES, u))
+    weights = 0.9 ** np.arange(STREAM_BATCHES + 1)[:, None]
+    steps = np.arange(NAIVE_STEPS + 1)[:, None] * rng.normal(0, 0.05, u)
+    return Anatomy(
+        config, step, "bn", config.layer, is_before, eps, 1.0, "",
+        labels=rng.integers(0, 10, b), units=np.arange(u), values=values, mean=mean, variance=variance,
+        gamma=gamma, beta=beta, gradients=gradients_, d_mean=d_mean, d_variance=d_variance,
+        d_gamma=(d_y * normalized).sum(axis=0), d_beta=d_y.sum(axis=0),
+        layer_values=np.quantile(values.reshape(6, -1), QUANTILE_LEVELS, axis=1).T,
+        layer_gradients=np.quantile(gradients_.reshape(4, -1), QUANTILE_LEVELS, axis=1).T,
+        differences=np.array([1e-7, 2e-7, 1e-7, 0, 0, 1e-7]),
+        scale_loss=np.stack([np.full(21, 0.4), 0.4 + np.log(SCALES) ** 2]),
+        scale_output=np.stack([np.full(21, 1e-5), np.abs(SCALES - 1)]),
+        scale_gradient=np.stack([1 / SCALES, np.ones(21)]),
+        naive_bias=np.stack([steps, np.zeros_like(steps)]), naive_loss=np.full((2, NAIVE_STEPS + 1), 0.4),
+        naive_rate=0.1, stream_mean=stream_mean, stream_variance=stream_variance,
+        running_mean=mean * (1 - weights), running_variance=variance + (1 - variance) * weights,
+        population_mean=mean, population_variance=variance, population_images=10_000,
+        accuracy=np.array([0.94, 0.93, 0.941]), folded_difference=2e-7,
+        folded_scale=gamma * inverse, folded_shift=beta - gamma * mean * inverse,
+    )  # fmt: skip

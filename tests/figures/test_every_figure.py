@@ -17,6 +17,7 @@ from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, Shif
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
 from bnviz.records import Badge, Health, Intervention, Run
 from bnviz.ui.charts import (
+    ANATOMY_CHARTS,
     GRADIENT_CHARTS,
     LAB_CHARTS,
     LANDSCAPE_CHARTS,
@@ -49,6 +50,10 @@ views = st.builds(
     batch=st.integers(-1, 9),
     is_surface=st.booleans(),
     is_between=st.booleans(),
+    anatomy_phase=st.integers(-1, 12),
+    gamma=st.floats(-10, 10),
+    beta=st.floats(-10, 10),
+    weight_factor=st.floats(0.01, 100),
 )
 healths = st.sampled_from(
     [
@@ -82,6 +87,7 @@ def runs(draw: st.DrawFn) -> Run:
         has_shift=draw(st.booleans()),
         has_untrained=draw(st.booleans()),
         has_landscape=draw(st.booleans()),
+        has_anatomy=draw(st.booleans()),
         badge=draw(st.sampled_from(Badge)),
     )
 
@@ -108,7 +114,15 @@ def named(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -> None:
     assert LAB_CHARTS == NAMES
-    pages = (LAB_CHARTS, GRADIENT_CHARTS, UNTRAINED_CHARTS, SHIFT_CHARTS, LANDSCAPE_CHARTS, WHITENING_CHARTS)
+    pages = (
+        LAB_CHARTS,
+        GRADIENT_CHARTS,
+        UNTRAINED_CHARTS,
+        SHIFT_CHARTS,
+        LANDSCAPE_CHARTS,
+        WHITENING_CHARTS,
+        ANATOMY_CHARTS,
+    )
     assert set(FIGURES) == {name for page in pages for name in page}
 
 

@@ -30,6 +30,10 @@ OTHER: dict[str, Any] = {
     "batch": 1,
     "is_surface": True,
     "is_between": True,
+    "anatomy_phase": 3,
+    "gamma": 2.0,
+    "beta": -1.0,
+    "weight_factor": 3.0,
 }
 
 
@@ -124,7 +128,12 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
     if field in READS.get(name, ALL_FIELDS):
         return
     run = made_up_runs.a_run(
-        30, interventions=(fakes.INTERVENTION,), has_shift=True, has_untrained=True, has_landscape=True
+        30,
+        interventions=(fakes.INTERVENTION,),
+        has_shift=True,
+        has_untrained=True,
+        has_landscape=True,
+        has_anatomy=True,
     )
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})

@@ -62,6 +62,7 @@ export class Card {
     this.choices = new Choices(actions.onSwitch);
     this.scrubber = new Scrubber(actions.onSwitch);
     this.drag = new Drag((value) => actions.onSwitch("start", value));
+    this.formulas = element("div", { class: "bnviz-formulas", hidden: "" });
     this.plot = element("div", { class: "bnviz-plot" });
     this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);
     this.root = element(
@@ -74,6 +75,7 @@ export class Card {
         this.finding,
         element("div", { class: "bnviz-switches" }, ...this.switches.map((one) => one.group), this.choices.root),
       ),
+      this.formulas,
       this.picture,
       this.scrubber.root,
     );
@@ -87,6 +89,7 @@ export class Card {
     setText(this.title, title);
     setText(this.badge, meta.badge ?? "");
     this.scrubber.show(meta.scrub);
+    this.showFormulas(meta.formulas);
     this.choices.offer(meta.choices);
     this.badge.dataset.kind = this.badge.textContent;
     this.badge.title = [meta.how, origin && `Recorded: ${origin}`].filter(Boolean).join(" ");
@@ -94,6 +97,16 @@ export class Card {
     this.showFinding();
     this.alternative = `${title}. ${meta.alt ?? meta.finding ?? ""}`;
     this.speak();
+  }
+
+  /** @param {string[]} [formulas]  in MathML, of our own server's making */
+  showFormulas(formulas = []) {
+    const text = formulas.join("");
+    if (text === this.formulaText) return;
+    this.formulaText = text;
+    this.formulas.hidden = !text;
+    const parse = (one) => new DOMParser().parseFromString(one, "application/xml").documentElement;
+    this.formulas.replaceChildren(...formulas.map((one) => document.importNode(parse(one), true)));
   }
 
   /** Something to know before the finding, such as why a switch does nothing here; empty to take it away. */

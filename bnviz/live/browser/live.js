@@ -24,7 +24,7 @@ const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = [
   "is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step",
-  "batch", "is_surface", "is_between", "descent_step",
+  "batch", "is_surface", "is_between", "descent_step", "anatomy_phase",
 ];
 
 const mounted = new WeakMap();

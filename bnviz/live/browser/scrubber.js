@@ -20,7 +20,7 @@ export class Scrubber {
   }
 
   goTo(index) {
-    this.isHeld = index < this.values.length - 1; // at the right end it follows the run
+    this.isHeld = this.newest === undefined || index < this.values.length - 1; // at the right end it follows the run
     this.input.value = String(index);
     this.name(index);
     this.onSwitch(this.field, this.isHeld ? this.values[index] : this.newest);
@@ -29,10 +29,11 @@ export class Scrubber {
   /** From where it stands, or from the start, to the end, value by value. */
   toggle() {
     if (this.playing) return this.stop();
-    const from = this.isHeld ? Number(this.input.value) : 0;
+    const at = Number(this.input.value);
+    const from = this.isHeld && at < this.values.length - 1 ? at : 0;
     this.goTo(from);
-    const every = Math.max(LEAST_MS, LONGEST_MS / this.values.length);
-    const forward = Math.max(1, Math.round((this.values.length * every) / LONGEST_MS)); // values a tick
+    const every = this.every ?? Math.max(LEAST_MS, LONGEST_MS / this.values.length);
+    const forward = this.every ? 1 : Math.max(1, Math.round((this.values.length * every) / LONGEST_MS)); // values a tick
     this.playing = setInterval(() => {
       const index = Math.min(Number(this.input.value) + forward, this.values.length - 1);
       this.goTo(index);
@@ -57,8 +58,9 @@ export class Scrubber {
     this.root.hidden = !scrub || scrub.values.length < 2;
     if (this.root.hidden) return;
     const held = this.values[Number(this.input.value)];
-    const { field, label, values, newest, end = "the newest" } = scrub;
-    Object.assign(this, { field, label, values, newest, end });
+    const { field, label, values, newest, end = "the newest", names, every_ms: every } = scrub;
+    Object.assign(this, { field, label, values, newest, end, names, every });
+    if (newest === undefined) this.isHeld = true; // nothing to follow
     this.input.max = String(scrub.values.length - 1);
     this.input.setAttribute("aria-label", scrub.label);
     this.player.hidden = !scrub.is_played;
@@ -70,7 +72,8 @@ export class Scrubber {
 
   name(index) {
     const value = `${this.label} ${count(this.values[index])}`;
-    setText(this.text, this.isHeld ? value : `${value}, ${this.end}`);
+    const more = this.names?.[index] ?? (this.isHeld ? "" : this.end);
+    setText(this.text, more ? `${value}, ${more}` : value);
     this.input.setAttribute("aria-valuetext", value);
   }
 }
