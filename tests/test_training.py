@@ -8,7 +8,19 @@ import pytest
 import torch
 
 from bnviz import data
-from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, LandscapeConfig, ModelConfig, Settings, Statistics
+from bnviz.config import (
+    BN,
+    PLAIN,
+    TWINS,
+    WITH_NOISE,
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    ModelConfig,
+    Settings,
+    Statistics,
+    networks_of,
+)
 from bnviz.data import Batches
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
@@ -16,6 +28,7 @@ from bnviz.records import MEASURES, Badge, Condition, Phase, Point, measure_shap
 from bnviz.training import Trainer, is_scheduled, train
 
 torch.set_num_threads(1)
+NOISY = networks_of(WITH_NOISE)
 SMALL = Settings(ModelConfig(width=33, hidden_layers=2))
 STILL = HyperParams(learning_rate=0.001)
 
@@ -153,7 +166,8 @@ def test_a_reset_reproduces_the_run_bit_for_bit(mnist, optimizer):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"lineup": "noisy"}, {"lineup": "noisy", "optimizer": "adam", "learning_rate": 0.01}]
+    "changes",
+    [{}, {"networks": NOISY}, {"networks": NOISY, "optimizer": "adam", "learning_rate": 0.01}],
 )
 def test_measuring_never_changes_training(mnist, changes):
     settings = SMALL.replace(**changes)
@@ -226,7 +240,7 @@ def test_a_point_has_every_measure_in_its_shape(trainer):
 
 
 def test_with_noise_there_is_test_accuracy_with_batch_statistics_too(mnist):
-    noisy = run(Trainer(Settings().replace(lineup="noisy"), mnist), 250).measure(is_scheduled=True)
+    noisy = run(Trainer(Settings().replace(networks=NOISY), mnist), 250).measure(is_scheduled=True)
     assert np.isfinite(noisy.batch_accuracy).all()
     assert np.isnan(run(Trainer(SMALL, mnist), 3).measure(is_scheduled=True).batch_accuracy).all()
     np.testing.assert_allclose(noisy.batch_accuracy[[0, 3]], noisy.accuracy[[0, 3]], atol=1e-3)  # without BN: the same
@@ -235,7 +249,7 @@ def test_with_noise_there_is_test_accuracy_with_batch_statistics_too(mnist):
 
 def test_noisy_bn_trains_almost_as_bn_does_and_the_noise_alone_does_not_stop_the_other(mnist):
     """SCIENCE, section 2: after 1,000 steps at 0.1, .49 to .53 without BN, .91 with it, .91 with noise as well."""
-    trainer = Trainer(Settings().replace(lineup="noisy", learning_rate=0.1), mnist)
+    trainer = Trainer(Settings().replace(networks=NOISY, learning_rate=0.1), mnist)
     accuracy = run(trainer, 1000).measure(is_scheduled=True).accuracy
     plain, bn, noisy, noise = accuracy
     assert 0.35 < plain < 0.75
@@ -247,7 +261,12 @@ def test_noisy_bn_trains_almost_as_bn_does_and_the_noise_alone_does_not_stop_the
 def test_ten_layers_deep_noisy_bn_is_misled_by_its_running_statistics_and_not_by_the_batchs(mnist):
     """SCIENCE, section 2: ReLU-10 at .03, .84 to .91 at inference against .93 with the statistics of the batch."""
     settings = Settings().replace(
-        lineup="noisy", nonlinearity="relu", initialization="he", init_scale=1.0, hidden_layers=10, learning_rate=0.03
+        networks=NOISY,
+        nonlinearity="relu",
+        initialization="he",
+        init_scale=1.0,
+        hidden_layers=10,
+        learning_rate=0.03,
     )
     point = run(Trainer(settings, mnist), 1000).measure(is_scheduled=True)
     noisy = 2
@@ -268,7 +287,7 @@ def test_train_accuracy_is_the_mean_over_the_mini_batches_since_the_point_before
 
 
 def test_noise_that_was_changed_meanwhile_does_not_move_where_the_drift_began(mnist):
-    settings = SMALL.replace(lineup="noisy")
+    settings = SMALL.replace(networks=NOISY)
     straight = Trainer(settings, mnist)
     louder = replace(settings.hyper, noise_mean=2.0)
     run(straight, 5)

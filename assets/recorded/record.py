@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from bnviz import training
-from bnviz.config import LandscapeConfig, Lineup, Measure, Settings
+from bnviz.config import WITH_NOISE, LandscapeConfig, Measure, Settings, networks_of
 from bnviz.records import Badge
 from bnviz.runs.recorded import run_id_of
 from bnviz.runs.store import save_run
@@ -21,7 +21,7 @@ from bnviz.runs.store import save_run
 FOLDER = Path(__file__).resolve().parent
 RECORDINGS = {
     "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig()),
-    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None),
+    "shift": (Settings().replace(networks=networks_of(WITH_NOISE)), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None),
 }
 
 

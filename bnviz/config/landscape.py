@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from bnviz.config.competitors import BN, LINEUPS, PLAIN
+from bnviz.config.competitors import BN, COMPETITORS, PLAIN
 from bnviz.config.model import CLASSES, ModelConfig
-from bnviz.config.names import Directions, Lineup, Statistics
+from bnviz.config.names import Directions, Statistics
 from bnviz.config.table import Choice, Number, Setting, changed_to_query, values_from_query
 from bnviz.errors import ConfigError
 
@@ -14,7 +14,7 @@ NOW: Final = -1  # a point's step: the present one
 EARLIER: Final = "earlier-"  # before the name of a network of the run before this one
 CUT_POINTS: Final = 61
 MOST_LANDSCAPE_SECONDS: Final = 60.0
-_NETWORKS: Final = tuple(competitor.name for competitor in LINEUPS[Lineup.NOISY])
+_NETWORKS: Final = tuple(competitor.name for competitor in COMPETITORS.values())
 
 # fmt: off
 LANDSCAPE_SETTINGS: Final[tuple[Setting, ...]] = (

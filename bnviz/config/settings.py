@@ -6,6 +6,7 @@ from typing import Any, Final
 from bnviz.config.competitors import lineup
 from bnviz.config.model import PROBE_IMAGES, HyperParams, ModelConfig
 from bnviz.config.names import Optimizer
+from bnviz.config.rules import check_rules
 from bnviz.config.table import BY_NAME
 from bnviz.errors import ConfigError
 
@@ -21,6 +22,7 @@ class Settings:
     hyper: HyperParams = field(default_factory=HyperParams)
 
     def __post_init__(self) -> None:
+        check_rules(self)
         check_cost(self)
 
     def get(self, name: str) -> Any:

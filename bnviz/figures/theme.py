@@ -48,6 +48,11 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "bn": ("#0072B2", "#56B4E9"),
     "noisy": ("#B85C90", "#E59AC8"),
     "noise": ("#00825F", "#3CC79B"),
+    "layer": ("#B87700", "#F0B93A"),
+    "group": ("#7A4FBF", "#B9A2F2"),
+    "weight": ("#66701A", "#C3CC5E"),
+    "renorm": ("#007C91", "#4FD0E3"),
+    "decorrelated": ("#7B4B2A", "#C99A73"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
     # Treatments of a linear unit's inputs: standardising is what BN does, and has its colour.
@@ -75,8 +80,17 @@ _SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
     "bn": ("circle", "●"),
     "noisy": ("diamond", "◆"),
     "noise": ("triangle-up", "▲"),
+    "layer": ("triangle-down", "▼"),
+    "group": ("cross", "✚"),
+    "weight": ("hexagon", "⬢"),
+    "renorm": ("star", "★"),
+    "decorrelated": ("x", "✖"),
 }
-_SIZES: Final[Mapping[str, float]] = {"triangle-up": 1.35}  # Plotly's has half the area of the others
+_SIZES: Final[Mapping[str, float]] = {
+    "triangle-up": 1.35,
+    "triangle-down": 1.35,
+    "star": 1.35,
+}  # Plotly's has half the area of the others
 _OTHER_SYMBOL: Final = ("diamond", "◆")
 
 _ROLE: Final = re.compile(r"@([a-z]+\d*)(?:/(\d*\.?\d+))?")

@@ -13,7 +13,8 @@ from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
-HIDDEN = {"device", "lineup", *NOISE_SETTINGS}  # shown only where there is a choice, and noise
+# Shown only where there is a choice, and a network that they matter to.
+HIDDEN = {"device", "groups", "r_max", "d_max", *NOISE_SETTINGS}
 
 
 @pytest.fixture
@@ -31,7 +32,14 @@ def opened(**query: str) -> AppTest:
 
 
 def control(page: AppTest, label: str):
-    kinds = (page.select_slider, page.selectbox, page.number_input, page.button, page.segmented_control)
+    kinds = (
+        page.select_slider,
+        page.selectbox,
+        page.multiselect,
+        page.number_input,
+        page.button,
+        page.segmented_control,
+    )
     found = [one for kind in kinds for one in kind if one.label == label]
     assert len(found) == 1, f"{label}: {len(found)} controls"
     return found[0]
