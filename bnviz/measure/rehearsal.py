@@ -41,6 +41,7 @@ class Rehearsal:
     def update(self, stack: Stack, optimizer: Optimizer, hyper: HyperParams) -> None:
         """The stack's weights and its optimizer's step from them, after `differentiate`."""
         after = self.after
+        after.follow(stack)
         after.parameters.flat.copy_(stack.parameters.flat)
         rehearsing = optimizers.only(optimizer, after, range(len(stack)))
         after.loss(self.batch)  # dl/dlogits once more: a backward pass overwrites what it starts from

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bnviz.models.normalizations.base import Memory
+from bnviz.models.normalizations.base import Memory, Numbers
 from bnviz.models.normalizations.batch import BatchNorm
 from bnviz.models.normalizations.none import NoNormalization
 
@@ -13,16 +13,16 @@ class NoisyBatchNorm(BatchNorm):
 
     is_noisy = True
 
-    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
-        super().forward(x, out, gamma, beta, memory)
+    def forward(self, x: Tensor, out: Tensor, numbers: Numbers, memory: Memory) -> None:
+        super().forward(x, out, numbers, memory)
         assert memory.noise is not None
         factors, shifts = memory.noise
         out.mul_(factors).add_(shifts)
 
-    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+    def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         assert memory.noise is not None
         delta.mul_(memory.noise[0])
-        super().backward(delta, gamma, memory)
+        super().backward(delta, numbers, memory)
 
 
 class NoiseAlone(NoNormalization):
@@ -30,11 +30,11 @@ class NoiseAlone(NoNormalization):
 
     is_noisy = True
 
-    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
+    def forward(self, x: Tensor, out: Tensor, numbers: Numbers, memory: Memory) -> None:
         assert memory.noise is not None
         factors, shifts = memory.noise
         torch.mul(x, factors, out=out).add_(shifts)
 
-    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+    def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         assert memory.noise is not None
         delta.mul_(memory.noise[0])

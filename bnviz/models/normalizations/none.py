@@ -2,19 +2,15 @@
 
 from torch import Tensor
 
-from bnviz.models.normalizations.base import Memory
+from bnviz.models.normalizations.base import Memory, NormalizationPair, Numbers
 
 
-class NoNormalization:
+class NoNormalization(NormalizationPair):
     """out = x."""
 
-    has_parameters = False
-    drops_bias_before_it = False
-    is_noisy = False
-
-    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
+    def forward(self, x: Tensor, out: Tensor, numbers: Numbers, memory: Memory) -> None:
         if out.data_ptr() != x.data_ptr():
             out.copy_(x)
 
-    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+    def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         pass
