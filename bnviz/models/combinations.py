@@ -73,8 +73,9 @@ class Combinations:
         self._is_renormalized = stack.normalizations[network] is Normalization.RENORMALIZATION
         self._groups = 1 if stack.normalizations[network] is Normalization.LAYER else model.groups
         self._limits = stack.limits
-        self._is_bn_before = model.bn_placement is BnPlacement.BEFORE
-        self._has_biases = not (self._is_bn_before and normalization.drops_bias_before_it)
+        is_before = model.bn_placement is BnPlacement.BEFORE
+        self._stands_before = is_before or normalization.is_of_weights
+        self._has_biases = not (self._stands_before and normalization.drops_bias_before_it)
         self._is_batch_mode = statistics is Statistics.BATCH
         basis = Parameters(model.sizes, len(vectors), stack.dtype, stack.device)
         basis.flat.copy_(vectors[:, : basis.flat.shape[1]])
@@ -116,12 +117,11 @@ class Combinations:
         """u W of one hidden layer to its outputs; u W itself is overwritten. [p, n, b]"""
         if self._has_biases:
             z.add_((c @ self._biases[layer])[:, :, None])
-        stands_before = self._is_bn_before or self._kind.is_of_weights
-        if self._kind.has_parameters and stands_before:
+        if self._kind.has_parameters and self._stands_before:
             self._normalize(layer, z, c)
         u = torch.empty_like(z)
         self._nonlinearity.forward(z, out=u)
-        if self._kind.has_parameters and not stands_before:
+        if self._kind.has_parameters and not self._stands_before:
             self._normalize(layer, u, c)
         return u
 
