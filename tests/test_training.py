@@ -1,5 +1,6 @@
 """Lock-step training: reproducible, undisturbed by measuring, and with the paper's outcome on MNIST."""
 
+import time
 from dataclasses import fields, replace
 from itertools import count, pairwise
 
@@ -600,3 +601,132 @@ def test_a_stalled_network_does_not_drift_though_it_does_not_train_either(mnist)
     assert point.accuracy[0] < 0.15
     assert point.net_displacement[1] == pytest.approx([0.11, 0.12, 0.28], rel=0.35)
     assert point.accuracy[1] > 0.8
+
+
+# --- other normalizations ---------------------------------------------------------------------------------------------
+
+LINEUPS = [
+    (("layer", "group", "weight", "renormalization"), {}),
+    (("none", "decorrelated"), {}),
+    (("weight", "decorrelated", "noisy_batch"), {"optimizer": "adam", "learning_rate": 0.01, "bn_placement": "after"}),
+    (("batch", "weight", "renormalization", "decorrelated"), {"momentum": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("networks", "changes"), LINEUPS)
+def test_with_every_normalization_a_resumed_run_goes_on_bit_for_bit_and_measuring_changes_nothing(
+    mnist, networks, changes
+):
+    settings = SMALL.replace(networks=networks, groups=3, **changes)
+    straight, watched = Trainer(settings, mnist), Trainer(settings, mnist)
+    run(straight, 12)
+    run(watched, 6)
+    watched.measure(is_scheduled=True)
+    watched.gradients()
+    watched.shift()
+    watched.smoothness()
+    list(watched.sharpness())
+    list(watched.landscape(LandscapeConfig(resolution=11, images=60)))
+    resumed = Trainer.resume(settings, mnist, watched.checkpoint())
+    run(resumed, 6)
+    run(watched, 6)
+    expected = straight.checkpoint()
+    for other in (resumed, watched):
+        found = other.checkpoint()
+        for name, value in expected.items():
+            if name.split("/")[-1] not in ("drift_path", "drift_previous", "compute_time", "means"):
+                assert torch.equal(value.nan_to_num(), found[name].nan_to_num()), name
+    assert any("running_cov" in name for name in expected) is ("decorrelated" in networks)
+
+
+@pytest.mark.parametrize(("networks", "changes"), LINEUPS)
+def test_every_measure_of_every_normalization_is_a_number(mnist, networks, changes):
+    trainer = Trainer(SMALL.replace(networks=networks, groups=3, **changes), mnist, clock=time.perf_counter)
+    run(trainer, 8)
+    point = trainer.measure(is_scheduled=True)
+    for name in ("accuracy", "bands", "quantiles", "net_displacement", "dead", "update_ratio", "compute_seconds"):
+        assert np.isfinite(getattr(point, name)).all(), name
+    assert (point.compute_seconds > 0).all()
+    assert np.isfinite(trainer.gradients().std).all()
+    assert np.isfinite(trainer.shift().change).all()
+    assert np.isfinite(trainer.smoothness().beta).all()
+    *_, sharpest = trainer.sharpness()
+    assert np.isfinite(sharpest.eigenvalue).all()
+    for statistics in Statistics:
+        *_, whole = trainer.landscape(LandscapeConfig(resolution=11, images=60, statistics=statistics))
+        assert np.isfinite(whole.loss).all()
+
+
+def test_networks_without_statistics_of_the_batch_have_one_landscape_whatever_the_statistics(mnist):
+    trainer = run(Trainer(SMALL.replace(networks=("none", "batch", "layer", "weight")), mnist), 8)
+    found = []
+    for statistics in (Statistics.BATCH, Statistics.RUNNING):
+        *_, whole = trainer.landscape(
+            LandscapeConfig(Directions.RANDOM, resolution=11, images=60, statistics=statistics)
+        )
+        found.append(whole.loss)
+    for k in (0, 2, 3):
+        np.testing.assert_array_equal(found[0][k], found[1][k])
+    assert (found[0][1] != found[1][1]).any()
+
+
+def test_a_whitening_network_that_diverges_stops_and_the_others_go_on(mnist):
+    trainer = Trainer(SMALL.replace(networks=("none", "decorrelated"), groups=3), mnist)
+    run(trainer, 3)
+    trainer.measure(is_scheduled=True)
+    trainer._stack.parameters.weights[1][1].fill_(float("nan"))
+    run(trainer, 3)
+    assert [health.condition for health in trainer.health] == [Condition.TRAINING, Condition.DIVERGED]
+    *_, whole = trainer.landscape(LandscapeConfig(resolution=11, images=60))
+    assert np.isfinite(whole.loss[0]).all()
+    resumed = Trainer.resume(trainer.settings, mnist, trainer.checkpoint())
+    assert torch.equal(resumed.checkpoint()["plain/weight.1"], trainer.checkpoint()["plain/weight.1"])
+
+
+def test_layer_and_group_norm_have_no_gap_between_training_and_inference(mnist):
+    """Test accuracy in batches of a thousand, as they train, is that of each image by itself: batch norm's is not."""
+    trainer = run(
+        Trainer(Settings().replace(networks=("batch", "layer", "group", "weight"), bn_momentum=0.01), mnist), 30
+    )
+    accuracy = trainer._instruments._accuracy
+    inference, training = accuracy.measure(trainer._stack), accuracy.measure_with_batch_statistics(trainer._stack)
+    np.testing.assert_allclose(inference[1:], training[1:], atol=2e-4)  # of rounding, in 10,000 images
+    assert training[0] > inference[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("batch", "low", "high"),
+    [  # of SCIENCE, section 5, in the order none, batch, layer, group; the ranges there and a margin
+        (2, (0.72, 0.22, 0.63, 0.63), (0.92, 0.50, 0.92, 0.92)),
+        (4, (0.85, 0.80, 0.85, 0.85), (0.94, 0.90, 0.94, 0.94)),
+        (8, (0.87, 0.89, 0.89, 0.88), (0.94, 0.945, 0.945, 0.945)),
+        (60, (0.93, 0.945, 0.94, 0.938), (0.955, 0.967, 0.964, 0.962)),
+    ],
+)
+def test_the_smaller_the_batch_the_more_batch_norm_alone_suffers(mnist, batch, low, high):
+    settings = Settings().replace(
+        networks=("none", "batch", "layer", "group"),
+        nonlinearity="relu",
+        initialization="he",
+        init_scale=1.0,
+        learning_rate=0.05,
+        batch_size=batch,
+    )
+    runs = [run(Trainer(settings.replace(seed=seed), mnist), 1500) for seed in range(3)]
+    accuracy = np.mean([one.measure(is_scheduled=True).accuracy for one in runs], axis=0)
+    assert (accuracy > low).all(), accuracy
+    assert (accuracy < high).all(), accuracy
+    if batch == 2:
+        assert accuracy[1] < accuracy[[0, 2, 3]].min() - 0.2
+
+
+def test_with_one_image_a_batch_batch_norm_stays_at_chance_and_the_others_learn(mnist):
+    settings = Settings().replace(
+        networks=("none", "batch", "layer"), nonlinearity="relu", initialization="he", init_scale=1.0,
+        learning_rate=0.01, batch_size=1,
+    )  # fmt: skip
+    trainer = run(Trainer(settings, mnist), 3000)
+    none, batch, layer = trainer.measure(is_scheduled=True).accuracy
+    assert trainer.health[1].condition is Condition.STALLED
+    assert batch < 0.2
+    assert min(none, layer) > 0.6

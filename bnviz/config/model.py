@@ -62,6 +62,18 @@ class ModelConfig:
         return (INPUT_PIXELS, *[self.width] * self.hidden_layers, CLASSES)
 
 
+def whitening_milliseconds(model: ModelConfig, images: int) -> float:
+    """Estimated time that decorrelated BN adds to a step, both ways through all hidden layers, in ms; 0 without it.
+
+    Eigenvectors of each group of s units and products in float64; 1.2 to 2.5 times the processor time at s = 5 to 128.
+    """
+    if Normalization.DECORRELATED not in model.networks:
+        return 0.0
+    size = model.width / model.groups
+    eigenvectors = model.groups * (0.02 + 5e-5 * size**2 + 3e-7 * size**3)
+    return 1.5 * model.hidden_layers * (0.3 + eigenvectors + 3e-7 * images * model.width * size)
+
+
 def default_init_scale(initialization: Initialization) -> float:
     """0.1 for the Gaussian (SCIENCE: the paper names none), else the scheme's own scale."""
     return 0.1 if initialization is Initialization.GAUSSIAN else 1.0

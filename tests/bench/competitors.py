@@ -2,9 +2,9 @@
 
     python -m tests.bench.competitors [--steps 1000]
 
-3 x 100 sigmoids at batch 60, one thread, the processor's seconds. The ways take turns of a hundred steps, and what counts
-is the median of the ratios of neighbouring turns. Target: none, batch, layer and group cost at most 2.2 times the twins.
-Writes tests/bench/results/competitors.json.
+3 x 100 sigmoids at batch 60, one thread, the processor's seconds. The ways take turns of a hundred steps, and what
+counts is the median of the ratios of neighbouring turns. Target: none, batch, layer and group cost at most 2.2 times
+what the twins do. Writes tests/bench/results/competitors.json.
 """
 
 import argparse

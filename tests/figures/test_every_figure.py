@@ -13,8 +13,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, ShiftMeasure, View
+from bnviz.config import (
+    BN,
+    COMPETITORS,
+    DECORRELATED,
+    GROUP,
+    LAYER,
+    NOISY,
+    PLAIN,
+    RENORM,
+    TWINS,
+    WEIGHT,
+    Axis,
+    Competitor,
+    Normalization,
+    ShiftMeasure,
+    View,
+)
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
+from bnviz.figures.theme import swatch_of, symbol_of
 from bnviz.records import Badge, Health, Intervention, Run
 from bnviz.ui.charts import (
     GRADIENT_CHARTS,
@@ -295,6 +312,51 @@ def test_a_third_competitor_is_drawn_with_a_role_of_its_own() -> None:
         go.Figure(resolve(spec))
         assert "@noisy" in json.dumps(without_arrays(spec)) or name == "density"
     assert "noisy BN" in sentence(run, View())
+
+
+LINEUPS = [
+    (LAYER, GROUP),
+    (BN, WEIGHT),
+    (PLAIN, BN, LAYER),
+    (PLAIN, RENORM, DECORRELATED),
+    (PLAIN, BN, LAYER, GROUP),
+    (WEIGHT, RENORM, DECORRELATED, NOISY),
+]
+
+
+@pytest.mark.parametrize("competitors", LINEUPS, ids=lambda some: "-".join(one.name for one in some))
+@pytest.mark.parametrize("has_stopped", [False, True])
+def test_every_chart_draws_any_two_to_four_networks(competitors: Any, has_stopped: bool) -> None:
+    health = ((made_up.diverged(500),) if has_stopped else (Health(),)) + (Health(),) * (len(competitors) - 1)
+    for points in (0, 60):
+        run = made_up.a_run(
+            points,
+            competitors=competitors,
+            health=health,
+            stopped_at=20 if has_stopped and points else None,
+            has_shift=True,
+            has_landscape=True,
+            has_gradients=points > 0,
+            has_contour=points > 0,
+        )
+        for name, figure in FIGURES.items():
+            spec = figure(run, View())
+            go.Figure(resolve(spec))
+            text = json.dumps(without_arrays(spec), allow_nan=False)
+            if points and name in ("accuracy", "loss", "drift-distance"):
+                assert all(f"@{one.name}" in text for one in competitors), name
+        said = sentence(run, View())
+        assert set(re.findall(r"\{(\w+)\}", said)) <= {one.name for one in competitors}
+        assert "BN" in {one.label for one in competitors} or "one has BN" not in said
+
+
+def test_each_network_has_a_symbol_and_a_colour_that_no_other_has() -> None:
+    everybody = COMPETITORS.values()
+    assert len({symbol_of(one) for one in everybody}) == len({swatch_of(one) for one in everybody}) == len(everybody)
+    for theme in ("light", "dark"):
+        assert len({tokens()[theme][one.name] for one in everybody}) == len(everybody)
+        for one in everybody:
+            assert contrast(tokens()[theme][one.name], tokens()[theme]["page"]) >= 3, (theme, one.name)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -45,6 +45,33 @@ def control(page: AppTest, label: str):
     return found[0]
 
 
+def test_which_networks_are_compared_is_a_choice_and_their_settings_appear_with_them(
+    lab: AppTest, engine: Engine
+) -> None:
+    chosen = ["none", "group", "renormalization"]
+    control(lab, "Compare").set_value(chosen).run()
+    assert not lab.exception
+    assert [one.name for one in run_of(lab, engine).competitors] == ["plain", "group", "renorm"]
+    for name in ("groups", "r_max", "d_max"):
+        control(lab, BY_NAME[name].label)
+    assert not [one for one in lab.select_slider if one.label == BY_NAME["noise_mean"].label]
+
+
+def test_a_single_network_is_refused_and_nothing_is_lost(lab: AppTest, engine: Engine) -> None:
+    control(lab, "+1").click().run()
+    before = run_of(lab, engine).run_id
+    control(lab, "Compare").set_value(["none"]).run()
+    assert not lab.exception
+    assert any("2 to 4" in one.value for one in lab.warning)
+    assert run_of(lab, engine).run_id == before
+    assert [str(one) for one in control(lab, "Compare").value] == ["none", "batch"]
+
+
+def test_a_link_that_says_which_lineup_is_a_settings_link_still(engine: Engine) -> None:
+    page = opened(lineup="noisy")
+    assert [str(one) for one in control(page, "Compare").value] == ["none", "batch", "noisy_batch", "noise"]
+
+
 def run_of(page: AppTest, engine: Engine) -> Run:
     return engine.hub.get(page.session_state.run_id)
 
