@@ -48,11 +48,12 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "bn": ("#0072B2", "#56B4E9"),
     "noisy": ("#B85C90", "#E59AC8"),
     "noise": ("#00825F", "#3CC79B"),
-    "layer": ("#B87700", "#F0B93A"),
-    "group": ("#7A4FBF", "#B9A2F2"),
-    "weight": ("#66701A", "#C3CC5E"),
-    "renorm": ("#007C91", "#4FD0E3"),
-    "decorrelated": ("#7B4B2A", "#C99A73"),
+    # Apart from the twins, and from those that stand before them here, for deuteranopes and protanopes too.
+    "layer": ("#3F1F99", "#8B66F2"),
+    "group": ("#47560A", "#E6E645"),
+    "weight": ("#6C435F", "#C24690"),
+    "renorm": ("#A361FB", "#E6CBFB"),
+    "decorrelated": ("#6D9976", "#89E29D"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
     # Treatments of a linear unit's inputs: standardising is what BN does, and has its colour.

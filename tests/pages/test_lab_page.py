@@ -67,6 +67,23 @@ def test_a_single_network_is_refused_and_nothing_is_lost(lab: AppTest, engine: E
     assert [str(one) for one in control(lab, "Compare").value] == ["none", "batch"]
 
 
+def test_a_batch_too_small_to_whiten_is_refused_in_the_middle_of_a_run_and_the_run_goes_on_as_it_was(
+    engine: Engine,
+) -> None:
+    page = opened(networks="none,decorrelated")
+    control(page, "+1").click().run()
+    before = run_of(page, engine)
+    control(page, "Batch size").set_value(16).run()
+    assert not page.exception
+    assert any("at least 26" in one.value for one in page.warning)
+    after = run_of(page, engine)
+    assert (after.run_id, after.settings, after.status.generation) == (
+        before.run_id,
+        before.settings,
+        before.status.generation,
+    )
+
+
 def test_a_link_that_says_which_lineup_is_a_settings_link_still(engine: Engine) -> None:
     page = opened(lineup="noisy")
     assert [str(one) for one in control(page, "Compare").value] == ["none", "batch", "noisy_batch", "noise"]
