@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bnviz.config import BnPlacement, HyperParams, Initialization, ModelConfig, Normalization
-from bnviz.models import Stack, initial_weights, make_optimizer
+from bnviz.measure.accuracy import TestAccuracy
+from bnviz.models import Collect, Stack, initial_weights, make_optimizer
 from bnviz.models.normalizations import EPS, NORMALIZATIONS
 from tests.models import reference
 from tests.models.test_stack import fill, images_and_labels, largest_difference, make_stack, take_step
@@ -236,8 +237,6 @@ def test_after_five_steps_the_folded_network_equals_the_references_in_evaluation
         take_step(stack, rule, fill(stack.activations(40), images, labels), hyper)
         reference.step(net, reference.optimizer(net, model.optimizer, hyper), images, labels)
     assert largest_difference(stack.named(0), reference.numbers(net)) < 1e-6
-    from bnviz.measure.accuracy import TestAccuracy
-
     images, labels = images_and_labels(300, 99)
     with torch.no_grad():
         expected = net.eval()(images)
@@ -261,8 +260,6 @@ def test_with_weight_norm_the_network_starts_as_the_same_function() -> None:
 
 @pytest.mark.parametrize("factor", [0.1, 2.0])
 def test_scaling_v_changes_nothing_but_its_gradients_scale_and_the_gradient_is_orthogonal_to_it(factor: float) -> None:
-    from bnviz.models import Collect
-
     stack = make_stack(ModelConfig(hidden_layers=2), [Normalization.WEIGHT])
     batch, collect = (
         fill(stack.activations(60), *images_and_labels(60, 0)),
