@@ -657,6 +657,24 @@ def test_every_measure_of_every_normalization_is_a_number(mnist, networks, chang
         assert np.isfinite(whole.loss).all()
 
 
+def test_what_is_measured_again_later_knows_the_statistics_and_limits_of_then(mnist):
+    """Batch Renormalization trains on its running statistics: copies that measure must follow them."""
+    settings = SMALL.replace(networks=("batch", "renormalization"))
+    trainer = run(Trainer(settings, mnist), 5)
+    trainer.smoothness()
+    trainer.shift()
+    tighter = replace(settings.hyper, r_max=1.5, d_max=0.5, learning_rate=0.1)
+    run(trainer, 10, tighter)
+    fresh = Trainer.resume(trainer.settings, mnist, trainer.checkpoint())
+    np.testing.assert_array_equal(trainer.smoothness().gradient_change, fresh.smoothness().gradient_change)
+    np.testing.assert_array_equal(trainer.shift().change, fresh.shift().change)
+    at_tighter = run(Trainer(Settings(settings.model, tighter), mnist), 3).checkpoint()
+    assert not torch.equal(
+        at_tighter["renorm/weight.1"],
+        run(Trainer(settings, mnist), 3, replace(tighter, r_max=3.0, d_max=5.0)).checkpoint()["renorm/weight.1"],
+    )
+
+
 def test_networks_without_statistics_of_the_batch_have_one_landscape_whatever_the_statistics(mnist):
     trainer = run(Trainer(SMALL.replace(networks=("none", "batch", "layer", "weight")), mnist), 8)
     found = []

@@ -33,7 +33,6 @@ def along_gradient(stack: Stack, rehearsal: Rehearsal, hyper: HyperParams) -> Al
     loss, start = rehearsal.batch.loss.clone(), stack.parameters.flat
     gradient, rates = rehearsal.gradient.flat.clone(), stack.rates(hyper.learning_rate).clone()  # [K, P], [K, 1]
     probe, norm = rehearsal.after, gradient.norm(dim=1)
-    probe.follow(stack)
     losses, changes = [], []
     for size in STEP_SIZES:
         torch.addcmul(start, gradient, rates, value=-size, out=probe.parameters.flat)
