@@ -668,11 +668,15 @@ def test_what_is_measured_again_later_knows_the_statistics_and_limits_of_then(mn
     fresh = Trainer.resume(trainer.settings, mnist, trainer.checkpoint())
     np.testing.assert_array_equal(trainer.smoothness().gradient_change, fresh.smoothness().gradient_change)
     np.testing.assert_array_equal(trainer.shift().change, fresh.shift().change)
-    at_tighter = run(Trainer(Settings(settings.model, tighter), mnist), 3).checkpoint()
-    assert not torch.equal(
-        at_tighter["renorm/weight.1"],
-        run(Trainer(settings, mnist), 3, replace(tighter, r_max=3.0, d_max=5.0)).checkpoint()["renorm/weight.1"],
-    )
+
+
+def test_new_limits_take_effect_at_the_next_step_on_batch_renormalization_alone(mnist):
+    settings = SMALL.replace(networks=("batch", "renormalization"))
+    wide, tight = (replace(settings.hyper, learning_rate=0.1, r_max=r_max, d_max=0.0) for r_max in (3.0, 1.0))
+    both = [run(Trainer(settings, mnist), 3, hyper).checkpoint() for hyper in (wide, tight)]
+    assert torch.equal(both[0]["bn/weight.1"], both[1]["bn/weight.1"])
+    assert not torch.equal(both[0]["renorm/weight.1"], both[1]["renorm/weight.1"])
+    assert torch.equal(both[1]["bn/weight.1"], both[1]["renorm/weight.1"])  # with 1 and 0 it is BN
 
 
 def test_networks_without_statistics_of_the_batch_have_one_landscape_whatever_the_statistics(mnist):

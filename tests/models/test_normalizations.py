@@ -291,3 +291,17 @@ def test_what_the_last_step_changed_can_be_told_with_weight_norm_too(hyper: Hype
         stack.parameters.weights, before.weights, rule.weight_change(stack, batch).weights, strict=True
     ):
         torch.testing.assert_close(told, now - then, rtol=1e-9, atol=1e-14)
+
+
+def test_some_of_the_networks_keep_their_statistics_and_limits() -> None:
+    kinds = [Normalization.BATCH, Normalization.RENORMALIZATION, Normalization.DECORRELATED]
+    stack = make_stack(ModelConfig(), kinds)
+    stack.limit(HyperParams(r_max=1.5, d_max=0.5))
+    stack.running.add_(torch.rand_like(stack.running))
+    stack.covariance.add_(torch.rand_like(stack.covariance))
+    chosen = stack.only([2, 1])
+    assert torch.equal(chosen.limits, stack.limits)
+    for name, value in stack.named(2).items():
+        assert torch.equal(chosen.named(0)[name], value), name
+    assert "running_cov.1" in chosen.named(0)
+    assert torch.equal(chosen.named(1)["running_var.1"], stack.named(1)["running_var.1"])
