@@ -22,6 +22,7 @@ from bnviz.config import (
     Number,
     Optimizer,
     Settings,
+    Several,
     View,
 )
 from bnviz.errors import ConfigError
@@ -31,6 +32,9 @@ def in_bounds(setting: config.Setting) -> st.SearchStrategy:
     match setting.domain:
         case Choice(kind):
             return st.sampled_from(list(kind))
+        case Several(kind, least, most):
+            some = st.lists(st.sampled_from(list(kind)), min_size=least, max_size=most, unique=True)
+            return some.map(setting.check)
         case Number(low, high, is_integer=True):
             return st.integers(int(low), int(high))
         case Number(low, high):
@@ -77,7 +81,8 @@ def test_a_link_reproduces_its_settings(settings: Settings) -> None:
         if isinstance(setting.domain, Number):
             assert read.get(setting.name) == pytest.approx(settings.get(setting.name), rel=1e-9)
         else:
-            assert read.get(setting.name) is settings.get(setting.name)
+            assert read.get(setting.name) == settings.get(setting.name)
+            assert type(read.get(setting.name)) is type(settings.get(setting.name))
 
 
 @given(some_settings())
@@ -104,7 +109,13 @@ def test_whatever_a_link_says_the_settings_are_within_bounds(query: dict[str, st
         ("lr", "99", "learning_rate"),
         ("lr", "nan", "learning_rate"),
         ("lr", "", "learning_rate"),
-        ("batch", "1", "batch_size"),
+        ("batch", "0", "batch_size"),
+        ("networks", "none", "networks"),
+        ("networks", "none,none", "networks"),
+        ("networks", "none,batch,layer,group,weight", "networks"),
+        ("networks", "none,instance", "networks"),
+        ("groups", "0", "groups"),
+        ("rmax", "0.5", "r_max"),
         ("batch", "60.5", "batch_size"),
         ("g", "softmax", "nonlinearity"),
         ("layers", "1e3", "hidden_layers"),
@@ -139,11 +150,13 @@ def test_a_value_is_either_within_bounds_or_refused_with_the_rule(setting: confi
         assert setting.domain.rule in refusal
     elif isinstance(setting.domain, Number):
         assert setting.domain.low <= checked <= setting.domain.high
+    elif isinstance(setting.domain, Several):
+        assert set(checked) <= set(setting.domain.kind)
     else:
         assert checked in setting.domain.kind
 
 
-@pytest.mark.parametrize("value", [0, 1, 1025, 60.5, math.nan, math.inf, "60", True])
+@pytest.mark.parametrize("value", [0, 1025, 60.5, math.nan, math.inf, "60", True])
 def test_an_engine_call_can_ask_for_nothing_the_slider_could_not(value: object) -> None:
     with pytest.raises(ConfigError, match="Batch size"):
         HyperParams(batch_size=value)  # type: ignore[arg-type]
@@ -213,3 +226,73 @@ def test_a_view_asks_for_no_batch_or_step_that_there_cannot_be() -> None:
     view = View(batch=10**6, descent_step=10**6).within(ModelConfig())
     assert (view.batch, view.descent_step) == (7, 500)
     assert View(batch=-5, descent_step=-5).within(ModelConfig()) == View(batch=MEAN).within(ModelConfig())
+
+
+# --- which networks ---------------------------------------------------------------------------------------------------
+
+
+def test_networks_stand_in_one_order_whatever_the_order_they_are_named_in() -> None:
+    settings, _ = config.from_query({"networks": "group,none,batch"})
+    assert [one.name for one in config.lineup(settings.model)] == ["plain", "bn", "group"]
+    assert config.to_query(settings)["networks"] == "none,batch,group"
+
+
+@pytest.mark.parametrize(("old", "names"), [("twins", ["plain", "bn"]), ("noisy", ["plain", "bn", "noisy", "noise"])])
+def test_links_and_files_that_say_which_lineup_are_read_as_before(old: str, names: list[str]) -> None:
+    linked, notices = config.from_query({"lineup": old, "lr": "0.1"})
+    assert not notices
+    values = config.to_json(Settings())
+    filed = config.from_json(
+        {name: v for name, v in values.items() if name not in ("networks", "groups")} | {"lineup": old}
+    )
+    for settings in (linked, filed):
+        assert [one.name for one in config.lineup(settings.model)] == names
+
+
+def test_an_unheard_of_lineup_in_an_old_link_falls_back_with_a_notice() -> None:
+    settings, notices = config.from_query({"lineup": "triplets"})
+    assert settings == Settings()
+    assert "triplets" in notices[0]
+
+
+BAD_TOGETHER = [
+    ({"networks": ["batch", "group"], "groups": 7}, ["7 groups", "100 units", "GroupNorm", "1, 2, 4, 5, 10"]),
+    (
+        {"networks": ["none", "decorrelated"], "groups": 3},
+        ["3 groups", "100 units", "decorrelated BN", "another width"],
+    ),
+    ({"networks": ["none", "group"], "width": 50}, ["4 groups", "50 units", "1, 2, 5, 10 or 25 groups"]),
+    ({"networks": ["none", "group"], "groups": 100}, ["100 groups of one unit", "compare BN"]),
+    (
+        {"networks": ["none", "decorrelated"], "batch_size": 25},
+        ["batch of 25", "25 units", "at least 26", "compare BN"],
+    ),
+    ({"networks": ["none", "decorrelated"], "batch_size": 1}, ["batch of 1 ", "at least 26", "LayerNorm"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), BAD_TOGETHER)
+def test_what_does_not_go_together_is_refused_with_value_rule_and_remedy(changes: dict, said: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings().replace(**changes)
+    for words in said:
+        assert words in caught.value.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"networks": ["none", "decorrelated"], "batch_size": 26},
+        {"networks": ["none", "group"], "groups": 50},
+        {"networks": ["none", "layer"], "groups": 7},  # nobody has groups
+        {"networks": ["none", "batch"], "batch_size": 1},  # a result, not an error
+    ],
+)
+def test_what_goes_together_just_so_is_accepted(changes: dict) -> None:
+    Settings().replace(**changes)
+
+
+def test_a_link_whose_settings_do_not_go_together_keeps_the_others() -> None:
+    settings, (notice,) = config.from_query({"networks": "none,group", "groups": "7", "lr": "0.1"})
+    assert settings == Settings().replace(learning_rate=0.1)
+    assert "do not divide" in notice

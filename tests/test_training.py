@@ -1,5 +1,6 @@
 """Lock-step training: reproducible, undisturbed by measuring, and with the paper's outcome on MNIST."""
 
+import time
 from dataclasses import fields, replace
 from itertools import count, pairwise
 
@@ -8,7 +9,19 @@ import pytest
 import torch
 
 from bnviz import data
-from bnviz.config import BN, PLAIN, TWINS, Directions, HyperParams, LandscapeConfig, ModelConfig, Settings, Statistics
+from bnviz.config import (
+    BN,
+    PLAIN,
+    TWINS,
+    WITH_NOISE,
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    ModelConfig,
+    Settings,
+    Statistics,
+    networks_of,
+)
 from bnviz.data import Batches
 from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
@@ -16,6 +29,7 @@ from bnviz.records import MEASURES, Badge, Condition, Phase, Point, measure_shap
 from bnviz.training import Trainer, is_scheduled, train
 
 torch.set_num_threads(1)
+NOISY = networks_of(WITH_NOISE)
 SMALL = Settings(ModelConfig(width=33, hidden_layers=2))
 STILL = HyperParams(learning_rate=0.001)
 
@@ -153,7 +167,8 @@ def test_a_reset_reproduces_the_run_bit_for_bit(mnist, optimizer):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"lineup": "noisy"}, {"lineup": "noisy", "optimizer": "adam", "learning_rate": 0.01}]
+    "changes",
+    [{}, {"networks": NOISY}, {"networks": NOISY, "optimizer": "adam", "learning_rate": 0.01}],
 )
 def test_measuring_never_changes_training(mnist, changes):
     settings = SMALL.replace(**changes)
@@ -226,7 +241,7 @@ def test_a_point_has_every_measure_in_its_shape(trainer):
 
 
 def test_with_noise_there_is_test_accuracy_with_batch_statistics_too(mnist):
-    noisy = run(Trainer(Settings().replace(lineup="noisy"), mnist), 250).measure(is_scheduled=True)
+    noisy = run(Trainer(Settings().replace(networks=NOISY), mnist), 250).measure(is_scheduled=True)
     assert np.isfinite(noisy.batch_accuracy).all()
     assert np.isnan(run(Trainer(SMALL, mnist), 3).measure(is_scheduled=True).batch_accuracy).all()
     np.testing.assert_allclose(noisy.batch_accuracy[[0, 3]], noisy.accuracy[[0, 3]], atol=1e-3)  # without BN: the same
@@ -235,7 +250,7 @@ def test_with_noise_there_is_test_accuracy_with_batch_statistics_too(mnist):
 
 def test_noisy_bn_trains_almost_as_bn_does_and_the_noise_alone_does_not_stop_the_other(mnist):
     """SCIENCE, section 2: after 1,000 steps at 0.1, .49 to .53 without BN, .91 with it, .91 with noise as well."""
-    trainer = Trainer(Settings().replace(lineup="noisy", learning_rate=0.1), mnist)
+    trainer = Trainer(Settings().replace(networks=NOISY, learning_rate=0.1), mnist)
     accuracy = run(trainer, 1000).measure(is_scheduled=True).accuracy
     plain, bn, noisy, noise = accuracy
     assert 0.35 < plain < 0.75
@@ -247,7 +262,12 @@ def test_noisy_bn_trains_almost_as_bn_does_and_the_noise_alone_does_not_stop_the
 def test_ten_layers_deep_noisy_bn_is_misled_by_its_running_statistics_and_not_by_the_batchs(mnist):
     """SCIENCE, section 2: ReLU-10 at .03, .84 to .91 at inference against .93 with the statistics of the batch."""
     settings = Settings().replace(
-        lineup="noisy", nonlinearity="relu", initialization="he", init_scale=1.0, hidden_layers=10, learning_rate=0.03
+        networks=NOISY,
+        nonlinearity="relu",
+        initialization="he",
+        init_scale=1.0,
+        hidden_layers=10,
+        learning_rate=0.03,
     )
     point = run(Trainer(settings, mnist), 1000).measure(is_scheduled=True)
     noisy = 2
@@ -268,7 +288,7 @@ def test_train_accuracy_is_the_mean_over_the_mini_batches_since_the_point_before
 
 
 def test_noise_that_was_changed_meanwhile_does_not_move_where_the_drift_began(mnist):
-    settings = SMALL.replace(lineup="noisy")
+    settings = SMALL.replace(networks=NOISY)
     straight = Trainer(settings, mnist)
     louder = replace(settings.hyper, noise_mean=2.0)
     run(straight, 5)
@@ -581,3 +601,154 @@ def test_a_stalled_network_does_not_drift_though_it_does_not_train_either(mnist)
     assert point.accuracy[0] < 0.15
     assert point.net_displacement[1] == pytest.approx([0.11, 0.12, 0.28], rel=0.35)
     assert point.accuracy[1] > 0.8
+
+
+# --- other normalizations ---------------------------------------------------------------------------------------------
+
+LINEUPS = [
+    (("layer", "group", "weight", "renormalization"), {}),
+    (("none", "decorrelated"), {}),
+    (("weight", "decorrelated", "noisy_batch"), {"optimizer": "adam", "learning_rate": 0.01, "bn_placement": "after"}),
+    (("batch", "weight", "renormalization", "decorrelated"), {"momentum": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("networks", "changes"), LINEUPS)
+def test_with_every_normalization_a_resumed_run_goes_on_bit_for_bit_and_measuring_changes_nothing(
+    mnist, networks, changes
+):
+    settings = SMALL.replace(networks=networks, groups=3, **changes)
+    straight, watched = Trainer(settings, mnist), Trainer(settings, mnist)
+    run(straight, 12)
+    run(watched, 6)
+    watched.measure(is_scheduled=True)
+    watched.gradients()
+    watched.shift()
+    watched.smoothness()
+    list(watched.sharpness())
+    list(watched.landscape(LandscapeConfig(resolution=11, images=60)))
+    resumed = Trainer.resume(settings, mnist, watched.checkpoint())
+    run(resumed, 6)
+    run(watched, 6)
+    expected = straight.checkpoint()
+    for other in (resumed, watched):
+        found = other.checkpoint()
+        for name, value in expected.items():
+            if name.split("/")[-1] not in ("drift_path", "drift_previous", "compute_time", "means"):
+                assert torch.equal(value.nan_to_num(), found[name].nan_to_num()), name
+    assert any("running_cov" in name for name in expected) is ("decorrelated" in networks)
+
+
+@pytest.mark.parametrize(("networks", "changes"), LINEUPS)
+def test_every_measure_of_every_normalization_is_a_number(mnist, networks, changes):
+    trainer = Trainer(SMALL.replace(networks=networks, groups=3, **changes), mnist, clock=time.perf_counter)
+    run(trainer, 8)
+    point = trainer.measure(is_scheduled=True)
+    for name in ("accuracy", "bands", "quantiles", "net_displacement", "dead", "update_ratio", "compute_seconds"):
+        assert np.isfinite(getattr(point, name)).all(), name
+    assert (point.compute_seconds > 0).all()
+    assert np.isfinite(trainer.gradients().std).all()
+    assert np.isfinite(trainer.shift().change).all()
+    assert np.isfinite(trainer.smoothness().beta).all()
+    *_, sharpest = trainer.sharpness()
+    assert np.isfinite(sharpest.eigenvalue).all()
+    for statistics in Statistics:
+        *_, whole = trainer.landscape(LandscapeConfig(resolution=11, images=60, statistics=statistics))
+        assert np.isfinite(whole.loss).all()
+
+
+def test_what_is_measured_again_later_knows_the_statistics_and_limits_of_then(mnist):
+    """Batch Renormalization trains on its running statistics: copies that measure must follow them."""
+    settings = SMALL.replace(networks=("batch", "renormalization"))
+    trainer = run(Trainer(settings, mnist), 5)
+    trainer.smoothness()
+    trainer.shift()
+    tighter = replace(settings.hyper, r_max=1.5, d_max=0.5, learning_rate=0.1)
+    run(trainer, 10, tighter)
+    fresh = Trainer.resume(trainer.settings, mnist, trainer.checkpoint())
+    np.testing.assert_array_equal(trainer.smoothness().gradient_change, fresh.smoothness().gradient_change)
+    np.testing.assert_array_equal(trainer.shift().change, fresh.shift().change)
+
+
+def test_new_limits_take_effect_at_the_next_step_on_batch_renormalization_alone(mnist):
+    settings = SMALL.replace(networks=("batch", "renormalization"))
+    wide, tight = (replace(settings.hyper, learning_rate=0.1, r_max=r_max, d_max=0.0) for r_max in (3.0, 1.0))
+    both = [run(Trainer(settings, mnist), 3, hyper).checkpoint() for hyper in (wide, tight)]
+    assert torch.equal(both[0]["bn/weight.1"], both[1]["bn/weight.1"])
+    assert not torch.equal(both[0]["renorm/weight.1"], both[1]["renorm/weight.1"])
+    assert torch.equal(both[1]["bn/weight.1"], both[1]["renorm/weight.1"])  # with 1 and 0 it is BN
+
+
+def test_networks_without_statistics_of_the_batch_have_one_landscape_whatever_the_statistics(mnist):
+    trainer = run(Trainer(SMALL.replace(networks=("none", "batch", "layer", "weight")), mnist), 8)
+    found = []
+    for statistics in (Statistics.BATCH, Statistics.RUNNING):
+        *_, whole = trainer.landscape(
+            LandscapeConfig(Directions.RANDOM, resolution=11, images=60, statistics=statistics)
+        )
+        found.append(whole.loss)
+    for k in (0, 2, 3):
+        np.testing.assert_array_equal(found[0][k], found[1][k])
+    assert (found[0][1] != found[1][1]).any()
+
+
+def test_a_whitening_network_that_diverges_stops_and_the_others_go_on(mnist):
+    trainer = Trainer(SMALL.replace(networks=("none", "decorrelated"), groups=3), mnist)
+    run(trainer, 3)
+    trainer.measure(is_scheduled=True)
+    trainer._stack.parameters.weights[1][1].fill_(float("nan"))
+    run(trainer, 3)
+    assert [health.condition for health in trainer.health] == [Condition.TRAINING, Condition.DIVERGED]
+    *_, whole = trainer.landscape(LandscapeConfig(resolution=11, images=60))
+    assert np.isfinite(whole.loss[0]).all()
+    resumed = Trainer.resume(trainer.settings, mnist, trainer.checkpoint())
+    assert torch.equal(resumed.checkpoint()["plain/weight.1"], trainer.checkpoint()["plain/weight.1"])
+
+
+def test_layer_and_group_norm_have_no_gap_between_training_and_inference(mnist):
+    """Test accuracy in batches of a thousand, as they train, is that of each image by itself: batch norm's is not."""
+    trainer = run(
+        Trainer(Settings().replace(networks=("batch", "layer", "group", "weight"), bn_momentum=0.01), mnist), 30
+    )
+    accuracy = trainer._instruments._accuracy
+    inference, training = accuracy.measure(trainer._stack), accuracy.measure_with_batch_statistics(trainer._stack)
+    np.testing.assert_allclose(inference[1:], training[1:], atol=2e-4)  # of rounding, in 10,000 images
+    assert training[0] > inference[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("batch", "low", "high"),
+    [  # of SCIENCE, section 5, in the order none, batch, layer, group; the ranges there and a margin
+        (2, (0.72, 0.22, 0.63, 0.63), (0.92, 0.50, 0.92, 0.92)),
+        (4, (0.85, 0.80, 0.85, 0.85), (0.94, 0.90, 0.94, 0.94)),
+        (8, (0.87, 0.89, 0.89, 0.88), (0.94, 0.945, 0.945, 0.945)),
+        (60, (0.93, 0.945, 0.94, 0.938), (0.955, 0.967, 0.964, 0.962)),
+    ],
+)
+def test_the_smaller_the_batch_the_more_batch_norm_alone_suffers(mnist, batch, low, high):
+    settings = Settings().replace(
+        networks=("none", "batch", "layer", "group"),
+        nonlinearity="relu",
+        initialization="he",
+        init_scale=1.0,
+        learning_rate=0.05,
+        batch_size=batch,
+    )
+    runs = [run(Trainer(settings.replace(seed=seed), mnist), 1500) for seed in range(3)]
+    accuracy = np.mean([one.measure(is_scheduled=True).accuracy for one in runs], axis=0)
+    assert (accuracy > low).all(), accuracy
+    assert (accuracy < high).all(), accuracy
+    if batch == 2:
+        assert accuracy[1] < accuracy[[0, 2, 3]].min() - 0.2
+
+
+def test_with_one_image_a_batch_batch_norm_stays_at_chance_and_the_others_learn(mnist):
+    settings = Settings().replace(
+        networks=("none", "batch", "layer"), nonlinearity="relu", initialization="he", init_scale=1.0,
+        learning_rate=0.01, batch_size=1,
+    )  # fmt: skip
+    trainer = run(Trainer(settings, mnist), 3000)
+    none, batch, layer = trainer.measure(is_scheduled=True).accuracy
+    assert trainer.health[1].condition is Condition.STALLED
+    assert batch < 0.2
+    assert min(none, layer) > 0.6

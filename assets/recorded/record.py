@@ -14,14 +14,15 @@ import torch
 
 from bnviz import training
 from bnviz.config import (
+    WITH_NOISE,
     AnatomyConfig,
     LandscapeConfig,
     LinearUnitConfig,
-    Lineup,
     Measure,
     Settings,
     StudyConfig,
     UntrainedConfig,
+    networks_of,
 )
 from bnviz.records import Badge, Run, Study
 from bnviz.runs.recorded import empty_run, run_id_of
@@ -29,9 +30,10 @@ from bnviz.runs.store import save_run
 from bnviz.worker.workshop import measure_study
 
 FOLDER = Path(__file__).resolve().parent
+FOUR = Settings().replace(networks=networks_of(WITH_NOISE))
 RECORDINGS = {
     "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig(), AnatomyConfig()),
-    "shift": (Settings().replace(lineup=Lineup.NOISY), 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None, None),
+    "shift": (FOUR, 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None, None),
 }
 STUDIES: dict[str, StudyConfig] = {"linear-unit": LinearUnitConfig(), "untrained": UntrainedConfig()}
 

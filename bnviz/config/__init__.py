@@ -7,7 +7,23 @@ from bnviz.config.anatomy import (
     anatomy_from_query,
     anatomy_to_query,
 )
-from bnviz.config.competitors import BN, LINEUPS, NOISE, NOISY, PLAIN, TWINS, Competitor, lineup
+from bnviz.config.competitors import (
+    BN,
+    COMPETITORS,
+    DECORRELATED,
+    GROUP,
+    LAYER,
+    NOISE,
+    NOISY,
+    PLAIN,
+    RENORM,
+    TWINS,
+    WEIGHT,
+    WITH_NOISE,
+    Competitor,
+    lineup,
+    networks_of,
+)
 from bnviz.config.landscape import (
     CUT_POINTS,
     LANDSCAPE_KEYS,
@@ -29,7 +45,7 @@ from bnviz.config.linear_unit import (
     linear_unit_from_query,
     linear_unit_to_query,
 )
-from bnviz.config.links import SCHEMA_VERSION, from_json, from_query, to_json, to_query
+from bnviz.config.links import OLD_LINEUP, SCHEMA_VERSION, from_json, from_query, to_json, to_query
 from bnviz.config.model import CLASSES, INPUT_PIXELS, PROBE_IMAGES, HyperParams, ModelConfig, default_init_scale
 from bnviz.config.names import (
     Axis,
@@ -39,7 +55,6 @@ from bnviz.config.names import (
     Directions,
     Initialization,
     InputForm,
-    Lineup,
     Measure,
     Nonlinearity,
     Normalization,
@@ -51,6 +66,7 @@ from bnviz.config.names import (
     Treatment,
     Whitening,
 )
+from bnviz.config.rules import IN_GROUPS, check_rules
 from bnviz.config.settings import (
     MOST_CHECKPOINT_BYTES,
     MOST_STEP_MILLISECONDS,
@@ -61,7 +77,7 @@ from bnviz.config.settings import (
     weight_count,
 )
 from bnviz.config.study import StudyConfig
-from bnviz.config.table import BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting
+from bnviz.config.table import BY_KEY, BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting, Several, text_of
 from bnviz.config.untrained import (
     MOST_UNTRAINED_SECONDS,
     UNTRAINED_SETTINGS,
@@ -73,18 +89,19 @@ from bnviz.config.untrained import (
 from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "ANATOMY_SETTINGS", "BN", "BY_NAME", "CLASSES", "CUT_POINTS", "INPUT_PIXELS", "LANDSCAPE_KEYS",
-    "LANDSCAPE_SETTINGS", "LINEAR_UNIT_SETTINGS", "LINEUPS", "MEAN", "MOST_ANATOMY_IMAGES", "MOST_CHECKPOINT_BYTES",
-    "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE",
-    "NOISE_SETTINGS", "NOISY", "NOW", "PLAIN", "PROBE_IMAGES", "SCHEMA_VERSION", "SETTINGS", "TWINS",
-    "UNTRAINED_SETTINGS", "VIEW_KEYS", "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor",
-    "Connections", "Device", "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig",
-    "LinearUnitConfig", "Lineup", "Measure", "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer",
-    "PixelForm", "RateRule", "Setting", "Settings", "ShiftMeasure", "Statistics", "StudyConfig", "Treatment",
-    "UntrainedConfig", "View", "WeightPoint", "Whitening", "anatomy_from_query", "anatomy_to_query", "check_cost",
-    "check_landscape", "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
+    "ANATOMY_SETTINGS", "BN", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS", "DECORRELATED", "GROUP",
+    "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LAYER", "LINEAR_UNIT_SETTINGS", "MEAN",
+    "MOST_ANATOMY_IMAGES", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
+    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP", "PLAIN",
+    "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT",
+    "WITH_NOISE", "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",
+    "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "LinearUnitConfig", "Measure",
+    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "PixelForm", "RateRule", "Setting",
+    "Settings", "Several", "ShiftMeasure", "Statistics", "StudyConfig", "Treatment", "UntrainedConfig", "View",
+    "WeightPoint", "Whitening", "anatomy_from_query", "anatomy_to_query", "check_cost", "check_landscape",
+    "check_rules", "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
     "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query",
-    "linear_unit_from_query", "linear_unit_to_query", "lineup", "step_milliseconds", "to_json", "to_query",
-    "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query",
-    "weight_count",
+    "linear_unit_from_query", "linear_unit_to_query", "lineup", "networks_of", "step_milliseconds", "text_of",
+    "to_json", "to_query", "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query",
+    "view_to_query", "weight_count",
 ]  # fmt: skip

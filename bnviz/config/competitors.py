@@ -1,11 +1,11 @@
 """The networks that train in lock-step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bnviz.config.model import ModelConfig
-from bnviz.config.names import Initialization, Lineup, Normalization
+from bnviz.config.names import Initialization, Normalization
 from bnviz.config.table import BY_NAME
 
 _OWN_START: Final = ("initialization", "init_scale", "seed")
@@ -41,15 +41,25 @@ class Competitor:
 PLAIN: Final = Competitor("plain", "without BN", Normalization.NONE)
 BN: Final = Competitor("bn", "with BN", Normalization.BATCH)
 TWINS: Final = (PLAIN, BN)
+LAYER: Final = Competitor("layer", "LayerNorm", Normalization.LAYER)
+GROUP: Final = Competitor("group", "GroupNorm", Normalization.GROUP)
+WEIGHT: Final = Competitor("weight", "WeightNorm", Normalization.WEIGHT)
+RENORM: Final = Competitor("renorm", "Batch Renorm", Normalization.RENORMALIZATION)
+DECORRELATED: Final = Competitor("decorrelated", "decorrelated BN", Normalization.DECORRELATED)
 NOISY: Final = Competitor("noisy", "noisy BN", Normalization.NOISY_BATCH)
 NOISE: Final = Competitor("noise", "noise, no BN", Normalization.NOISE)
+WITH_NOISE: Final = (*TWINS, NOISY, NOISE)  # the four of Santurkar et al. 2018, Appendix A
 
-LINEUPS: Final[Mapping[Lineup, tuple[Competitor, ...]]] = {
-    Lineup.TWINS: TWINS,
-    Lineup.NOISY: (*TWINS, NOISY, NOISE),
+COMPETITORS: Final[Mapping[Normalization, Competitor]] = {
+    one.normalization: one for one in (*TWINS, LAYER, GROUP, WEIGHT, RENORM, DECORRELATED, NOISY, NOISE)
 }
+
+
+def networks_of(competitors: Iterable[Competitor]) -> tuple[Normalization, ...]:
+    """What a model says of its networks where these are its competitors."""
+    return tuple(one.normalization for one in competitors)
 
 
 def lineup(model: ModelConfig) -> tuple[Competitor, ...]:
     """The competitors of a run of this model, in their order."""
-    return LINEUPS[model.lineup]
+    return tuple(COMPETITORS[normalization] for normalization in model.networks)

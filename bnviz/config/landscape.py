@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from bnviz.config.competitors import BN, LINEUPS, PLAIN
-from bnviz.config.model import CLASSES, ModelConfig
-from bnviz.config.names import Directions, Lineup, Statistics
+from bnviz.config.competitors import BN, COMPETITORS, PLAIN
+from bnviz.config.model import CLASSES, ModelConfig, whitening_milliseconds
+from bnviz.config.names import Directions, Statistics
 from bnviz.config.table import Choice, Number, Setting, changed_to_query, values_from_query
 from bnviz.errors import ConfigError
 
@@ -14,14 +14,15 @@ NOW: Final = -1  # a point's step: the present one
 EARLIER: Final = "earlier-"  # before the name of a network of the run before this one
 CUT_POINTS: Final = 61
 MOST_LANDSCAPE_SECONDS: Final = 60.0
-_NETWORKS: Final = tuple(competitor.name for competitor in LINEUPS[Lineup.NOISY])
+_NETWORKS: Final = tuple(competitor.name for competitor in COMPETITORS.values())
 
 # fmt: off
 LANDSCAPE_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("directions", "plane", "Plane", False, Choice(Directions),
             "The two directions through weight space that the picture shows: a 2-D slice."),
     Setting("statistics", "stats", "BN statistics", False, Choice(Statistics),
-            "The mean and variance that BN takes on the plane: those of the images, or the running ones."),
+            "The mean and variance that BN takes on the plane: those of the images, or the running ones. Networks "
+            "that take none over images look the same with either."),
     Setting("resolution", "res", "Resolution", False,
             Number(11, 101, (11, 17, 25, 33, 41, 49, 65, 81, 101), is_integer=True),
             "Grid points a side."),
@@ -116,7 +117,8 @@ def landscape_seconds(config: LandscapeConfig, model: ModelConfig, networks: int
     width, layers = model.width, model.hidden_layers
     weights = (layers - 1) * width**2 + CLASSES * width
     one_image = 2.1e-11 * weights + 1.1e-9 * layers * width
-    return 1.3 * points * networks * (config.images * one_image + 2.2e-9 * weights + 3e-6)
+    whitening = 0.7e-3 * points * whitening_milliseconds(model, config.images)
+    return 1.3 * points * networks * (config.images * one_image + 2.2e-9 * weights + 3e-6) + whitening
 
 
 def check_landscape(config: LandscapeConfig, model: ModelConfig, networks: int = 2) -> None:

@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bnviz.config.competitors import TWINS, WITH_NOISE, networks_of
 from bnviz.config.model import default_init_scale
+from bnviz.config.names import Normalization
 from bnviz.config.settings import Settings
 from bnviz.config.table import SETTINGS, text_of
 from bnviz.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
+OLD_LINEUP: Final = "lineup"  # what links and files said of the networks while there were two choices
+_OLD_LINEUPS: Final[Mapping[str, tuple[Normalization, ...]]] = {
+    "twins": networks_of(TWINS),
+    "noisy": networks_of(WITH_NOISE),
+}
 
 
 def to_query(settings: Settings) -> dict[str, str]:
@@ -20,6 +27,9 @@ def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple
     """Settings from a link, and a notice for every value that fell back to that of `start`."""
     settings = start or Settings()
     notices: list[str] = []
+    if OLD_LINEUP in query and "networks" not in query:
+        networks = _OLD_LINEUPS.get(str(query[OLD_LINEUP]), ())
+        query = {**query, "networks": text_of(networks) if networks else str(query[OLD_LINEUP])}
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         if setting.key not in query:
@@ -39,14 +49,18 @@ def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple
     try:
         return settings.replace(**values), notices
     except ConfigError as error:
-        notices.append(f"{error.text} The link's sizes fell back to their defaults.")
-        sizes = {"hidden_layers", "width", "batch_size", "optimizer", "momentum"}
+        notices.append(f"{error.text} The link's sizes and networks fell back to their defaults.")
+        sizes = {"hidden_layers", "width", "batch_size", "optimizer", "momentum", "networks", "groups"}
         return settings.replace(**{name: v for name, v in values.items() if name not in sizes}), notices
 
 
 def to_json(settings: Settings) -> dict[str, Any]:
     """The settings as JSON values, with the schema's version."""
-    return {"schema": SCHEMA_VERSION} | {s.name: settings.get(s.name) for s in SETTINGS}
+    return {"schema": SCHEMA_VERSION} | {s.name: _plain(settings.get(s.name)) for s in SETTINGS}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def from_json(values: Mapping[str, Any]) -> Settings:
@@ -54,4 +68,8 @@ def from_json(values: Mapping[str, Any]) -> Settings:
     version = values.get("schema")
     if version != SCHEMA_VERSION:
         raise ConfigError(f"These settings have schema {version!r}; this bnviz reads {SCHEMA_VERSION}: update bnviz.")
-    return Settings().replace(**{name: value for name, value in values.items() if name != "schema"})
+    values = {name: value for name, value in values.items() if name != "schema"}
+    if OLD_LINEUP in values and "networks" not in values:
+        old = values.pop(OLD_LINEUP)
+        values["networks"] = _OLD_LINEUPS.get(old, [old])
+    return Settings().replace(**values)

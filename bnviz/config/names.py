@@ -42,17 +42,17 @@ class Device(StrEnum):
 
 
 class Normalization(StrEnum):
+    """In the order in which networks stand beside each other."""
+
     NONE = "none"
     BATCH = "batch"
+    LAYER = "layer"
+    GROUP = "group"
+    WEIGHT = "weight"
+    RENORMALIZATION = "renormalization"  # Batch Renormalization
+    DECORRELATED = "decorrelated"  # BN that whitens groups of units instead of standardising each
     NOISY_BATCH = "noisy_batch"  # BN, and then noise: Santurkar et al. 2018, Appendix A, Algorithm 1
     NOISE = "noise"  # the same noise without BN
-
-
-class Lineup(StrEnum):
-    """Which networks train in lock-step."""
-
-    TWINS = "twins"
-    NOISY = "noisy"  # the twins, BN with noise after it, and the noise without BN
 
 
 class Connections(StrEnum):

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bnviz.config.competitors import lineup
-from bnviz.config.model import PROBE_IMAGES, HyperParams, ModelConfig
-from bnviz.config.names import Optimizer
+from bnviz.config.model import PROBE_IMAGES, HyperParams, ModelConfig, whitening_milliseconds
+from bnviz.config.names import Normalization, Optimizer
+from bnviz.config.rules import check_rules
 from bnviz.config.table import BY_NAME
 from bnviz.errors import ConfigError
 
@@ -21,6 +22,7 @@ class Settings:
     hyper: HyperParams = field(default_factory=HyperParams)
 
     def __post_init__(self) -> None:
+        check_rules(self)
         check_cost(self)
 
     def get(self, name: str) -> Any:
@@ -56,7 +58,8 @@ def step_milliseconds(settings: Settings, competitors: int | None = None) -> flo
     elementwise = 12 * batch * model.width * model.hidden_layers / 1e6
     update = weight_count(model) * (4 if model.optimizer is Optimizer.ADAM else 1) / 0.75e6
     count = competitors or len(lineup(model))
-    return count * (products + elementwise + update + 0.12 * (model.hidden_layers + 1))
+    each = products + elementwise + update + 0.12 * (model.hidden_layers + 1)
+    return count * each + whitening_milliseconds(model, batch)
 
 
 def checkpoint_bytes(settings: Settings, competitors: int | None = None) -> int:
@@ -67,7 +70,10 @@ def checkpoint_bytes(settings: Settings, competitors: int | None = None) -> int:
     model = settings.model
     optimizer_state = 2 if model.optimizer is Optimizer.ADAM else int(settings.hyper.momentum > 0)
     inputs = model.hidden_layers * model.width * PROBE_IMAGES
-    return 4 * (competitors or len(lineup(model))) * ((1 + optimizer_state) * weight_count(model) + inputs)
+    whitens = Normalization.DECORRELATED in model.networks
+    covariances = model.hidden_layers * model.width * (model.width // model.groups) * whitens
+    networks = competitors or len(lineup(model))
+    return 4 * (networks * ((1 + optimizer_state) * weight_count(model) + inputs) + covariances)
 
 
 def _remembers(settings: Settings) -> bool:
@@ -89,7 +95,12 @@ def check_cost(settings: Settings) -> None:
     if milliseconds > MOST_STEP_MILLISECONDS:
         raise ConfigError(
             f"{shape} would take about {milliseconds:.0f} ms a step, more than {MOST_STEP_MILLISECONDS:.0f}: "
-            "choose fewer layers, a smaller width or a smaller batch."
+            "choose fewer layers, a smaller width or a smaller batch"
+            + (
+                ", or whiten more groups."
+                if whitening_milliseconds(model, hyper.batch_size) > milliseconds / 4
+                else "."
+            )
         )
     size = checkpoint_bytes(settings)
     if size > MOST_CHECKPOINT_BYTES:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Lineup, Nonlinearity, Optimizer
+from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Nonlinearity, Normalization, Optimizer
 from bnviz.errors import ConfigError
 
 
@@ -63,6 +63,33 @@ class Choice:
         return "one of " + ", ".join(self.kind)
 
 
+@dataclass(frozen=True)
+class Several:
+    """So many different members of an enumeration, kept in its order."""
+
+    kind: type[StrEnum]
+    least: int
+    most: int
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(text.split(","))
+
+    def check(self, value: Any) -> tuple[StrEnum, ...]:
+        if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
+            raise ValueError("is not a list of names")
+        if unknown := [one for one in value if one not in list(self.kind)]:
+            raise ValueError(f"has {unknown[0][:20]!r}, which is not offered")
+        if len(set(value)) < len(value):
+            raise ValueError("names one of them twice")
+        if not self.least <= len(value) <= self.most:
+            raise ValueError(f"has {len(value)}")
+        return tuple(one for one in self.kind if one in value)
+
+    @property
+    def rule(self) -> str:
+        return f"{self.least} to {self.most} different ones of " + ", ".join(self.kind)
+
+
 def log_grid(low: float, high: float, mantissas: tuple[float, ...]) -> tuple[float, ...]:
     decades = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
     values = (float(f"{m:g}e{d}") for d in decades for m in mantissas)
@@ -86,7 +113,7 @@ class Setting:
     key: str
     label: str
     is_live: bool
-    domain: Number | Choice
+    domain: Number | Choice | Several
     help: str
 
     def check(self, value: Any) -> Any:
@@ -108,6 +135,8 @@ def changed_to_query(settings: Iterable[Setting], values: Any, default: Any) -> 
 
 def text_of(value: Any) -> str:
     """A value as a link says it."""
+    if isinstance(value, tuple):
+        return ",".join(value)
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
@@ -131,17 +160,20 @@ def values_from_query(settings: Iterable[Setting], query: Mapping[str, str]) -> 
 
 MANTISSAS: Final = (1, 1.5, 2, 3, 5, 7)
 _COARSE: Final = (1, 2, 5)
-_BATCHES: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 60, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 60, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _MOMENTA: Final = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 _NOISE: Final = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)
+_SCALE_LIMITS: Final = (1, 1.1, 1.25, 1.5, 2, 3, 5, 7, 10)
+_SHIFT_LIMITS: Final = (0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7, 10, 20)
+_GROUPS: Final = (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 256)
 WIDTHS: Final = (10, 16, 20, 32, 50, 64, 80, 100, 128, 150, 200, 256, 320, 400, 512)
 
 # fmt: off
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("learning_rate", "lr", "Learning rate", True, Number(0.001, 30, log_grid(0.001, 30, MANTISSAS)),
             "The size of each step against the gradient, for both networks."),
-    Setting("batch_size", "batch", "Batch size", True, Number(2, 1024, _BATCHES, is_integer=True),
-            "Images in a mini-batch. BN takes its mean and variance over them, so it needs at least 2."),
+    Setting("batch_size", "batch", "Batch size", True, Number(1, 1024, _BATCHES, is_integer=True),
+            "Images in a mini-batch. BN takes its mean and variance over them; of one image it leaves nothing."),
     Setting("momentum", "momentum", "Momentum", True, Number(0, 0.99, _MOMENTA),
             "SGD's momentum, or Adam's decay of the first moment."),
     Setting("weight_decay", "decay", "Weight decay", True, Number(0, 0.1, (0, *log_grid(1e-5, 0.1, _COARSE))),
@@ -156,8 +188,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "Each value's own shift is drawn within r_μ of its unit's mean."),
     Setting("noise_scale_spread", "rsigma", "Scale spread r_σ", True, Number(0, 5, _NOISE),
             "Each value's own factor is normal about its unit's, with standard deviation r_σ."),
-    Setting("lineup", "lineup", "Networks", False, Choice(Lineup),
-            "twins: without BN and with it. noisy: also BN with noise after it, and the same noise without BN."),
+    Setting("r_max", "rmax", "Limit r_max", True, Number(1, 10, _SCALE_LIMITS),
+            "Batch Renorm: how far the scale may depart from the batch's own, up and down; 1 is BN."),
+    Setting("d_max", "dmax", "Limit d_max", True, Number(0, 20, _SHIFT_LIMITS),
+            "Batch Renorm: how far the mean may depart from the batch's own, in standard deviations; 0 is BN."),
+    Setting("networks", "networks", "Compare", False, Several(Normalization, 2, 4),
+            "Networks that differ in their normalization alone; two to four train side by side."),
+    Setting("groups", "groups", "Groups of units", False, Number(1, 256, _GROUPS, is_integer=True),
+            "Into how many groups GroupNorm and decorrelated BN part a layer's units. GroupNorm with 1 is LayerNorm."),
     Setting("nonlinearity", "g", "Nonlinearity", False, Choice(Nonlinearity),
             "The function g after each hidden layer."),
     Setting("optimizer", "optimizer", "Optimizer", False, Choice(Optimizer),
@@ -181,4 +219,5 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 )
 # fmt: on
 BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}
+BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}
 NOISE_SETTINGS: Final = tuple(setting.name for setting in SETTINGS if setting.name.startswith("noise_"))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import LINEUPS, MEAN, NOW, Directions, LandscapeConfig, Lineup, Statistics, View, WeightPoint
+from bnviz.config import COMPETITORS, MEAN, NOW, Directions, LandscapeConfig, Statistics, View, WeightPoint
 from bnviz.figures.chart import note
 from bnviz.figures.gradient_bins import Place, places
 from bnviz.figures.numbers import percent, whole
@@ -21,7 +21,7 @@ NOTE_CHARACTERS: Final = 44  # a line of a note: fits into a card a third of the
 COARSEST: Final = 64  # stride of the coarsest grid that is looked for
 POINT_NAMES: Final = "ABC"
 _A_POINT: Final = re.compile(
-    r"(earlier-)?\b(" + "|".join(one.name for one in LINEUPS[Lineup.NOISY]) + r")@(now\b|\d{1,9}\b)"
+    r"(earlier-)?\b(" + "|".join(one.name for one in COMPETITORS.values()) + r")@(now\b|\d{1,9}\b)"
 )
 GAPS: Final = {1: 0.0, 2: 0.09, 3: 0.07}  # share of the width between two planes
 

@@ -48,6 +48,12 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "bn": ("#0072B2", "#56B4E9"),
     "noisy": ("#B85C90", "#E59AC8"),
     "noise": ("#00825F", "#3CC79B"),
+    # Apart from the twins, and from those that stand before them here, for deuteranopes and protanopes too.
+    "layer": ("#3F1F99", "#8B66F2"),
+    "group": ("#47560A", "#E6E645"),
+    "weight": ("#6C435F", "#C24690"),
+    "renorm": ("#A361FB", "#E6CBFB"),
+    "decorrelated": ("#6D9976", "#89E29D"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
     # Treatments of a linear unit's inputs: standardising is what BN does, and has its colour.
@@ -75,8 +81,17 @@ _SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
     "bn": ("circle", "●"),
     "noisy": ("diamond", "◆"),
     "noise": ("triangle-up", "▲"),
+    "layer": ("triangle-down", "▼"),
+    "group": ("cross", "✚"),
+    "weight": ("hexagon", "⬢"),
+    "renorm": ("star", "★"),
+    "decorrelated": ("x", "✖"),
 }
-_SIZES: Final[Mapping[str, float]] = {"triangle-up": 1.35}  # Plotly's has half the area of the others
+_SIZES: Final[Mapping[str, float]] = {
+    "triangle-up": 1.35,
+    "triangle-down": 1.35,
+    "star": 1.35,
+}  # Plotly's has half the area of the others
 _OTHER_SYMBOL: Final = ("diamond", "◆")
 
 _ROLE: Final = re.compile(r"@([a-z]+\d*)(?:/(\d*\.?\d+))?")

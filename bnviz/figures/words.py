@@ -5,19 +5,32 @@ from typing import Final
 
 import numpy as np
 
-from bnviz.config import BY_NAME, Competitor, View
+from bnviz.config import (
+    BY_NAME,
+    DECORRELATED,
+    GROUP,
+    LAYER,
+    NOISY,
+    RENORM,
+    TWINS,
+    WEIGHT,
+    Competitor,
+    View,
+)
 from bnviz.figures.numbers import alike, percent, rough_percent, setting_value, whole
 from bnviz.records import Badge, Condition, Floats, Health, Run
 
 _BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
 _BEFORE_MORE: Final = "Press Play: {count} networks start from the same weights and see the same images: {names}."
 _SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
-_IN_A_SENTENCE: Final = {"noisy BN": "with noisy BN", "noise, no BN": "with noise but no BN"}
+_IN_A_SENTENCE: Final = {"noise, no BN": "with noise but no BN"} | {
+    one.label: f"with {one.label}" for one in (LAYER, GROUP, WEIGHT, RENORM, DECORRELATED, NOISY)
+}
 SIGHT: Final = 3.0
 FALL: Final = 0.2  # of accuracy, below a network's own best: worth a word
 DEAD: Final = 0.25  # share of a layer's units
 _NUMBER_WORDS: Final = {2: "Both", 3: "All three", 4: "All four"}
-_COUNTS: Final = {3: "three", 4: "four"}
+_COUNTS: Final = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 
 def sentence(run: Run, view: View) -> str:
@@ -33,9 +46,9 @@ def sentence(run: Run, view: View) -> str:
 
 
 def _before_data(run: Run) -> str:
-    count = len(run.competitors)
-    if count <= 2:
+    if {one.name for one in run.competitors} <= {one.name for one in TWINS}:
         return _BEFORE_DATA
+    count = len(run.competitors)
     names = ", ".join(f"{_mark(run, k)} {spoken(one)}" for k, one in enumerate(run.competitors))
     return _BEFORE_MORE.format(count=_COUNTS.get(count, str(count)), names=names)
 

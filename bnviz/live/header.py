@@ -1,8 +1,8 @@
 """The header of a frame: what a run is doing, in the words and numbers that the page shows around its charts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from bnviz.config import (
@@ -10,8 +10,8 @@ from bnviz.config import (
     BnPlacement,
     Initialization,
     LinearUnitConfig,
-    Lineup,
     Nonlinearity,
+    Normalization,
     Settings,
     UntrainedConfig,
     View,
@@ -143,7 +143,7 @@ def summary(settings: Settings) -> str:
         f"seed {model.seed}",
     ]
     return (
-        f"{', '.join(parts)}. {_who(model.lineup)} start from the same weights and see the same mini-batches. "
+        f"{', '.join(parts)}. {_who(len(model.networks))} start from the same weights and see the same mini-batches. "
         f"{_difference(settings)}"
     )
 
@@ -159,22 +159,46 @@ def _initial_weights(initialization: Initialization, scale: float) -> str:
     return f"{name} weights" if scale == 1 else f"{name} weights × {scale:g}"
 
 
-def _who(lineup: Lineup) -> str:
-    return "Both networks" if lineup is Lineup.TWINS else "All networks"
+def _who(networks: int) -> str:
+    return "Both networks" if networks == 2 else "All networks"
 
 
 def _difference(settings: Settings) -> str:
     """What the networks differ in besides the normalization itself (DESIGN.md, section 6)."""
-    model = settings.model
+    model, hyper = settings.model, settings.hyper
     units = model.width * model.hidden_layers
     added = f"{2 * units:,} numbers γ, β"
-    hyper = settings.hyper
-    noise = (
-        f" Noise: n_μ {hyper.noise_mean:g}, n_σ {hyper.noise_scale:g}, r_μ {hyper.noise_mean_spread:g}, "
-        f"r_σ {hyper.noise_scale_spread:g}, fresh at every step, none at inference."
-        if model.lineup is Lineup.NOISY
-        else ""
-    )
-    if model.bn_placement is BnPlacement.BEFORE:
-        return f"With BN, {units:,} biases are dropped, which BN makes redundant, and {added} added.{noise}"
-    return f"With BN, {added} are added.{noise}"
+    present = set(model.networks)
+    sentences = []
+    if over_images := _present(present, _OVER_IMAGES):
+        if model.bn_placement is BnPlacement.BEFORE:
+            redundant = "BN makes" if over_images == "BN" else "they make"
+            sentences.append(
+                f"With {over_images}, {units:,} biases are dropped, which {redundant} redundant, and {added} added."
+            )
+        else:
+            sentences.append(f"With {over_images}, {added} are added.")
+    if over_units := _present(present, _OVER_UNITS):
+        sentences.append(f"With {over_units}, {added} are added.")
+    if Normalization.WEIGHT in present:
+        sentences.append(f"WeightNorm gives each unit's weights a length g of its own: {units:,} numbers more.")
+    if present & {Normalization.NOISY_BATCH, Normalization.NOISE}:
+        sentences.append(
+            f"Noise: n_μ {hyper.noise_mean:g}, n_σ {hyper.noise_scale:g}, r_μ {hyper.noise_mean_spread:g}, "
+            f"r_σ {hyper.noise_scale_spread:g}, fresh at every step, none at inference."
+        )
+    return " ".join(sentences)
+
+
+_OVER_IMAGES: Final = {
+    "BN": {Normalization.BATCH, Normalization.NOISY_BATCH},
+    "Batch Renorm": {Normalization.RENORMALIZATION},
+    "decorrelated BN": {Normalization.DECORRELATED},
+}
+_OVER_UNITS: Final = {"LayerNorm": {Normalization.LAYER}, "GroupNorm": {Normalization.GROUP}}
+
+
+def _present(present: set[Normalization], kinds: Mapping[str, set[Normalization]]) -> str:
+    """Which of these are there: "BN and Batch Renorm"."""
+    *others, last = [name for name, normalizations in kinds.items() if normalizations & present] or [""]
+    return f"{', '.join(others)} and {last}" if others else last

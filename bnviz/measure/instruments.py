@@ -53,6 +53,7 @@ class Instruments:
 
     def restart_drift(self, stack: Stack, hyper: HyperParams) -> None:
         """Measure the drift from these networks, which are at step 0, on."""
+        stack.limit(hyper)
         self.drift = Drift(self._probe.sorted_inputs(stack, self._draw(0, hyper)))
 
     def _draw(self, step: int, hyper: HyperParams) -> Draw:
@@ -63,6 +64,7 @@ class Instruments:
 
         A scheduled reading also lengthens the drift's path and the path of the weights.
         """
+        stack.limit(hyper)
         inputs = self._probe.sorted_inputs(stack, self._draw(step, hyper))
         pooled = activations.pooled(inputs)
         if is_scheduled:
@@ -90,6 +92,7 @@ class Instruments:
 
     def gradients(self, stack: Stack, step: int, hyper: HyperParams) -> list[NetworkGradient]:
         """The gradient of every weight matrix of every network on the 128 images."""
+        stack.limit(hyper)
         return probe_gradients(stack, self._gradient_probe, self._draw(step, hyper))
 
     def keep_only(self, networks: Sequence[int]) -> None:

@@ -233,7 +233,7 @@ def has_statistics(network: str, stack: Stack, walk: Walk) -> bool:
     """Whether a network, by its name, has running statistics: one without BN has none to interpolate."""
     if network not in walk.names:
         return False
-    return NORMALIZATIONS[stack.normalizations[walk.names.index(network)]].has_parameters
+    return NORMALIZATIONS[stack.normalizations[walk.names.index(network)]].has_statistics
 
 
 def with_statistics(state: Tensor, stack: Stack, walk: Walk, is_own: bool) -> Tensor:

@@ -30,7 +30,9 @@ class Rehearsal:
         return len(self.after) == len(stack) and self.batch.batch == batch_size
 
     def differentiate(self, stack: Stack) -> None:
-        """Loss and gradient at the stack's weights."""
+        """Loss and gradient at the stack's weights; `after` takes over its running statistics, which some train on."""
+        if stack is not self.after:
+            self.after.follow(stack)
         self.mixed.labels.copy_(self.batch.labels)
         if self.mixed.noise is not None and self.batch.noise is not None:
             self.mixed.noise.copy_(self.batch.noise)

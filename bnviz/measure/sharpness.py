@@ -51,7 +51,9 @@ class Hessian:
             for name, value in stack.parameters.named(network).items()
         }
         normalization = stack.normalizations[network]
-        loss = cross_entropy(stack.model, normalization, leaves, images[:, lit], labels.clone())
+        numbers = leaves | {name: value.clone() for name, value in stack.named(network).items() if name not in leaves}
+        limits = stack.limits.clone()
+        loss = cross_entropy(stack.model, normalization, numbers, images[:, lit], labels.clone(), limits)
         gradient = torch.autograd.grad(loss, list(leaves.values()), create_graph=True, allow_unused=True)
         pairs = [(leaf, d) for leaf, d in zip(leaves.values(), gradient, strict=True) if d is not None]
         self._leaves = [leaf for leaf, _ in pairs]

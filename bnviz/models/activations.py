@@ -1,15 +1,16 @@
 """The buffers that one batch size needs, reused from step to step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from bnviz.config import BnPlacement, Normalization
+from bnviz.config import BnPlacement, ModelConfig, Normalization
 from bnviz.models.lit_pixels import LitDataSet, LitPixels
 from bnviz.models.normalizations import NORMALIZATIONS, Memory, NormalizationPair
+from bnviz.models.normalizations.none import NoNormalization
 from bnviz.models.parameters import padded
 
 
@@ -35,9 +36,11 @@ def groups_of(normalizations: Sequence[Normalization]) -> tuple[Group, ...]:
 class Part:
     """What one group of networks sees of one hidden layer: its normalization's input, output, delta and memory.
 
-    `pre_activation` is the slice of z that a bias is added to, None where the normalization makes the bias redundant.
+    `group` counts the groups; `pre_activation` is the slice of z that a bias is added to, None where the normalization
+    makes the bias redundant.
     """
 
+    group: int
     normalization: NormalizationPair
     x: Tensor
     out: Tensor
@@ -56,6 +59,7 @@ class HiddenLayer:
         u: what the next layer sees. BN after: u = BN(g(z)); otherwise u is g itself.
         delta: dl/d(u W) once backward has passed.
         parts: one for each group of networks.
+        before, after: what stands on either side of the nonlinearity: all parts, and with BN after it those of weights.
     """
 
     z: Tensor
@@ -63,6 +67,8 @@ class HiddenLayer:
     u: Tensor
     delta: Tensor
     parts: tuple[Part, ...]
+    before: tuple[Part, ...]
+    after: tuple[Part, ...]
 
 
 class Activations:
@@ -77,11 +83,11 @@ class Activations:
         padded_delta: [K, b, p], dl/dlogits, 0 in the padding. After a step of SGD without momentum this, `deltas` and
             `mean_d_scales` hold the learning rate times the gradient.
         loss, accuracy: [K] nats and share of images classified correctly, means over the batch; the rows of `report`.
-        statistics: [l, 2, K, 1, p], mean and biased variance of this batch, for the networks with BN; and by group.
+        statistics: [l, 2, K, 1, p], mean and biased variance of this batch, where networks take them; and by group.
         noise: [2, l, 1, b, p], factors and shifts of the networks that are noisy: 1 and 0 until `Noise.draw` fills
             them. None without such networks.
-        mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, for the networks with BN; and by
-            group.
+        mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, where networks train them;
+            and by group.
         log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where it is the answer; together `scores`.
         inputs, products, deltas: for each weight layer u, u W and dl/d(u W) without the padding, [K, b, n]; the last
             of `deltas` is `padded_delta`.
@@ -91,21 +97,21 @@ class Activations:
     @torch.inference_mode(False)  # buffers made within a step may be written outside of it
     def __init__(
         self,
-        sizes: Sequence[int],
+        model: ModelConfig,
         groups: Sequence[Group],
-        placement: BnPlacement,
         batch: int,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
         self.batch = batch
         self.lit: LitPixels | None = None
+        sizes = model.sizes
         networks, width, classes = groups[-1].networks.stop, sizes[1], sizes[-1]
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
 
-        p, self._width = padded(width), width
+        p, self._width, self._unit_groups = padded(width), width, model.groups
         self.images = zeros(batch, sizes[0])
         self.labels, self.index = torch.zeros(2, batch, dtype=torch.int64, device=device)
         self.ones = zeros(1, 1, batch).add_(1).expand(networks, 1, batch)
@@ -122,7 +128,7 @@ class Activations:
         self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
         self._scratch = zeros(networks, batch, p)
         self.hidden = [
-            self._hidden_layer(layer, zeros(4, networks, batch, p), groups, placement)
+            self._hidden_layer(layer, zeros(4, networks, batch, p), groups, model.bn_placement)
             for layer in range(len(sizes) - 2)
         ]
         self.padded_logits, self.padded_delta = zeros(2, networks, batch, padded(classes))
@@ -157,15 +163,23 @@ class Activations:
         z, g, normalized, delta = buffers
         is_before = placement is BnPlacement.BEFORE
         u = g if is_before else torch.zeros_like(g)
-        x, out = (z, z) if is_before else (g, u)
-        parts = []
-        for group in groups:
+        parts: list[Part] = []
+        before: list[Part] = []
+        after: list[Part] = []
+        for number, group in enumerate(groups):
             k, normalization = group.networks, group.normalization
             memory = self._memory(layer, k, normalized[k])
-            is_biased = not (is_before and normalization.drops_bias_before_it)
+            memory.own.update(normalization.buffers(memory))
+            stands_before = is_before or normalization.is_of_weights
+            x, out = (z, z) if stands_before else (g, u)
+            is_biased = not (stands_before and normalization.drops_bias_before_it)
             pre_activation = z[k] if is_biased else None
-            parts.append(Part(normalization, x[k], out[k], delta[k], memory, pre_activation))
-        return HiddenLayer(z, g, u, delta, tuple(parts))
+            part = Part(number, normalization, x[k], out[k], delta[k], memory, pre_activation)
+            parts.append(part)
+            (before if stands_before else after).append(part)
+            if stands_before and not is_before:
+                after.append(replace(part, normalization=NoNormalization(), x=g[k], out=u[k]))
+        return HiddenLayer(z, g, u, delta, tuple(parts), tuple(before), tuple(after))
 
     def _memory(self, layer: int, k: slice, normalized: Tensor) -> Memory:
         mean, variance = self.statistics[layer, :, k]
@@ -178,6 +192,7 @@ class Activations:
             batch_mean=self._batch_mean.expand(len(mean), 1, self.batch),
             scratch=self._scratch[k],
             units=self._width,
+            unit_groups=self._unit_groups,
             mean_d_gamma=mean_d_gamma,
             mean_d_beta=mean_d_beta,
             noise=None if self.noise is None else self.noise[:, layer],

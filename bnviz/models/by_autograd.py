@@ -10,7 +10,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from bnviz.models.normalizations import Memory
+from bnviz.models.normalizations import Memory, NormalizationPair, Numbers
 
 
 def _pulled_back(function: Callable[..., Tensor], inputs: list[Tensor], delta: Tensor) -> tuple[Tensor, ...]:
@@ -37,7 +37,7 @@ class NonlinearityByAutograd:
         delta.copy_(pulled_back)
 
 
-class NormalizationByAutograd:
+class NormalizationByAutograd(NormalizationPair):
     """y = N(x; gamma, beta), given as `value`.
 
     Gamma and beta train, and the running statistics are those of x; at inference it is folded as BN is, so its value
@@ -45,14 +45,14 @@ class NormalizationByAutograd:
     """
 
     has_parameters = True
-    drops_bias_before_it = False
-    is_noisy = False
+    has_statistics = True
 
     def value(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         """The normalized x, scaled and shifted: [k, b, n], [k, 1, n] and [k, 1, n] to [k, b, n], without padding."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, out: Tensor, gamma: Tensor, beta: Tensor, memory: Memory) -> None:
+    def forward(self, x: Tensor, out: Tensor, numbers: Numbers, memory: Memory) -> None:
+        gamma, beta = numbers.gamma, numbers.beta
         n = slice(0, memory.units)
         memory.normalized.copy_(x)  # what backward needs: x itself, which `out` may overwrite
         variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
@@ -60,7 +60,8 @@ class NormalizationByAutograd:
         memory.variance.copy_(variance)
         out[:, :, n] = self.value(x[:, :, n], gamma[:, :, n], beta[:, :, n])
 
-    def backward(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
+    def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
+        gamma = numbers.gamma
         n, batch = slice(0, memory.units), delta.shape[1]
         beta = torch.zeros_like(gamma)  # y is x's image shifted by beta: its value changes no derivative
         inputs = [one[:, :, n] for one in (memory.normalized, gamma, beta)]

@@ -14,8 +14,11 @@ from torch.nn import functional
 
 from bnviz.config import BnPlacement, ModelConfig, Nonlinearity, Normalization
 from bnviz.models.by_autograd import NonlinearityByAutograd, NormalizationByAutograd
+from bnviz.models.inverse_root import inverse_root
 from bnviz.models.nonlinearities import LEAK, NONLINEARITIES
 from bnviz.models.normalizations import EPS, NORMALIZATIONS
+from bnviz.models.normalizations.group import over_units
+from bnviz.models.normalizations.renormalization import corrections
 
 _VALUES: Final[dict[Nonlinearity, Callable[[Tensor], Tensor]]] = {
     Nonlinearity.SIGMOID: torch.sigmoid,
@@ -33,23 +36,32 @@ def cross_entropy(
     parameters: Mapping[str, Tensor],
     images: Tensor,
     labels: Tensor,
+    limits: Tensor | None = None,
 ) -> Tensor:
-    """The loss in nats, as `Stack.forward` and `Stack.loss` compute it: BN with this batch's statistics, without noise.
+    """The loss in nats, as `Stack.forward` and `Stack.loss` compute it: with this batch's statistics, without noise.
 
-    parameters: by the names of `Parameters.named`; images: [b, n_0]; labels: [b].
+    parameters: by the names of `Parameters.named`, and for Batch Renormalization the running statistics by those of
+    `Stack.named`; images: [b, n_0]; labels: [b]; limits: [2], of Batch Renormalization, whose r and d are constants.
     """
     activate, pair = _value(model.nonlinearity), NORMALIZATIONS[normalization]
     is_before = model.bn_placement is BnPlacement.BEFORE
     u = images
     for layer in range(1, model.hidden_layers + 1):
-        z = u @ parameters[f"weight.{layer}"]
+        own = {kind: parameters[f"{kind}.{layer}"] for kind in ("weight", "gamma", "beta")}
+        z = u @ own["weight"]
+        if pair.is_of_weights:
+            u = activate(own["gamma"] * z / own["weight"].norm(dim=0) + own["beta"])
+            continue
         if not (is_before and pair.drops_bias_before_it):
             z = z + parameters[f"bias.{layer}"]
-        gamma, beta = parameters[f"gamma.{layer}"], parameters[f"beta.{layer}"]
+        if normalization is Normalization.RENORMALIZATION:
+            assert limits is not None
+            own["running"] = torch.stack([parameters[f"running_mean.{layer}"], parameters[f"running_var.{layer}"]])
+            own["limits"] = limits
         u = (
-            activate(_normalized(normalization, z, gamma, beta))
+            activate(_normalized(normalization, z, own, model.groups))
             if is_before
-            else (_normalized(normalization, activate(z), gamma, beta))
+            else _normalized(normalization, activate(z), own, model.groups)
         )
     output = model.hidden_layers + 1
     logits = u @ parameters[f"weight.{output}"] + parameters[f"bias.{output}"]
@@ -61,10 +73,29 @@ def _value(nonlinearity: Nonlinearity) -> Callable[[Tensor], Tensor]:
     return own.value if isinstance(own, NonlinearityByAutograd) else _VALUES[nonlinearity]
 
 
-def _normalized(normalization: Normalization, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    own = NORMALIZATIONS[normalization]
-    if isinstance(own, NormalizationByAutograd):
-        return own.value(x[None], gamma[None, None], beta[None, None])[0]
-    if own.has_parameters:
-        return functional.batch_norm(x, None, None, gamma, beta, training=True, eps=EPS)
-    return x
+def _normalized(normalization: Normalization, x: Tensor, own: Mapping[str, Tensor], groups: int) -> Tensor:
+    pair, gamma, beta = NORMALIZATIONS[normalization], own["gamma"], own["beta"]
+    if isinstance(pair, NormalizationByAutograd):
+        return pair.value(x[None], gamma[None, None], beta[None, None])[0]
+    match normalization:
+        case Normalization.NONE | Normalization.NOISE:
+            return x
+        case Normalization.LAYER:
+            return gamma * over_units(x, 1, dim=1) + beta
+        case Normalization.GROUP:
+            return gamma * over_units(x, groups, dim=1) + beta
+        case Normalization.DECORRELATED:
+            return gamma * _whitened(x, groups) + beta
+        case Normalization.RENORMALIZATION:
+            variance, mean = torch.var_mean(x.detach(), dim=0, correction=0)
+            r, d = corrections(mean, variance, own["running"], own["limits"])
+            return functional.batch_norm(x, None, None, gamma * r, beta + gamma * d, training=True, eps=EPS)
+    return functional.batch_norm(x, None, None, gamma, beta, training=True, eps=EPS)
+
+
+def _whitened(x: Tensor, groups: int) -> Tensor:
+    """Each group of units whitened over the batch, in float64 as `DecorrelatedBatchNorm` does. [b, n] to [b, n]"""
+    centred = (x - x.mean(dim=0)).double().reshape(len(x), groups, -1).transpose(0, 1)  # [G, b, s]
+    covariance = centred.mT @ centred / len(x)
+    root = inverse_root(covariance + EPS * torch.eye(covariance.shape[1]).to(covariance))
+    return (centred @ root).transpose(0, 1).reshape(x.shape).to(x)

@@ -10,7 +10,7 @@ from bnviz.config import HyperParams
 from bnviz.config import Optimizer as OptimizerName
 from bnviz.models.activations import Activations
 from bnviz.models.parameters import Parameters
-from bnviz.models.stack import Collect, ParameterParts, Stack
+from bnviz.models.stack import Along, Collect, ParameterParts, Stack
 
 
 class Optimizer(ABC):
@@ -60,7 +60,9 @@ class Descend:
         self.parts = parts
         self.keep: Tensor | None = None
 
-    def weight(self, target: Tensor, left: Tensor, right: Tensor) -> None:
+    def weight(self, target: Tensor, left: Tensor, right: Tensor, along: Sequence[Along]) -> None:
+        for one in along:  # W <- keep W + factor W - u^T delta: before W is another
+            target[one.networks].mul_(1 + one.factor / (1 if self.keep is None else self.keep[one.networks]))
         if self.keep is not None:
             target.mul_(self.keep)
         target.baddbmm_(left, right, alpha=-1)
@@ -119,14 +121,25 @@ class Sgd(Optimizer):
         if "velocity" in self.state:
             torch.mul(self.state["velocity"].flat, -self._rates, out=change.flat)
             return change
-        stack.weight_gradients(batch, Collect(change, stack.groups))
+        stack.weight_products(batch, Collect(change, stack.groups))
+        keep = self._descend.keep
+        along = [(target, one) for layer, target in enumerate(change.weights) for one in stack.along(layer, batch)]
+        scaled = [_change_of(target, one, keep) for target, one in along]
         step = change.flat_weights
-        if self._descend.keep is None:
+        if keep is None:
             step.neg_()
         else:  # now = keep before - step
             now = stack.parameters.flat_weights
-            torch.sub(now, (now + step) / self._descend.keep[:, :, 0], out=step)
+            torch.sub(now, (now + step) / keep[:, :, 0], out=step)
+        for (target, one), own in zip(along, scaled, strict=True):
+            target[one.networks] = own
         return change
+
+
+def _change_of(product: Tensor, one: Along, keep: Tensor | None) -> Tensor:
+    """now - before where now = (keep + factor) before - product. [k, n_in, n]"""
+    kept = one.factor + (1 if keep is None else keep[one.networks])
+    return one.weights - (one.weights + product[one.networks]) / kept
 
 
 class Adam(Optimizer):

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from bnviz.config import BnPlacement, ModelConfig, Normalization
-from bnviz.models.activations import Activations, Group, groups_of
+from bnviz.config import BnPlacement, HyperParams, ModelConfig, Normalization
+from bnviz.models.activations import Activations, Group, Part, groups_of
 from bnviz.models.nonlinearities import NONLINEARITIES
-from bnviz.models.normalizations import EPS
+from bnviz.models.normalizations import EPS, NORMALIZATIONS, Numbers
+from bnviz.models.normalizations.decorrelated import whitening_matrix
+from bnviz.models.normalizations.weight import norms
 from bnviz.models.parameters import Parameters
 
 
@@ -26,9 +29,21 @@ class ParameterParts:
         self.first_weights = parameters.first_weights
         self.output_bias = parameters.biases[-1]
         self.biases = [[bias[group.networks] for group in groups] for bias in parameters.biases[:-1]]
-        self.gammas = [[gamma[group.networks] for group in groups] for gamma in parameters.gammas]
-        self.betas = [[beta[group.networks] for group in groups] for beta in parameters.betas]
         self.scales = [parameters.scales[group.networks] for group in groups]
+
+
+@dataclass(frozen=True)
+class Along:
+    """A share of some networks' gradient of one weight matrix: -factor * weights, column by column.
+
+    Attributes:
+        networks: which they are.
+        weights: theirs, [k, n_in, n]; factor: [k, 1, n].
+    """
+
+    networks: slice
+    weights: Tensor
+    factor: Tensor
 
 
 class Sink(Protocol):
@@ -36,8 +51,11 @@ class Sink(Protocol):
 
     parts: ParameterParts
 
-    def weight(self, target: Tensor, left: Tensor, right: Tensor) -> None:
-        """The gradient of a weight matrix is the product left @ right. [K, n_in, b] @ [K, b, n_out]"""
+    def weight(self, target: Tensor, left: Tensor, right: Tensor, along: Sequence[Along]) -> None:
+        """The gradient of a weight matrix is the product left @ right, and for some networks a share along the weights.
+
+        [K, n_in, b] @ [K, b, n_out]
+        """
 
     def first_weight(self, target: Tensor, gradient: Tensor, network: int) -> None:
         """The gradient of the first weight matrix of one network, as it is. [n_0, p]"""
@@ -55,10 +73,13 @@ class Collect:
     def __init__(self, gradient: Parameters, groups: Sequence[Group]) -> None:
         self.gradient, self.parts = gradient, ParameterParts(gradient, groups)
 
-    def weight(self, target: Tensor, left: Tensor, right: Tensor) -> None:
+    def weight(self, target: Tensor, left: Tensor, right: Tensor, along: Sequence[Along]) -> None:
         torch.bmm(left, right, out=target)
+        for one in along:
+            target[one.networks].addcmul_(one.weights, one.factor, value=-1)
 
-    bias = weight
+    def bias(self, target: Tensor, left: Tensor, right: Tensor) -> None:
+        torch.bmm(left, right, out=target)
 
     def first_weight(self, target: Tensor, gradient: Tensor, network: int) -> None:
         target.copy_(gradient)
@@ -72,12 +93,20 @@ class Stack:
 
     With BN before the nonlinearity (the paper's place) z = BN(u W): a bias would cancel in the mean and is dropped,
     beta takes its part. With BN after it, u = BN(g(u W + b)): b acts inside g, before any mean is taken, and the next
-    layer's b is added after the mean, so none cancels and all stay. gamma starts at 1, beta and b at 0.
+    layer's b is added after the mean, so none cancels and all stay. gamma starts at 1, beta and b at 0. Other
+    normalizations take BN's place on either side; see `normalizations`.
+
+    Args:
+        has_covariance: whether to keep running covariances; unless told, if a network whitens. A stack that lost its
+            last such network keeps them, so that states of before and after have one length.
 
     Attributes:
         learning_rates: each network's own; None where it has that of the run.
         parameters: what the optimizer changes.
-        running: [l, 2, K, 1, p], BN's running mean and unbiased variance of every hidden layer.
+        running: [l, 2, K, 1, p], running mean and unbiased variance of every hidden layer, for networks with BN.
+        covariance: [l, K, G, s, s], running and unbiased, of every group of units, for networks that whiten; without
+            any s is 0.
+        limits: [2], Batch Renormalization's r_max and d_max; `limit` sets them.
     """
 
     @torch.inference_mode(False)  # one that is made within a step may be written outside of it
@@ -88,6 +117,7 @@ class Stack:
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
         learning_rates: Sequence[float | None] | None = None,
+        has_covariance: bool | None = None,
     ) -> None:
         self.model, self.normalizations = model, tuple(normalizations)
         self.learning_rates = tuple(learning_rates or [None] * len(self.normalizations))
@@ -99,20 +129,59 @@ class Stack:
         self._parts = ParameterParts(self.parameters, self.groups)
         self._nonlinearity = NONLINEARITIES[model.nonlinearity]
         self._is_bn_before = model.bn_placement is BnPlacement.BEFORE
+        self._has_weight_norm = any(group.normalization.is_of_weights for group in self.groups)
         shape = (model.hidden_layers, 2, *self.parameters.gammas[0].shape)
         self.running = torch.zeros(shape, dtype=self.dtype, device=self.device)
         self.running[:, 1] = 1
         self._running_of_groups = [self.running[:, :, group.networks] for group in self.groups]
+        if has_covariance is None:
+            has_covariance = any(group.normalization.whitens for group in self.groups)
+        size = model.width // model.groups if has_covariance else 0
+        identities = torch.eye(size, dtype=self.dtype, device=self.device)
+        self.covariance = identities.repeat(model.hidden_layers, len(self), model.groups, 1, 1)
+        self.limits = torch.zeros(2, dtype=self.dtype, device=self.device)
+        self._limits_for = (math.nan, math.nan)
+        self.limit(HyperParams())
+        self._numbers = [self._numbers_of(layer) for layer in range(model.hidden_layers)]
         self._rates, self._rates_for = torch.zeros(len(self), 1, dtype=self.dtype, device=self.device), math.nan
+
+    def _numbers_of(self, layer: int) -> list[Numbers]:
+        """Of each group of networks, in one hidden layer."""
+        of = self.parameters
+        return [
+            Numbers(
+                of.gammas[layer][group.networks],
+                of.betas[layer][group.networks],
+                of.padded_weights[layer][group.networks],
+                self.running[layer, :, group.networks],
+                self.covariance[layer, group.networks],
+                self.limits,
+            )
+            for group in self.groups
+        ]
 
     def __len__(self) -> int:
         return len(self.normalizations)
 
     def set_weights(self, weights: Sequence[Tensor], networks: Sequence[int] | None = None) -> None:
-        """Give these networks, or all, the same weight matrices, each [n_out, n_in] as PyTorch has them."""
+        """Give these networks, or all, the same weight matrices, each [n_out, n_in] as PyTorch has them.
+
+        With weight normalization they are the v, and g the length of each, so that the function is the same.
+        """
         chosen = range(len(self)) if networks is None else networks
         for mine, given in zip(self.parameters.weights, weights, strict=True):
             mine[list(chosen)] = given.T.to(mine)
+        for group in self.groups:
+            if group.normalization.is_of_weights:
+                for gamma, weight in zip(self.parameters.gammas, self.parameters.padded_weights, strict=False):
+                    gamma[group.networks] = norms(weight[group.networks])
+
+    def limit(self, hyper: HyperParams) -> None:
+        """Take over r_max and d_max: always into the same tensor."""
+        limits = (hyper.r_max, hyper.d_max)
+        if limits != self._limits_for:
+            self.limits.copy_(torch.tensor(limits, dtype=self.dtype))
+            self._limits_for = limits
 
     def rates(self, learning_rate: float) -> Tensor:
         """The learning rate of every network, [K, 1], where the run's is `learning_rate`; always the same tensor."""
@@ -124,7 +193,7 @@ class Stack:
 
     def activations(self, batch: int) -> Activations:
         """Buffers for a batch of this size."""
-        return Activations(self.model.sizes, self.groups, self.model.bn_placement, batch, self.dtype, self.device)
+        return Activations(self.model, self.groups, batch, self.dtype, self.device)
 
     # --- forward ------------------------------------------------------------------------------------------------------
 
@@ -137,13 +206,18 @@ class Stack:
                 product.copy_(batch.lit.times(weight))
         self.forward_from_first_product(batch)
 
-    def _first_gradient(self, batch: Activations, sink: Sink) -> None:
+    def _first_gradient(self, batch: Activations, sink: Sink, along: Sequence[Along]) -> None:
         """u^T delta of the first layer."""
         if batch.lit is None:
-            sink.weight(sink.parts.weights[0], batch.transposed_inputs[0], batch.deltas[0])
+            sink.weight(sink.parts.weights[0], batch.transposed_inputs[0], batch.deltas[0], along)
             return
+        shares = {k: (one, k - one.networks.start) for one in along for k in range(len(self))[one.networks]}
         for network, (target, delta) in enumerate(zip(sink.parts.first_weights, batch.first_deltas, strict=True)):
-            sink.first_weight(target, batch.lit.transposed_times(delta), network)
+            gradient = batch.lit.transposed_times(delta)
+            if network in shares:
+                one, place = shares[network]
+                gradient[:, : self.model.width].addcmul_(one.weights[place], one.factor[place], value=-1)
+            sink.first_weight(target, gradient, network)
 
     def forward_from_first_product(self, batch: Activations) -> None:
         """The same where the first layer's u W is already in place."""
@@ -164,17 +238,14 @@ class Stack:
         for part, bias in zip(hidden.parts, self._parts.biases[layer], strict=True):
             if part.pre_activation is not None:
                 part.pre_activation.add_(bias)
-        if self._is_bn_before:
-            self._normalize(layer, batch)
-            self._nonlinearity.forward(hidden.z, out=hidden.g)
-        else:
-            self._nonlinearity.forward(hidden.z, out=hidden.g)
-            self._normalize(layer, batch)
+        self._normalize(layer, hidden.before)
+        self._nonlinearity.forward(hidden.z, out=hidden.g)
+        self._normalize(layer, hidden.after)
 
-    def _normalize(self, layer: int, batch: Activations) -> None:
-        gammas, betas = self._parts.gammas[layer], self._parts.betas[layer]
-        for part, gamma, beta in zip(batch.hidden[layer].parts, gammas, betas, strict=True):
-            part.normalization.forward(part.x, part.out, gamma, beta, part.memory)
+    def _normalize(self, layer: int, parts: Sequence[Part]) -> None:
+        numbers = self._numbers[layer]
+        for part in parts:
+            part.normalization.forward(part.x, part.out, numbers[part.group], part.memory)
 
     def loss(self, batch: Activations) -> None:
         """Softmax cross-entropy: fills `loss`, `accuracy` and dl/dlogits = (softmax - one-hot) / b.
@@ -197,9 +268,9 @@ class Stack:
         for layer in range(len(batch.hidden), 0, -1):
             delta = batch.deltas[layer]
             torch.bmm(delta, weights_t[layer], out=batch.deltas[layer - 1])
-            sink.weight(into.weights[layer], batch.transposed_inputs[layer], delta)
+            sink.weight(into.weights[layer], batch.transposed_inputs[layer], delta, self.along(layer, batch))
             self._backward_hidden(layer - 1, batch, sink)
-        self._first_gradient(batch, sink)
+        self._first_gradient(batch, sink, self.along(0, batch))
         sink.bias(into.output_bias, batch.ones, batch.padded_delta)
         for group, scales, mean_d_scales in zip(self.groups, into.scales, batch.mean_d_scales_of_groups, strict=True):
             if group.normalization.has_parameters:
@@ -214,6 +285,19 @@ class Stack:
             torch.bmm(batch.deltas[above], self._parts.transposed_weights[above], out=batch.deltas[above - 1])
             self._backward_through(above - 1, batch)
         torch.bmm(batch.transposed_inputs[layer], batch.deltas[layer], out=out)
+        for one in self.along(layer, batch):
+            out[one.networks].addcmul_(one.weights, one.factor, value=-1)
+
+    def along(self, layer: int, batch: Activations) -> list[Along]:
+        """What weight normalization adds to the gradient of a weight layer, once delta is that of its u W."""
+        if not self._has_weight_norm or layer == len(batch.hidden):
+            return []
+        weights, n = self.parameters.weights[layer], self.model.width
+        return [
+            Along(group.networks, weights[group.networks], part.memory.own["along"][:, :, :n])
+            for group, part in zip(self.groups, batch.hidden[layer].parts, strict=True)
+            if group.normalization.is_of_weights
+        ]
 
     def _backward_hidden(self, layer: int, batch: Activations, sink: Sink) -> None:
         """dl/du of one hidden layer to dl/d(u W), in place, and the gradients of its biases."""
@@ -224,48 +308,64 @@ class Stack:
 
     def _backward_through(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]
-        if self._is_bn_before:
-            self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
-            self._backward_normalization(layer, batch)
-        else:
-            self._backward_normalization(layer, batch)
-            self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
+        self._denormalize(layer, hidden.after)
+        self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
+        self._denormalize(layer, hidden.before)
 
-    def _backward_normalization(self, layer: int, batch: Activations) -> None:
-        for part, gamma in zip(batch.hidden[layer].parts, self._parts.gammas[layer], strict=True):
-            part.normalization.backward(part.delta, gamma, part.memory)
+    def _denormalize(self, layer: int, parts: Sequence[Part]) -> None:
+        numbers = self._numbers[layer]
+        for part in parts:
+            part.normalization.backward(part.delta, numbers[part.group], part.memory)
 
-    def weight_gradients(self, batch: Activations, sink: Sink) -> None:
-        """Send the gradients of the weight matrices alone, once more, from what the last backward pass left."""
+    def weight_products(self, batch: Activations, sink: Sink) -> None:
+        """Send u^T delta of every weight matrix alone, once more, from what the last backward pass left."""
         for layer in range(len(batch.hidden), 0, -1):
-            sink.weight(sink.parts.weights[layer], batch.transposed_inputs[layer], batch.deltas[layer])
-        self._first_gradient(batch, sink)
+            sink.weight(sink.parts.weights[layer], batch.transposed_inputs[layer], batch.deltas[layer], ())
+        self._first_gradient(batch, sink, ())
 
     # --- running statistics and inference -----------------------------------------------------------------------------
 
     def update_running(self, batch: Activations, momentum: float) -> None:
         """running <- (1 - momentum) running + momentum batch, the variance unbiased: m/(m-1) var. PyTorch's convention.
 
-        Once a batch, after forward: it turns the batch's biased variance into the unbiased one in place.
+        Once a batch, after forward: it turns the batch's biased variance into the unbiased one in place. A batch of one
+        has a mean and no unbiased variance, m - 1 being 0: the running variance stays as it is.
         """
-        batch.statistics[:, 1].mul_(batch.batch / (batch.batch - 1))
+        kinds = slice(0, 2 if batch.batch > 1 else 1)
+        if batch.batch > 1:
+            batch.statistics[:, 1].mul_(batch.batch / (batch.batch - 1))
         for group, running, statistics in zip(
             self.groups, self._running_of_groups, batch.statistics_of_groups, strict=True
         ):
-            if group.normalization.has_parameters:
-                running.lerp_(statistics, momentum)
+            if group.normalization.has_statistics:
+                running[:, kinds].lerp_(statistics[:, kinds], momentum)
+        if self.covariance.shape[-1] and batch.batch > 1:
+            self._update_covariance(batch, momentum)
+
+    def _update_covariance(self, batch: Activations, momentum: float) -> None:
+        for covariance, hidden in zip(self.covariance, batch.hidden, strict=True):
+            for group, part in zip(self.groups, hidden.parts, strict=True):
+                if group.normalization.whitens:
+                    unbiased = part.memory.own["covariance"] * (batch.batch / (batch.batch - 1))
+                    covariance[group.networks].lerp_(unbiased, momentum)
 
     def folded(self) -> Parameters:
-        """The networks for inference: BN with running statistics is an affine map, folded into a neighbour's weights.
+        """The networks for inference: what is an affine map there is folded into a neighbour's weights.
 
-        y = scale x + shift with scale = gamma / sqrt(Var + eps), shift = beta - scale E[x]. BN before: into the layer
-        before it, W' = W scale. BN after: into the next one, W' = scale W, b' = b + shift W. Source: Ioffe & Szegedy
-        2015, Algorithm 2; the gammas and betas returned are meaningless.
+        With running statistics y = scale x + shift where scale = gamma / sqrt(Var + eps), shift = beta - scale E[x].
+        BN before: into the layer before it, W' = W scale. BN after: into the next one, W' = scale W, b' = b + shift W.
+        Source: Ioffe & Szegedy 2015, Algorithm 2. For a whitened layer scale is a matrix; with weight normalization it
+        is g / ||v||, and shift b. Networks that normalize each image by itself stay as they are, and are the only ones
+        whose gammas and betas mean something in what is returned.
         """
         folded = self.parameters.clone()
         for group in self.groups:
-            if group.normalization.has_parameters:
-                for layer in range(self.model.hidden_layers):
+            for layer in range(self.model.hidden_layers):
+                if group.normalization.is_of_weights:
+                    self._fold_weight_norm(folded, layer, group.networks)
+                elif group.normalization.whitens:
+                    self._fold_matrix(folded, layer, group.networks)
+                elif group.normalization.has_statistics:
                     self._fold(folded, layer, group.networks)
         return folded
 
@@ -282,21 +382,57 @@ class Stack:
             folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(shift[:, :, :n], following)
             following.mul_(scale[:, :, :n].transpose(1, 2))
 
+    def _fold_matrix(self, folded: Parameters, layer: int, k: slice) -> None:
+        """y = x scale + shift with scale = S^(-1/2) diag(gamma), block by block, [k, n, n]; see `_fold`."""
+        n = self.model.width
+        blocks = whitening_matrix(self.covariance[layer, k]).to(self.dtype)
+        whitening = torch.stack([torch.block_diag(*one) for one in blocks])  # type: ignore[no-untyped-call]
+        scale = whitening * folded.gammas[layer][k][:, :, :n]
+        shift = folded.betas[layer][k][:, :, :n] - self.running[layer, 0, k][:, :, :n] @ scale
+        if self._is_bn_before:
+            folded.weights[layer][k] = folded.weights[layer][k] @ scale
+            folded.biases[layer][k][:, :, :n] = shift
+        else:
+            following = folded.weights[layer + 1][k]
+            folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(shift, following)
+            following.copy_(scale @ following)
+
+    def _fold_weight_norm(self, folded: Parameters, layer: int, k: slice) -> None:
+        weights = folded.padded_weights[layer][k]
+        weights.mul_(folded.gammas[layer][k] / norms(weights))
+        folded.biases[layer][k].copy_(folded.betas[layer][k])
+
     # --- parts and wholes ---------------------------------------------------------------------------------------------
 
     def only(self, networks: Sequence[int]) -> "Stack":
         """A copy of some of the networks. Each goes on as if the others were still beside it, bit for bit."""
         normalizations = [self.normalizations[k] for k in networks]
         rates = [self.learning_rates[k] for k in networks]
-        chosen = Stack(self.model, normalizations, self.dtype, self.device, rates)
+        has_covariance = self.covariance.shape[-1] > 0
+        chosen = Stack(self.model, normalizations, self.dtype, self.device, rates, has_covariance)
         chosen.parameters.flat.copy_(self.parameters.only(networks).flat)
         chosen.running.copy_(self.running[:, :, list(networks)])
+        chosen.covariance.copy_(self.covariance[:, list(networks)])
+        chosen.limits.copy_(self.limits)
+        chosen._limits_for = self._limits_for
         return chosen
 
+    def follow(self, other: "Stack") -> None:
+        """Take over the statistics and limits of a stack of the same networks, not its parameters."""
+        self.running.copy_(other.running)
+        self.covariance.copy_(other.covariance)
+        self.limits.copy_(other.limits)
+        self._limits_for = other._limits_for
+
     def named(self, network: int) -> dict[str, Tensor]:
-        """One network's parameters and running statistics as views, by name; see `Parameters.named`."""
+        """One network's parameters and running statistics as views, by name; see `Parameters.named`.
+
+        "running_mean.1" and "running_var.1" [n] of hidden layers; "running_cov.1" [G, s, s] where the network whitens.
+        """
         named = self.parameters.named(network)
         for layer, statistics in enumerate(self.running, start=1):
             for kind, row in zip(("running_mean", "running_var"), statistics, strict=True):
                 named[f"{kind}.{layer}"] = row[network, 0, : self.model.width]
+        if NORMALIZATIONS[self.normalizations[network]].whitens:
+            named |= {f"running_cov.{layer}": each[network] for layer, each in enumerate(self.covariance, start=1)}
         return named

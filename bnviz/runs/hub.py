@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from bnviz.config import SETTINGS, Settings, lineup
+from bnviz.config import SETTINGS, Settings, lineup, text_of
 from bnviz.errors import RunError
 from bnviz.records import (
     MEASURES,
@@ -286,4 +286,4 @@ def ghost_label(old: Settings, new: Settings) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else text_of(value)

@@ -32,7 +32,7 @@ from bnviz.measure.shift import covariate_shift
 from bnviz.measure.smoothness import along_gradient
 from bnviz.measure.weight_path import Walk
 from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimizer, optimizers
-from bnviz.models.captured import captured_on
+from bnviz.models.captured import Captured, captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
     STEP_SIZES,
@@ -56,6 +56,7 @@ from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
 SHARPNESS_IMAGES: Final = 512
+_LIMITS: Final = ("r_max", "d_max")
 
 
 def device_of(device: Device) -> torch.device:
@@ -113,10 +114,10 @@ class Trainer:
         self._batches = Batches(model.seed, len(self._images))
         self._stack = _untrained(model, self.competitors, self._device)
         self._optimizer = make_optimizer(self._stack)
-        self._noise, self._noise_at_start = Noise(model.seed), settings.hyper
+        self._noise, self._at_start = Noise(model.seed), settings.hyper  # where the drift is measured from
         self._instruments = Instruments(self._stack, test_images, test_labels, self.units, settings.hyper)
         self._rehearsal: Rehearsal | None = None
-        self._captured_forward, self._captured_update = captured_on(self._device), captured_on(self._device)
+        self._captured_forward, self._captured_update = (self._new_captured() for _ in range(2))
         self._batch: Activations | None = None  # buffers of the present batch size
         self._last: Activations | None = None  # as the last step left them
         count = len(self.competitors)
@@ -129,6 +130,11 @@ class Trainer:
         self._point: Point | None = None
         self._has_accuracy = False  # the newest point
         self._compute_time = ComputeTime(count, clock)
+
+    def _new_captured(self) -> Captured:
+        """What records a step, unless one of the networks asks the device for an answer in the middle of it."""
+        is_recordable = not any(group.normalization.whitens for group in self._stack.groups)
+        return captured_on(self._device) if is_recordable else Captured(None)
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -186,6 +192,7 @@ class Trainer:
         batch = self._batch
         if batch is None or batch.batch != len(index):
             batch = self._batch = self._stack.activations(len(index))
+        self._stack.limit(self.settings.hyper)
         batch.index.copy_(index, non_blocking=True)
         if batch.noise is not None:
             self._noise.draw(batch.noise, self.step_count, self.settings.hyper)
@@ -342,6 +349,7 @@ class Trainer:
         rehearsal = self._rehearsal
         if rehearsal is None or not rehearsal.fits(self._stack, hyper.batch_size):
             rehearsal = self._rehearsal = Rehearsal(self._stack, hyper.batch_size)
+        self._stack.limit(hyper)
         batch = rehearsal.batch
         batch.index.copy_(self._batches.peek(hyper.batch_size))
         batch.select(self._images, self._labels, self._lit)
@@ -439,7 +447,8 @@ class Trainer:
             "means": self._means.state(),
             "compute_time": self._compute_time.state(),
             "update_ratio": self._latest_update_ratio(),
-            "noise_at_start": np.array([getattr(self._noise_at_start, name) for name in NOISE_SETTINGS]),
+            "noise_at_start": np.array([getattr(self._at_start, name) for name in NOISE_SETTINGS]),
+            "limits_at_start": np.array([getattr(self._at_start, name) for name in _LIMITS]),
         }
         tensors |= {name: torch.tensor(array) for name, array in arrays.items()}
         for k, competitor in enumerate(self.competitors):
@@ -484,10 +493,10 @@ class Trainer:
             self._means.restore(tensors["means"].numpy())
         self._update_ratio = tensors["update_ratio"].numpy()
         self._compute_time.restore(tensors["compute_time"].numpy())
-        if "noise_at_start" in tensors:
-            at_start = dict(zip(NOISE_SETTINGS, tensors["noise_at_start"].tolist(), strict=True))
-            self._noise_at_start = replace(self.settings.hyper, **at_start)
-        self._instruments.restart_drift(self._stack, self._noise_at_start)
+        for key, settings in (("noise_at_start", NOISE_SETTINGS), ("limits_at_start", _LIMITS)):
+            if key in tensors:
+                self._at_start = replace(self._at_start, **dict(zip(settings, tensors[key].tolist(), strict=True)))
+        self._instruments.restart_drift(self._stack, self._at_start)
         for k, competitor in enumerate(self.competitors):
             self._health[k] = health_from_tensor(tensors[f"{competitor.name}/health"])
             self._watches[k].restore(tensors[f"{competitor.name}/chance"])

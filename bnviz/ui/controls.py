@@ -5,7 +5,18 @@ from typing import Any
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, Choice, Device, Initialization, Lineup, Number, Setting
+from bnviz.config import (
+    BY_NAME,
+    COMPETITORS,
+    IN_GROUPS,
+    Choice,
+    Device,
+    Initialization,
+    Normalization,
+    Number,
+    Setting,
+    Several,
+)
 from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
@@ -18,7 +29,7 @@ CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
     "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
     "pca": "PCA", "zca": "ZCA", "shared": "one for all", "multiple": "× each one's limit",
-    "best": "2/(λ_max + λ_min) each",
+    "best": "2/(λ_max + λ_min) each", **{str(kind): one.label for kind, one in COMPETITORS.items()},
 }  # fmt: skip
 
 
@@ -36,12 +47,19 @@ def _live(lab: Lab) -> None:
     setting_widget(lab, "batch_size")
     _pair(lab, "momentum", "weight_decay")
     setting_widget(lab, "bn_momentum")
-    if lab.settings.model.lineup is Lineup.NOISY:
+    if compares(lab, Normalization.RENORMALIZATION):
+        _pair(lab, "r_max", "d_max")
+    if compares(lab, Normalization.NOISY_BATCH, Normalization.NOISE):
         _pair(lab, "noise_mean", "noise_mean_spread")
         _pair(lab, "noise_scale", "noise_scale_spread")
         title, body = texts.title_and_body("noisy-bn")
         with st.popover(title, icon=":material/help:", width="stretch"):
             st.markdown(body)
+
+
+def compares(lab: Lab, *normalizations: Normalization) -> bool:
+    """Whether any of these is among the networks."""
+    return not set(normalizations).isdisjoint(lab.settings.model.networks)
 
 
 def group_heading(text: str) -> None:
@@ -51,6 +69,9 @@ def group_heading(text: str) -> None:
 def _restarting(lab: Lab) -> None:
     group_heading("Restarts the run")
     _ghost(lab)
+    setting_widget(lab, "networks")
+    if compares(lab, *IN_GROUPS):
+        setting_widget(lab, "groups")
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
     setting_widget(lab, "init_scale")
@@ -106,11 +127,14 @@ def setting_widget(lab: Lab, name: str, place: str = "sidebar") -> None:
 
 def widget(setting: Setting, value: Any, key: str, **more: Any) -> None:
     """A selectbox, a slider or a number, as the setting's domain asks for, showing the value that is in force."""
+    value = list(value) if isinstance(value, tuple) else value
     show_value(key, value)  # what is shown elsewhere is the truth: it may have been changed there
     shared: dict[str, Any] = {"label": setting.label, "key": key, "help": setting.help, **more}
     match setting.domain:
         case Choice(kind):
             st.selectbox(options=list(kind), format_func=_choice_text, filter_mode=None, **shared)
+        case Several(kind, _, most):
+            st.multiselect(options=list(kind), format_func=_choice_text, max_selections=most, **shared)
         case Number(grid=()) as number:
             st.number_input(min_value=int(number.low), max_value=int(number.high), step=1, **shared)
         case Number(grid=grid, is_integer=is_integer):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, Directions, Initialization, Lineup, Measure, Settings, View
+from bnviz.config import BY_NAME, WITH_NOISE, Directions, Initialization, Measure, Settings, View, networks_of
 from bnviz.errors import BnvizError
 from bnviz.live.owner import COOKIE
 from bnviz.records import Badge, Phase, Run
@@ -31,7 +31,7 @@ class Role(StrEnum):
 
 
 STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT)  # found again by what they are about: no link names their runs
-DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(lineup=Lineup.NOISY)}
+DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(networks=networks_of(WITH_NOISE))}
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 RECORDED: Final = {role: str(role) for role in Role}  # what a page shows until the visitor has a run of their own
@@ -139,7 +139,7 @@ def _read_link(role: Role) -> None:
     view, view_notices = config.view_from_query(query)
     state = st.session_state
     run_id = None if role in STUDIES else query.get("run") or None
-    is_settings_link = run_id is None and any(setting.key in query for setting in config.SETTINGS)
+    is_settings_link = run_id is None and any(key in query for key in (*config.BY_KEY, config.OLD_LINEUP))
     _keep(role, settings=settings, run_id=run_id, is_settings_link=is_settings_link)
     if "view" not in state:
         state.view = view

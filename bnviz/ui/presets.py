@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from bnviz.config import Initialization, Lineup, Nonlinearity, Settings
+from bnviz.config import WITH_NOISE, Initialization, Nonlinearity, Settings, networks_of
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ PRESETS: Final = (
     ),
 )
 
-_FOUR: Final = _PAPER.replace(lineup=Lineup.NOISY)
-_FOUR_RELU: Final = _RELU.replace(lineup=Lineup.NOISY)
+_FOUR: Final = _PAPER.replace(networks=networks_of(WITH_NOISE))
+_FOUR_RELU: Final = _RELU.replace(networks=networks_of(WITH_NOISE))
 
 SHIFT_PRESETS: Final = (
     Preset(

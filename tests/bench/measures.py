@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from bnviz import data
-from bnviz.config import Lineup, Settings
+from bnviz.config import TWINS, WITH_NOISE, Settings, networks_of
 from bnviz.training import DENSE_STEPS, Trainer
 
 RESULTS = Path(__file__).parent / "results" / "measures.json"
@@ -82,9 +82,10 @@ def main() -> None:
     torch.set_num_threads(1)
     assert BLOCK > DENSE_STEPS
     result = {}
-    for lineup in Lineup:
-        result[lineup.value] = found = compare(Settings().replace(lineup=lineup), turns)
-        print(f"{lineup.value}")
+    for name_of_both, competitors in {"twins": TWINS, "noisy": WITH_NOISE}.items():
+        settings = Settings().replace(networks=networks_of(competitors))
+        result[name_of_both] = found = compare(settings, turns)
+        print(name_of_both)
         for name, value in found.items():
             print(f"  {name:<38} {value:8.2f}" + ("   target: at least 0.75" if name.endswith("both") else ""))
     RESULTS.parent.mkdir(exist_ok=True)

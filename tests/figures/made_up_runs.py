@@ -86,7 +86,7 @@ def a_run(
         smoothness=tuple(smoothness(int(one), seed, len(competitors)) for one in _every(history, 4) if has_shift),
         study=untrained() if has_untrained else None,
         sharpness=tuple(sharpness(int(one), seed, len(competitors)) for one in _every(history, 3) if has_shift),
-        contour=contour(step) if has_contour else None,
+        contour=contour(step, competitors=len(competitors)) if has_contour else None,
         landscape=landscape(step, competitors=len(competitors)) if has_landscape else None,
         anatomy=anatomy(step) if has_anatomy else None,
         ghost=a_ghost(points, layers, steps, seed) if has_ghost else None,
@@ -297,8 +297,9 @@ def contour(step: int, side: int = 21, competitors: int = 2) -> Contour:
     alpha = np.linspace(-1, 1, side).astype(np.float32)
     a, b = np.meshgrid(alpha, alpha)
     bowls = [0.15 + 3 * (a + 0.1) ** 2 + 2 * b**2, 0.2 + 4 * (a - 0.3 * b) ** 2 + b**2, 0.3 + a**2 + b**2]
+    bowls.append(0.25 + 2 * (a - 0.1) ** 2 + 2 * b**2)
     walk = np.linspace(1, 0, 12)
-    starts = np.array([[-0.7, -0.15], [-0.35, 0.5], [0.4, 0.4]])
+    starts = np.array([[-0.7, -0.15], [-0.35, 0.5], [0.4, 0.4], [0.6, -0.3]])
     path = walk[None, :, None] * starts[:, None, :] + np.sin(3 * walk)[None, :, None] * 0.05 * walk[None, :, None]
     return Contour(
         step=step,
@@ -309,7 +310,7 @@ def contour(step: int, side: int = 21, competitors: int = 2) -> Contour:
         loss=np.float32(bowls[:competitors]),
         path_steps=np.linspace(0, step, len(walk)),
         path=path[:competitors],
-        share=np.array([0.9, 0.88, 0.7])[:competitors],
+        share=np.array([0.9, 0.88, 0.7, 0.8])[:competitors],
     )
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnviz.config import LINEUPS, TWINS, Competitor, Lineup, View
+from bnviz.config import TWINS, WITH_NOISE, Competitor, View
 from bnviz.figures.accuracy_modes import accuracy_modes
 from bnviz.records import Health, Run
 from tests.figures import made_up_runs as made_up
 from tests.figures.test_shift import a_run, is_valid, shown, texts_of
 
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 
 
 def with_newest(run: Run, **shares: list[float]) -> Run:

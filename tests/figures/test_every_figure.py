@@ -13,8 +13,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bnviz.config import BN, PLAIN, TWINS, Axis, Competitor, Normalization, ShiftMeasure, View
+from bnviz.config import (
+    BN,
+    COMPETITORS,
+    DECORRELATED,
+    GROUP,
+    LAYER,
+    NOISY,
+    PLAIN,
+    RENORM,
+    TWINS,
+    WEIGHT,
+    Axis,
+    Competitor,
+    Normalization,
+    ShiftMeasure,
+    View,
+)
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
+from bnviz.figures.theme import swatch_of, symbol_of
 from bnviz.records import Badge, Health, Intervention, Run
 from bnviz.ui.charts import (
     ANATOMY_CHARTS,
@@ -309,6 +326,84 @@ def test_a_third_competitor_is_drawn_with_a_role_of_its_own() -> None:
         go.Figure(resolve(spec))
         assert "@noisy" in json.dumps(without_arrays(spec)) or name == "density"
     assert "noisy BN" in sentence(run, View())
+
+
+LINEUPS = [
+    (LAYER, GROUP),
+    (BN, WEIGHT),
+    (PLAIN, BN, LAYER),
+    (PLAIN, RENORM, DECORRELATED),
+    (PLAIN, BN, LAYER, GROUP),
+    (WEIGHT, RENORM, DECORRELATED, NOISY),
+]
+
+
+@pytest.mark.parametrize("competitors", LINEUPS, ids=lambda some: "-".join(one.name for one in some))
+@pytest.mark.parametrize("has_stopped", [False, True])
+def test_every_chart_draws_any_two_to_four_networks(competitors: Any, has_stopped: bool) -> None:
+    health = ((made_up.diverged(500),) if has_stopped else (Health(),)) + (Health(),) * (len(competitors) - 1)
+    for points in (0, 60):
+        run = made_up.a_run(
+            points,
+            competitors=competitors,
+            health=health,
+            stopped_at=20 if has_stopped and points else None,
+            has_shift=True,
+            has_landscape=True,
+            has_gradients=points > 0,
+            has_contour=points > 0,
+        )
+        for name, figure in FIGURES.items():
+            spec = figure(run, View())
+            go.Figure(resolve(spec))
+            text = json.dumps(without_arrays(spec), allow_nan=False)
+            if points and name in ("accuracy", "loss", "drift-distance"):
+                assert all(f"@{one.name}" in text for one in competitors), name
+        said = sentence(run, View())
+        assert set(re.findall(r"\{(\w+)\}", said)) <= {one.name for one in competitors}
+        assert "BN" in {one.label for one in competitors} or "one has BN" not in said
+
+
+def test_each_network_has_a_symbol_and_a_colour_that_no_other_has() -> None:
+    everybody = COMPETITORS.values()
+    assert len({symbol_of(one) for one in everybody}) == len({swatch_of(one) for one in everybody}) == len(everybody)
+    for theme in ("light", "dark"):
+        assert len({tokens()[theme][one.name] for one in everybody}) == len(everybody)
+        for one in everybody:
+            assert contrast(tokens()[theme][one.name], tokens()[theme]["page"]) >= 3, (theme, one.name)
+
+
+# Linear sRGB as it looks without the cones for long and for middle wavelengths: Machado et al. 2009, severity 1.
+COLOUR_VISIONS = {
+    "normal": np.eye(3),
+    "protanope": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranope": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+}
+
+
+@pytest.mark.parametrize("vision", COLOUR_VISIONS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_of_networks_differ_for_colour_blind_eyes_too(theme: str, vision: str) -> None:
+    """Distances in OKLab; 0.02 is about the least that is seen side by side."""
+    seen = {
+        one.name: oklab(np.array(COLOUR_VISIONS[vision]) @ channels(tokens()[theme][one.name]))
+        for one in COMPETITORS.values()
+    }
+    pairs = [(a, b) for a in seen for b in seen if a < b]
+    assert min(float(np.linalg.norm(seen[a] - seen[b])) for a, b in pairs) > 0.045
+    usual = ("plain", "bn", "layer", "group")
+    assert min(float(np.linalg.norm(seen[a] - seen[b])) for a, b in pairs if {a, b} <= set(usual)) > 0.1
+
+
+def channels(colour: str) -> Any:
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(linear: Any) -> Any:
+    to_cones = [[0.41222, 0.53633, 0.05145], [0.2119, 0.68070, 0.10740], [0.0883, 0.28172, 0.62998]]
+    to_lab = [[0.21045, 0.79362, -0.00407], [1.978, -2.42859, 0.45059], [0.0259, 0.78277, -0.80868]]
+    return np.array(to_lab) @ np.cbrt(np.array(to_cones) @ np.clip(linear, 0, 1))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnviz.config import LINEUPS, TWINS, Lineup, View
+from bnviz.config import TWINS, WITH_NOISE, View
 from bnviz.config.view import NEWEST
 from bnviz.figures import resolve
 from bnviz.figures.gradient_bins import rebinned, size
@@ -22,7 +22,7 @@ from tests.figures import made_up_runs as made_up
 from tests.figures.test_every_figure import arrays, without_arrays
 
 FIGURES = {"gradient-layers": gradient_layers, "gradient-steps": gradient_steps}
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 
 
 def traces(spec: dict[str, Any], **fields: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from bnviz.config import LINEUPS, MEAN, TWINS, Axis, Directions, LandscapeConfig, Lineup, Statistics, View
+from bnviz.config import MEAN, TWINS, WITH_NOISE, Axis, Directions, LandscapeConfig, Statistics, View
 from bnviz.figures import FIGURES, resolve
 from bnviz.figures.landscape_batches import change_of, is_worst, spread_of, still_worst, typical_difference
 from bnviz.figures.landscape_cut import way_of
@@ -22,7 +22,7 @@ CHARTS = ("landscape", "landscape-cut", "landscape-batches")
 VIEWS = [
     View(batch=batch, is_surface=surface, is_between=surface) for batch in (MEAN, 0, 7) for surface in (False, True)
 ]
-NOISY = LINEUPS[Lineup.NOISY]
+NOISY = WITH_NOISE
 
 
 def run_with(now: Landscape | None = None, **changes: Any) -> Run:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from bnviz.config import LINEUPS, TWINS, Axis, BnPlacement, Lineup, View
+from bnviz.config import TWINS, WITH_NOISE, Axis, BnPlacement, View
 from bnviz.figures import resolve
 from bnviz.figures.layer_measures import gradient_norm, scale_invariance, update_ratio, weight_norm
 from bnviz.records import Health, Intervention, Run
@@ -24,7 +24,7 @@ FIGURES = {
     "scale-invariance": scale_invariance,
 }
 OF_GRADIENTS = {"gradient-norm": "norm", "weight-norm": "weight_norm", "scale-invariance": "radial"}
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 
 
 @cache  # drawing the gradients of twenty layers takes seconds

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.config import LINEUPS, TWINS, Axis, Competitor, Lineup, Optimizer, View
+from bnviz.config import TWINS, WITH_NOISE, Axis, Competitor, Optimizer, View
 from bnviz.figures.sharpness import sharpness
 from bnviz.records import Health, Intervention, Run, Sharpness
 from tests.figures import made_up_runs as made_up
 from tests.figures.test_shift import a_run, is_valid, lines, notes, shown, texts_of
 
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 FASTER = Intervention(600, "learning_rate", 0.5, 2.0)
 
 

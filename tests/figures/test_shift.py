@@ -8,14 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from bnviz.config import BN, LINEUPS, PLAIN, TWINS, Axis, Competitor, Lineup, ShiftMeasure, View
+from bnviz.config import BN, PLAIN, TWINS, WITH_NOISE, Axis, Competitor, ShiftMeasure, View
 from bnviz.figures import resolve
 from bnviz.figures.shift import covariate_shift, running_median, window_of
 from bnviz.records import Health, Intervention, Run, Shift
 from tests.figures import made_up_runs as made_up
 from tests.figures.test_every_figure import without_arrays
 
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 
 
 def a_run(points: int = 60, layers: int = 3, competitors: tuple[Competitor, ...] = FOUR, **options: Any) -> Run:

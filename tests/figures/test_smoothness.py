@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.config import LINEUPS, TWINS, Axis, Competitor, Lineup, View
+from bnviz.config import TWINS, WITH_NOISE, Axis, Competitor, View
 from bnviz.figures.shift import running_median, window_of
 from bnviz.figures.smoothness import smoothness
 from bnviz.records import Health, Run, Smoothness
 from tests.figures import made_up_runs as made_up
 from tests.figures.test_shift import a_run, is_valid, lines, shown, texts_of
 
-FOUR = LINEUPS[Lineup.NOISY]
+FOUR = WITH_NOISE
 
 
 def with_records(run: Run, change: Any) -> Run:

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from bnviz.config import LINEUPS, Connections, Lineup, Nonlinearity, UntrainedConfig, View
+from bnviz.config import WITH_NOISE, Connections, Nonlinearity, UntrainedConfig, View
 from bnviz.figures import Spec, for_export, resolve
 from bnviz.figures import untrained as figures
 from bnviz.figures.untrained_depth import WIDE_GROWTH, growth_factors
@@ -163,7 +163,7 @@ def test_the_badge_is_that_of_the_run_that_carries_them(name: str, badge: Badge)
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_became_of_the_runs_own_networks_changes_nothing(name: str) -> None:
     untrained = untrained_of()
-    four = made_up.a_run(5, competitors=LINEUPS[Lineup.NOISY], has_gradients=False, has_contour=False)
+    four = made_up.a_run(5, competitors=WITH_NOISE, has_gradients=False, has_contour=False)
     diverged = made_up.a_run(5, stopped_at=2, health=(made_up.diverged(3), made_up.stalled(3)))
     specs = [FIGURES[name](run.replace(study=untrained), View()) for run in (made_up.a_run(5), four, diverged)]
     first, *others = [json.dumps(plain(spec)) for spec in specs]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnviz.config import BN, LINEUPS, NOISY, PLAIN, TWINS, Lineup
+from bnviz.config import BN, NOISY, PLAIN, TWINS, WITH_NOISE
 from bnviz.figures.verdicts import MEASURES, Direction, Verdict, layers_of, verdicts
 from bnviz.records import Floats, Health, Run, Shift, Smoothness
 from tests.figures import made_up_runs as made_up
@@ -286,7 +286,7 @@ def test_marks_that_disagree_decide_no_race() -> None:
 
 @pytest.mark.parametrize("points", [0, 1, 2, 60])
 def test_every_run_has_verdicts_in_words(points: int) -> None:
-    for competitors in (TWINS, LINEUPS[Lineup.NOISY]):
+    for competitors in (TWINS, WITH_NOISE):
         for has_shift in (False, True):
             for stopped_at in (None, 0):
                 run = made_up.a_run(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bnviz import data
 from bnviz.config import (
+    WITH_NOISE,
     BnPlacement,
     Initialization,
     InputForm,
@@ -17,6 +18,7 @@ from bnviz.config import (
     Nonlinearity,
     Normalization,
     Settings,
+    networks_of,
 )
 from bnviz.measure.sharpness import MOST_PRODUCTS, TOLERANCE, Hessian, largest_eigenvalue, sharpness
 from bnviz.models import Collect, Parameters, Stack, initial_weights
@@ -263,7 +265,7 @@ def test_bn_is_differentiated_through_its_mean_and_variance() -> None:
 
 def test_networks_with_noise_are_measured_without_it() -> None:
     images, labels = batch_of()
-    eigenvalue, _ = last(sharpness(a_stack(a_model(), list(Normalization)), images, labels))
+    eigenvalue, _ = last(sharpness(a_stack(a_model(groups=2), list(Normalization)), images, labels))
     by_name = dict(zip(Normalization, eigenvalue, strict=True))
     assert by_name[Normalization.NOISY_BATCH] == by_name[Normalization.BATCH]
     assert by_name[Normalization.NOISE] == by_name[Normalization.NONE]
@@ -315,7 +317,7 @@ def test_it_can_be_measured_where_tensors_have_no_derivatives() -> None:
 # --- in training ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "momentum": 0.9}, {"lineup": "noisy"}])
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "momentum": 0.9}, {"networks": networks_of(WITH_NOISE)}])
 def test_measuring_it_between_steps_never_changes_training(mnist, changes) -> None:
     settings = SMALL.replace(learning_rate=0.01, **changes)
     watched, blind = Trainer(settings, mnist), Trainer(settings, mnist)

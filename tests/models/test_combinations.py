@@ -10,7 +10,7 @@ from bnviz.config import BnPlacement, ModelConfig, Nonlinearity, Normalization, 
 from bnviz.models import Combinations, Stack, initial_weights, states_of
 from tests.models import reference
 
-KINDS = (Normalization.NONE, Normalization.BATCH, Normalization.NOISY_BATCH, Normalization.NOISE)
+KINDS = tuple(Normalization)
 
 
 def a_stack(model: ModelConfig, kinds=KINDS) -> Stack:
@@ -22,6 +22,8 @@ def a_stack(model: ModelConfig, kinds=KINDS) -> Stack:
         for vector in vectors:
             vector.add_(0.3 * torch.randn_like(vector))
     stack.running.add_(torch.rand_like(stack.running))
+    noise = 0.3 * torch.randn_like(stack.covariance)
+    stack.covariance.add_(noise @ noise.mT)
     return stack
 
 
@@ -30,9 +32,12 @@ def as_modules(stack: Stack, network: int, state: torch.Tensor) -> nn.Sequential
     moved = stack.only(range(len(stack)))
     parameters = moved.parameters.flat.shape[1]
     moved.parameters.flat[network] = state[:parameters]
-    running = state[parameters:].view(moved.running[:, :, network].shape).clone()
+    end = parameters + moved.running[:, :, network].numel()
+    running = state[parameters:end].view(moved.running[:, :, network].shape).clone()
     running[:, 1] = running[:, 1].exp() - 1e-5
     moved.running[:, :, network] = running
+    logarithms = state[end:].view(moved.covariance[:, network].shape)
+    moved.covariance[:, network] = torch.linalg.matrix_exp(logarithms) - 1e-5 * torch.eye(logarithms.shape[-1])
     net = reference.network(
         stack.model,
         stack.normalizations[network],
@@ -56,7 +61,7 @@ def batch():
     list(product(Nonlinearity, BnPlacement, (Statistics.BATCH, Statistics.RUNNING, Statistics.INTERPOLATED))),
 )
 def test_each_loss_is_that_of_pytorchs_modules_with_the_combined_state(nonlinearity, placement, statistics, batch):
-    model = ModelConfig(width=11, hidden_layers=2, nonlinearity=nonlinearity, bn_placement=placement)
+    model = ModelConfig(width=12, hidden_layers=2, nonlinearity=nonlinearity, bn_placement=placement)
     stack, (images, labels) = a_stack(model), batch
     states = states_of(stack)
     coefficients = torch.tensor([[1.0, 0.0], [0.7, 0.3], [0.2, 1.1]], dtype=torch.float64)

@@ -25,6 +25,7 @@ def both(model: ModelConfig, normalization: Normalization) -> list[tuple[float, 
     for name, value in stack.parameters.named(0).items():
         if not name.startswith("weight"):
             value.add_(torch.randn(value.shape, generator=generator, dtype=torch.float64), alpha=0.3)
+    stack.running.mul_(0.7).add_(0.1)
     images, labels = images_and_labels(17, 0)
     batch, gradient = stack.activations(17), stack.parameters.empty_like()
     batch.fill(images, labels)
@@ -32,7 +33,7 @@ def both(model: ModelConfig, normalization: Normalization) -> list[tuple[float, 
     stack.loss(batch)
     stack.backward(batch, Collect(gradient, stack.groups))
     leaves = {name: value.clone().requires_grad_() for name, value in stack.parameters.named(0).items()}
-    loss = cross_entropy(model, normalization, leaves, images, labels)
+    loss = cross_entropy(model, normalization, stack.named(0) | leaves, images, labels, stack.limits)
     loss.backward()
     found = {name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for name, leaf in leaves.items()}
     return [(batch.loss.item(), gradient.named(0)), (loss.item(), found)]

@@ -10,19 +10,28 @@ from torch import Tensor, nn
 
 from bnviz.config import BnPlacement, HyperParams, Initialization, ModelConfig, Nonlinearity, Normalization, Optimizer
 from bnviz.models import Activations, Collect, Stack, initial_weights, make_optimizer
-from bnviz.models.normalizations import EPS, BatchNorm
+from bnviz.models.normalizations import EPS, BatchNorm, Numbers
 from tests.models import reference
 
 TWINS = (Normalization.NONE, Normalization.BATCH)
 
 
+WITHOUT_COVARIANCE = (*TWINS, Normalization.LAYER, Normalization.GROUP, Normalization.WEIGHT)
+
+
 def models_of(hidden_layers):
+    widths_and_groups = [(n, g) for n in range(10, 41) for g in range(1, n // 2 + 1) if n % g == 0]
+    return st.tuples(_models_of(hidden_layers), st.sampled_from(widths_and_groups)).map(
+        lambda pair: replace(pair[0], width=pair[1][0], groups=pair[1][1])
+    )
+
+
+def _models_of(hidden_layers):
     return st.builds(
         ModelConfig,
         nonlinearity=st.sampled_from(Nonlinearity),
         bn_placement=st.sampled_from(BnPlacement),
         hidden_layers=hidden_layers,
-        width=st.integers(10, 40),
         initialization=st.just(Initialization.HE),
         init_scale=st.just(1.0),
         seed=st.integers(0, 99),
@@ -80,6 +89,8 @@ def test_gradients_equal_autograds(model, batch, normalizations, seed):
     # On two or three images BN divides by next to nothing now and then: through many layers that magnifies the last
     # bit until autograd in another order of summation would not equal itself.
     assume(batch > 3 or model.hidden_layers <= 4)
+    whitens = Normalization.DECORRELATED in normalizations
+    assume(not whitens or (batch > model.width // model.groups and model.hidden_layers <= 4))
     stack, (images, labels) = make_stack(model, normalizations), images_and_labels(batch, seed)
     activations = fill(stack.activations(batch), images, labels)
     collect = Collect(stack.parameters.empty_like(), stack.groups)
@@ -93,16 +104,18 @@ def test_gradients_equal_autograds(model, batch, normalizations, seed):
         loss.backward()
         assert activations.loss[k].item() == pytest.approx(loss.item(), abs=1e-10)
         assert activations.accuracy[k].item() == pytest.approx((output.argmax(1) == labels).double().mean().item())
-        assert largest_difference(collect.gradient.named(k), reference.gradients(net)) < 1e-10
+        # A batch little larger than a group of units has a covariance of a condition that costs the reference digits.
+        tolerance = 1e-6 if normalization is Normalization.DECORRELATED else 1e-10
+        assert largest_difference(collect.gradient.named(k), reference.gradients(net)) < tolerance
 
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(shallow_models, batches, st.lists(hypers, min_size=1, max_size=5), st.integers(0, 99))
 def test_sgd_trains_as_torch_optim_does_also_when_settings_change_between_steps(model, batch, hyper_of_step, seed):
-    stack = make_stack(replace(model, optimizer=Optimizer.SGD))
-    rule = make_optimizer(stack)
-    nets = [reference.network(model, normalization, initial_weights(model), torch.float64) for normalization in TWINS]
+    stack = make_stack(replace(model, optimizer=Optimizer.SGD), WITHOUT_COVARIANCE)
+    rule, weights = make_optimizer(stack), initial_weights(model)
+    nets = [reference.network(model, normalization, weights, torch.float64) for normalization in WITHOUT_COVARIANCE]
     rules = [reference.optimizer(net, Optimizer.SGD, hyper_of_step[0]) for net in nets]
     for number, hyper in enumerate(hyper_of_step):
         images, labels = images_and_labels(batch, seed + number)
@@ -181,20 +194,38 @@ def reference_after_ten_steps(model, normalization, hyper, dtype) -> dict[str, T
 @pytest.mark.parametrize("batch", [2, 3, 60])
 @pytest.mark.parametrize("width", [10, 11, 17, 33, 50, 100, 101, 250, 512])
 def test_a_network_trains_the_same_alone_as_beside_others_bit_for_bit(width, batch):
-    model = ModelConfig(width=width, hidden_layers=2, initialization=Initialization.HE, init_scale=1.0)
+    assert_trains_alone_as_beside_others((*TWINS, *TWINS, Normalization.BATCH), width, batch)
+
+
+@pytest.mark.parametrize("batch", [1, 60])
+@pytest.mark.parametrize(("width", "groups"), [(10, 5), (33, 11), (100, 4), (512, 64)])
+def test_so_it_does_with_every_normalization(width, groups, batch):
+    kinds = [one for one in Normalization if batch > 1 or one is not Normalization.DECORRELATED]
+    assert_trains_alone_as_beside_others(kinds, width, batch, groups)
+    assert_trains_alone_as_beside_others([one for one in kinds for _ in range(2)], width, batch, groups)
+
+
+def assert_trains_alone_as_beside_others(kinds, width: int, batch: int, groups: int = 1) -> None:
+    model = ModelConfig(width=width, hidden_layers=2, initialization=Initialization.HE, init_scale=1.0, groups=groups)
     hyper = HyperParams(learning_rate=0.1, weight_decay=1e-4)
-    together = make_stack(model, (*TWINS, *TWINS, Normalization.BATCH), torch.float32)
-    alone = together.only([3])
-    rules = make_optimizer(together), make_optimizer(alone)
+    together = make_stack(model, kinds, torch.float32)
+    each = [together.only([k]) for k in range(len(together))]
+    rules = [make_optimizer(stack) for stack in (together, *each)]
     for number in range(3):
         images, labels = images_and_labels(batch, number, torch.float32)
-        for stack, rule in zip((together, alone), rules, strict=True):
+        for stack, rule in zip((together, *each), rules, strict=True):
             take_step(stack, rule, fill(stack.activations(batch), images, labels), hyper)
-    for name, value in alone.named(0).items():
-        assert torch.equal(value, together.named(3)[name]), name
+    for k, alone in enumerate(each):
+        for name, value in alone.named(0).items():
+            assert torch.equal(value, together.named(k)[name]), (kinds[k], name)
 
 
 # --- Ioffe & Szegedy 2015 ---------------------------------------------------------------------------------------------
+
+
+def numbers_of(stack: Stack) -> Numbers:
+    """What the first group of networks has of the first layer."""
+    return stack._numbers[0][0]
 
 
 def normalized_layer(batch: int, units: int, seed: int = 0):
@@ -206,15 +237,17 @@ def normalized_layer(batch: int, units: int, seed: int = 0):
 
     x, g, gamma, beta = 3 * draw(batch, units) + 1, draw(batch, units), draw(units), draw(units)
     model = ModelConfig(width=units, hidden_layers=1)
-    memory = Stack(model, [Normalization.BATCH], torch.float64).activations(batch).hidden[0].parts[0].memory
+    stack = Stack(model, [Normalization.BATCH], torch.float64)
+    memory = stack.activations(batch).hidden[0].parts[0].memory
     pad = memory.normalized.shape[2] - units
 
     def padded(values):
         return nn.functional.pad(values, (0, pad))[None]
 
-    y, dx, gammas = padded(x), padded(g), padded(gamma[None])
-    BatchNorm().forward(y, y, gammas, padded(beta[None]), memory)
-    BatchNorm().backward(dx, gammas, memory)
+    y, dx, own = padded(x), padded(g), numbers_of(stack)
+    own.gamma[0, 0, :units], own.beta[0, 0, :units] = gamma, beta
+    BatchNorm().forward(y, y, own, memory)
+    BatchNorm().backward(dx, own, memory)
     return (x, g, gamma, beta), (y[0, :, :units], dx[0, :, :units]), memory
 
 

@@ -13,7 +13,8 @@ from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
-HIDDEN = {"device", "lineup", *NOISE_SETTINGS}  # shown only where there is a choice, and noise
+# Shown only where there is a choice, and a network that they matter to.
+HIDDEN = {"device", "groups", "r_max", "d_max", *NOISE_SETTINGS}
 
 
 @pytest.fixture
@@ -31,10 +32,61 @@ def opened(**query: str) -> AppTest:
 
 
 def control(page: AppTest, label: str):
-    kinds = (page.select_slider, page.selectbox, page.number_input, page.button, page.segmented_control)
+    kinds = (
+        page.select_slider,
+        page.selectbox,
+        page.multiselect,
+        page.number_input,
+        page.button,
+        page.segmented_control,
+    )
     found = [one for kind in kinds for one in kind if one.label == label]
     assert len(found) == 1, f"{label}: {len(found)} controls"
     return found[0]
+
+
+def test_which_networks_are_compared_is_a_choice_and_their_settings_appear_with_them(
+    lab: AppTest, engine: Engine
+) -> None:
+    chosen = ["none", "group", "renormalization"]
+    control(lab, "Compare").set_value(chosen).run()
+    assert not lab.exception
+    assert [one.name for one in run_of(lab, engine).competitors] == ["plain", "group", "renorm"]
+    for name in ("groups", "r_max", "d_max"):
+        control(lab, BY_NAME[name].label)
+    assert not [one for one in lab.select_slider if one.label == BY_NAME["noise_mean"].label]
+
+
+def test_a_single_network_is_refused_and_nothing_is_lost(lab: AppTest, engine: Engine) -> None:
+    control(lab, "+1").click().run()
+    before = run_of(lab, engine).run_id
+    control(lab, "Compare").set_value(["none"]).run()
+    assert not lab.exception
+    assert any("2 to 4" in one.value for one in lab.warning)
+    assert run_of(lab, engine).run_id == before
+    assert [str(one) for one in control(lab, "Compare").value] == ["none", "batch"]
+
+
+def test_a_batch_too_small_to_whiten_is_refused_in_the_middle_of_a_run_and_the_run_goes_on_as_it_was(
+    engine: Engine,
+) -> None:
+    page = opened(networks="none,decorrelated")
+    control(page, "+1").click().run()
+    before = run_of(page, engine)
+    control(page, "Batch size").set_value(16).run()
+    assert not page.exception
+    assert any("at least 26" in one.value for one in page.warning)
+    after = run_of(page, engine)
+    assert (after.run_id, after.settings, after.status.generation) == (
+        before.run_id,
+        before.settings,
+        before.status.generation,
+    )
+
+
+def test_a_link_that_says_which_lineup_is_a_settings_link_still(engine: Engine) -> None:
+    page = opened(lineup="noisy")
+    assert [str(one) for one in control(page, "Compare").value] == ["none", "batch", "noisy_batch", "noise"]
 
 
 def run_of(page: AppTest, engine: Engine) -> Run:

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import BY_NAME, NOISE_SETTINGS, Lineup, Measure
+from bnviz.config import BY_NAME, NOISE_SETTINGS, WITH_NOISE, Measure, networks_of
 from bnviz.figures.verdicts import MEASURES
 from bnviz.runs.engine import Engine
 from bnviz.ui import texts
@@ -83,4 +83,4 @@ def test_the_verdicts_come_after_the_guess_with_what_papers_report(page: AppTest
 
 def test_the_presets_hold_a_setting_for_either_sign_and_all_have_four_networks() -> None:
     assert {"More shift with BN", "Less shift with BN"} <= {preset.label for preset in SHIFT_PRESETS}
-    assert {preset.settings.model.lineup for preset in SHIFT_PRESETS} == {Lineup.NOISY}
+    assert {preset.settings.model.networks for preset in SHIFT_PRESETS} == {networks_of(WITH_NOISE)}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.config import Directions, LandscapeConfig, WeightPoint
+from bnviz.config import TWINS, WITH_NOISE, Directions, LandscapeConfig, WeightPoint, networks_of
 from bnviz.errors import RunError
 from bnviz.records import Badge, Condition, Health, Intervention, Phase, Run, Status, Update, kept_units
 from bnviz.runs import store
@@ -107,6 +107,24 @@ def test_a_visitors_own_study_is_not_kept(home: Path) -> None:
     run = load_run(FOLDER / "linear-unit").replace(run_id=RUN_ID, badge=Badge.MEASURED)
     Store(home).save(Saved(run, "me", None))
     assert Store(home).load(RUN_ID).run.study is None
+
+
+@pytest.mark.parametrize(("name", "networks"), [("lab", TWINS), ("shift", WITH_NOISE)])
+def test_the_shipped_recordings_have_the_networks_that_they_were_made_with(name: str, networks: Any) -> None:
+    run = load_run(FOLDER / name)
+    assert run.settings.model.networks == networks_of(networks)
+    assert run.competitors == networks
+
+
+@pytest.mark.parametrize(("lineup", "networks"), [("twins", TWINS), ("noisy", WITH_NOISE)])
+def test_a_run_saved_when_there_were_two_lineups_is_read_as_before(tmp_path: Path, lineup: str, networks: Any) -> None:
+    save_run(full_run(), tmp_path / "old")
+    manifest = json.loads((tmp_path / "old" / MANIFEST).read_text("utf-8"))
+    for name in ("networks", "groups", "r_max", "d_max"):
+        del manifest["settings"][name]
+    manifest["settings"]["lineup"] = lineup
+    (tmp_path / "old" / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    assert load_run(tmp_path / "old").settings == full_run().settings.replace(networks=networks_of(networks))
 
 
 def test_an_unfinished_landscape_is_not_kept(tmp_path: Path) -> None:

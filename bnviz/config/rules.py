@@ -1,0 +1,48 @@
+"""Rules across settings: what each of them allows, but not together."""
+
+from typing import TYPE_CHECKING
+
+from bnviz.config.competitors import COMPETITORS
+from bnviz.config.names import Normalization
+from bnviz.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bnviz.config.settings import Settings
+
+IN_GROUPS = (Normalization.GROUP, Normalization.DECORRELATED)
+
+
+def check_rules(settings: "Settings") -> None:
+    """`ConfigError` where settings do not go together; the text names value, rule and remedy."""
+    model, batch = settings.model, settings.hyper.batch_size
+    for normalization in IN_GROUPS:
+        if normalization in model.networks and model.width % model.groups:
+            _, *fitting = reversed(_divisors(model.width))  # groups of one unit are no groups
+            raise ConfigError(
+                f"{model.groups} groups do not divide the {model.width} units of a layer, and "
+                f"{COMPETITORS[normalization].label} has groups of equal size: choose {_listed(fitting[::-1])} groups, "
+                "or another width."
+            )
+    if Normalization.GROUP in model.networks and model.groups == model.width:
+        raise ConfigError(
+            f"{model.groups} groups of one unit each leave GroupNorm nothing to take a variance over: choose fewer "
+            f"groups ({_listed(_divisors(model.width)[:-1])}), or compare BN, which does so over the images."
+        )
+    size = model.width // model.groups
+    if Normalization.DECORRELATED in model.networks and batch <= size:
+        fitting = [groups for groups in _divisors(model.width) if model.width // groups < batch]
+        more = f"more groups ({_listed(fitting)}), " if fitting else ""
+        raise ConfigError(
+            f"A batch of {batch} is too small for decorrelated BN to whiten groups of {size} units: a covariance of no "
+            f"more images than units is singular. Choose {more}a batch of at least {size + 1}, or compare BN, which "
+            "needs no covariance, or LayerNorm, which needs no batch."
+        )
+
+
+def _divisors(width: int) -> list[int]:
+    return [groups for groups in range(1, width + 1) if width % groups == 0]
+
+
+def _listed(numbers: list[int]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} or {last}" if others else last
