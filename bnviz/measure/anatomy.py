@@ -80,19 +80,18 @@ def anatomy(
         yield no_anatomy(config, step, f"{text} Lower the learning rate and reset the run.")
         return
     yield record
-    begun = 0.0
-    for share, part in (
-        (0.15, _scaled(site)),
-        (0.35, _naive(site)),
-        (0.1, _stream(site, images)),
-        (0.0, _folded(site)),
-        (0.4, _population(site, images, test_images, test_labels)),
+    begun = 0
+    for percent, part in (
+        (15, _scaled(site)),
+        (35, _naive(site)),
+        (10, _stream(site, images)),
+        (0, _folded(site)),
+        (40, _population(site, images, test_images, test_labels)),
     ):
         for within, found in part:
-            record = replace(record, done=begun + share * within, **found)
+            record = replace(record, done=(begun + percent * within) / 100, **found)
             yield record
-        begun += share
-    yield replace(record, done=1.0)
+        begun += percent
 
 
 @dataclass(frozen=True)
