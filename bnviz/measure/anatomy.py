@@ -412,12 +412,10 @@ def _stream(site: _Site, images: Tensor) -> Iterator[Piece]:
         batches = images[_rows(site.config, numbers[some], len(images)).to(images.device)]
         x = site.network.x(site.layer, site.network.up_to(site.layer, batches))
         mean[some], variance[some] = (site.kept(one[:, 0]) for one in moments(x))
-        for number in some:
-            share = site.config.momentum
-            running_mean[number + 1] = (1 - share) * running_mean[number] + share * mean[number]
-            running_variance[number + 1] = (1 - share) * running_variance[number] + share * variance[number] * m / (
-                m - 1
-            )
+        unbiased, share = variance * m / (m - 1), site.config.momentum
+        for k in some:
+            running_mean[k + 1] = (1 - share) * running_mean[k] + share * mean[k]
+            running_variance[k + 1] = (1 - share) * running_variance[k] + share * unbiased[k]
         found = {
             "stream_mean": mean,
             "stream_variance": variance,

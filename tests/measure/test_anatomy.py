@@ -424,8 +424,11 @@ def test_no_more_than_ten_thousand_images_make_the_population(monkeypatch):
     np.testing.assert_allclose(record.population_mean, x.mean(0), **EXACT)
 
 
+@pytest.mark.parametrize("work", [None, 1])
 @pytest.mark.parametrize("placement", BnPlacement)
-def test_the_three_accuracies_are_the_stacks_own_and_pytorchs_with_the_populations_statistics(placement):
+def test_the_three_accuracies_are_the_stacks_own_and_pytorchs_with_the_populations(monkeypatch, placement, work):
+    if work:
+        monkeypatch.setattr(module, "_ITEM_WORK", work)  # a hundred images at a time, but for the batches' statistics
     stack, (images, labels, test_images, _) = stack_with_bn(bn_placement=placement), sets()
     # Labels that the network with running statistics gets right, but for one image in five.
     right = pytorchs(stack).eval()(test_images).argmax(1)
@@ -502,6 +505,16 @@ def test_the_first_item_is_the_whole_walk_and_the_others_add_to_it_in_order():
         for name in LATER:
             known = ~np.isnan(_floats(before, name))
             np.testing.assert_array_equal(_floats(before, name)[known], _floats(after, name)[known], name)
+
+
+def test_an_item_that_was_handed_out_does_not_change_any_more():
+    items, seen = [], []
+    for one in begun(stack_with_bn(), images=10):
+        items.append(one)
+        seen.append({name: np.array(_floats(one, name)) for name in LATER})
+    for one, then in zip(items, seen, strict=True):
+        for name in LATER:
+            np.testing.assert_array_equal(_floats(one, name), then[name], name)
 
 
 def _floats(record: Anatomy, name: str):
