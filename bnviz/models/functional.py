@@ -43,7 +43,7 @@ def cross_entropy(
     parameters: by the names of `Parameters.named`, and for Batch Renormalization the running statistics by those of
     `Stack.named`; images: [b, n_0]; labels: [b]; limits: [2], of Batch Renormalization, whose r and d are constants.
     """
-    activate, pair = _value(model.nonlinearity), NORMALIZATIONS[normalization]
+    activate, pair = activation(model.nonlinearity), NORMALIZATIONS[normalization]
     is_before = model.bn_placement is BnPlacement.BEFORE
     u = images
     for layer in range(1, model.hidden_layers + 1):
@@ -68,7 +68,8 @@ def cross_entropy(
     return functional.cross_entropy(logits, labels)
 
 
-def _value(nonlinearity: Nonlinearity) -> Callable[[Tensor], Tensor]:
+def activation(nonlinearity: Nonlinearity) -> Callable[[Tensor], Tensor]:
+    """g, as autograd takes it."""
     own = NONLINEARITIES[nonlinearity]
     return own.value if isinstance(own, NonlinearityByAutograd) else _VALUES[nonlinearity]
 

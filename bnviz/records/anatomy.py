@@ -47,14 +47,16 @@ class Anatomy:
         d_mean, d_variance, d_gamma, d_beta: [u]
         layer_values: [6, q] quantiles by STAGES over all units and images.
         layer_gradients: [4, q] by GRADIENTS.
-        differences: [6] by COMPARED, the largest |ours - PyTorch's| over all units, divided by PyTorch's largest value.
+        differences: [6] by COMPARED, the largest |ours - PyTorch's| over all units, divided by PyTorch's largest value;
+            where BN stands after the nonlinearity, of d_x times g', which is what our backward pass has there.
         scale_loss: [2, a] by MODES, of the network with the layer's weights times a, on this batch.
-        scale_output: [2, a] root mean square change of the layer's outputs, divided by their standard deviation.
+        scale_output: [2, a] root mean square change of the layer's outputs from those at a = 1, divided by their
+            standard deviation over the images.
         scale_gradient: [2, a] Frobenius norm of dl/dW of the layer, divided by that at a = 1.
         naive_bias: [2, s + 1, u] a bias added before BN and trained alone: with the gradient that leaves out what flows
             through mean and variance, and with the whole one.
         naive_loss: [2, s + 1] of the network with that bias.
-        naive_rate: the learning rate of both.
+        naive_rate: the learning rate of both, at which the fastest unit goes three standard deviations of its x.
         stream_mean, stream_variance: [t, u] of each of the next batches of the training set, the variance biased.
         running_mean, running_variance: [t + 1, u] averages from 0 and 1 on, the variance with m/(m - 1).
         population_mean, population_variance: [u] over `population_images`, each layer before with its own.
@@ -62,7 +64,7 @@ class Anatomy:
         accuracy: [3] of this network on the test images, BN with the statistics of each thousand, with the run's
             running ones, and with the population's.
         folded_difference: the largest |difference| between the logits of the network with running statistics and of
-            the same with this layer folded into its neighbour, divided by the largest logit.
+            the same with every BN layer folded into its neighbour, divided by the largest logit.
         folded_scale, folded_shift: [u] the one affine map that the layer is at inference.
     """
 

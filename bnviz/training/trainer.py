@@ -11,17 +11,20 @@ from torch import Tensor
 
 from bnviz.config import (
     NOISE_SETTINGS,
+    AnatomyConfig,
     Competitor,
     Device,
     Directions,
     HyperParams,
     LandscapeConfig,
     ModelConfig,
+    Normalization,
     Settings,
     lineup,
 )
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
+from bnviz.measure.anatomy import anatomy
 from bnviz.measure.compute_time import Clock, ComputeTime
 from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, health_from_tensor, health_to_tensor
 from bnviz.measure.gradients import NetworkGradient, gradient_record, update_ratios
@@ -36,6 +39,7 @@ from bnviz.models.captured import Captured, captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
     STEP_SIZES,
+    Anatomy,
     Condition,
     Contour,
     Floats,
@@ -49,6 +53,7 @@ from bnviz.records import (
     Smoothness,
     kept_units,
     measure_shapes,
+    no_anatomy,
 )
 from bnviz.training import schedule
 from bnviz.training.landscapes import Scene, contours, is_drawable, landscapes
@@ -110,6 +115,7 @@ class Trainer:
         self._device = device_of(model.device)
         self._images, test_images = mnist.inputs(model.input_form, self._device)
         self._labels, test_labels = mnist.labels(self._device)
+        self._test_set = (test_images, test_labels)
         self._lit = lit_data_set(self._images)
         self._batches = Batches(model.seed, len(self._images))
         self._stack = _untrained(model, self.competitors, self._device)
@@ -397,6 +403,26 @@ class Trainer:
             text = "Every network has diverged, so there are no weights to look around. Reset the run."
             return iter([Landscape(self.step_count, config, config.directions, config.statistics, 1.0, text)])
         return landscapes(self._scene(), config, earlier)
+
+    def anatomy(self, config: AnatomyConfig) -> Iterator[Anatomy]:
+        """A mini-batch on its way through one BN layer; a few ms further at each item, the last one whole.
+
+        Of the first network with BN that still trains: on a copy of its weights as they are at this call, so training
+        may go on between two items.
+        """
+        with_bn = [k for k, one in enumerate(self.competitors) if one.normalization is Normalization.BATCH]
+        places = [place for place, k in enumerate(self._training) if k in with_bn]
+        if not places:
+            return iter([no_anatomy(config, self.step_count, self._why_no_bn(with_bn))])
+        name, stack = self.competitors[self._training[places[0]]].name, self._stack.only(places[:1])
+        return anatomy(config, stack, name, self.step_count, self._images, self._labels, *self._test_set)
+
+    def _why_no_bn(self, with_bn: list[int]) -> str:
+        if not with_bn:
+            compared = ", ".join(one.label for one in self.competitors)
+            return f"This run compares {compared}: none of them has a BN layer. Compare a network with BN and reset."
+        label, since = self.competitors[with_bn[0]].label, self._health[with_bn[0]].since_step
+        return f"The network {label} diverged at step {since}: it is out of the run. Lower the learning rate and reset."
 
     def walk(self) -> Walk:
         """Where the networks that still train have been and are, as far as is kept."""
