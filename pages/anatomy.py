@@ -2,18 +2,20 @@
 
 import streamlit as st
 
+from bnviz.config import Measure
 from bnviz.ui.anatomy import adjust_batch, looks, pick_layer_and_unit, set_scale_and_shift, walk_chosen
 from bnviz.ui.charts import ANATOMY_CHARTS, charts
 from bnviz.ui.controls import adjust
 from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
-from bnviz.ui.lab import open_lab
+from bnviz.ui.lab import measure, open_lab
 from bnviz.ui.transport import transport
 
 
 def anatomy_page() -> None:
     st.title("Inside Batch Normalization")
     lab = open_lab()
+    measure(lab, [Measure.BATCH_ACCURACY])
     walk_chosen(lab)
     adjust_batch(lab)
     adjust(lab)

@@ -124,6 +124,9 @@ class FakeTrainer:
             values["accuracy"] = np.full(len(TWINS), np.nan, np.float32)
         return Point(**values)
 
+    def measure_batch_accuracy(self, is_wanted: bool) -> None:
+        self.is_batch_accuracy_wanted = is_wanted
+
     def gradients(self) -> Gradients:
         self._take(self.costs.gradients)
         k, w = len(TWINS), self.settings.model.hidden_layers + 1

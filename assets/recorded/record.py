@@ -31,8 +31,9 @@ from bnviz.worker.workshop import measure_study
 
 FOLDER = Path(__file__).resolve().parent
 FOUR = Settings().replace(networks=networks_of(WITH_NOISE))
+LAB_MEASURES = [Measure.GRADIENTS, Measure.SHARPNESS, Measure.BATCH_ACCURACY]
 RECORDINGS = {
-    "lab": (Settings(), 1500, [Measure.GRADIENTS, Measure.SHARPNESS], LandscapeConfig(), AnatomyConfig()),
+    "lab": (Settings(), 1500, LAB_MEASURES, LandscapeConfig(), AnatomyConfig()),
     "shift": (FOUR, 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None, None),
 }
 STUDIES: dict[str, StudyConfig] = {"linear-unit": LinearUnitConfig(), "untrained": UntrainedConfig()}

@@ -69,6 +69,7 @@ class Measure(StrEnum):
     SHIFT = "shift"  # internal covariate shift
     SMOOTHNESS = "smoothness"  # of the loss along the gradient
     SHARPNESS = "sharpness"  # the largest curvature of the loss
+    BATCH_ACCURACY = "batch_accuracy"  # test accuracy with batch statistics too, where BN has running ones
 
 
 class ShiftMeasure(StrEnum):

@@ -107,7 +107,7 @@ def _short(run: Run, k: int, value: float) -> str:
 def _not_measured(panel: int) -> dict[str, Any]:
     """In a panel that stays empty, why."""
     numbered = number_of(panel)
-    return note("measured only in<br>a run with noisy BN") | {
+    return note("not measured<br>in this run") | {
         "xref": f"x{numbered} domain",
         "yref": f"y{numbered} domain",
     }

@@ -52,8 +52,8 @@ def anatomy_identity(run: Run, view: View) -> Spec:
         shows=str(unit.number),
         meta={
             "formulas": [
-                r"y_i = \gamma \hat x_i + \beta, \quad \gamma = \sqrt{\sigma_{\mathcal B}^2 + \epsilon} = "
-                rf"{tex(gamma)}, \; \beta = \mu_{{\mathcal B}} = {tex(beta)} \;\Rightarrow\; y_i = x_i"
+                r"\gamma = \sqrt{\sigma_{\mathcal B}^2 + \epsilon} = " + tex(gamma),
+                rf"\beta = \mu_{{\mathcal B}} = {tex(beta)} \;\Rightarrow\; y_i = x_i",
             ]
         },
     )  # fmt: skip

@@ -17,7 +17,7 @@ HOW: Final = (
     "run’s running averages, and with those of the population, recomputed layer by layer on training images "
     "(PreciseBN, Wu & Johnson 2021). Folded: this layer’s BN inside its neighbour’s weights."
 )
-MARGIN: Final = {"l": 96, "r": 70, "t": 10, "b": 26}
+MARGIN: Final = {"l": 96, "r": 84, "t": 10, "b": 26}
 KINDS: Final = ("each batch’s", "running", "population’s")
 LEAST_ROOM: Final = 0.02  # of accuracy that the axis shows at least
 
@@ -32,7 +32,7 @@ def anatomy_inference(run: Run, view: View) -> Spec:
     return anatomy_chart(
         run, name, words, [*_dots(now, low)],
         {
-            "xaxis": base_axis("y", low, high, tickformat=".0%", nticks=5),
+            "xaxis": base_axis("y", low, high, tickformat=".1%", nticks=4),
             "yaxis": value_axis("x", -0.6, 2.6, tickvals=[2, 1, 0], ticktext=list(KINDS), showgrid=False),
         },
         annotations=_texts(now),

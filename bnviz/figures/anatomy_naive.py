@@ -29,14 +29,14 @@ LABELS: Final = ("naive<br>gradient", "whole<br>gradient")
 def anatomy_naive(run: Run, view: View) -> Spec:
     """The bias of one unit and the loss, over the steps of either gradient."""
     name, now = "anatomy-naive", walked(run)
-    if now is None or not np.isfinite(now.naive_bias).any():
+    if now is None or not (np.isfinite(now.naive_bias).all() and np.isfinite(now.naive_loss).all()):
         return waiting(run, name, TITLE, HOW)
     unit = unit_of(now, view)
     steps = np.arange(NAIVE_STEPS + 1, dtype=np.float64)
     panels = ((f"bias b of unit {unit.number}", now.naive_bias[:, :, unit.index]), ("loss, nats", now.naive_loss))
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = [axis_unit("steps")]
-    axes: dict[str, Any] = {"xaxis": base_axis("y2", 0, NAIVE_STEPS, nticks=5)}
+    axes: dict[str, Any] = {}
     for panel, (title, values) in enumerate(panels):
         numbered = number_of(panel)
         low, high = _ends(float(np.nanmin(values)), float(np.nanmax(values)), is_loss=panel == 1)
@@ -44,14 +44,16 @@ def anatomy_naive(run: Run, view: View) -> Spec:
         for k in (0, 1):
             trace = line(
                 steps, values[k], name=f"{KINDS[k]} gradient", colour=COLOURS[k], hover="%{y:.4~g}",
-                xaxis="x", yaxis=f"y{numbered}",
+                xaxis=f"x{numbered}", yaxis=f"y{numbered}",
             )  # fmt: skip
             trace["line"] |= {"dash": DASHES[k], "width": 2}
             data.append(trace)
             last = float(values[k, -1])
             labels.append(EndLabel(LABELS[k], float(NAIVE_STEPS), last, (last - low) / (high - low)))
-        annotations += [panel_heading(panel, title, 0), *end_labels(labels, numbered)]
-        axes[f"yaxis{numbered}"] = value_axis("x", low, high, domain=DOMAINS[panel], nticks=4)
+        annotations += [panel_heading(panel, title), *end_labels(labels, numbered)]
+        ticks: dict[str, Any] = {"matches": "x"} if panel else {"showticklabels": False}
+        axes[f"xaxis{numbered}"] = base_axis(f"y{numbered}", 0, NAIVE_STEPS, nticks=5, **ticks)
+        axes[f"yaxis{numbered}"] = value_axis(f"x{numbered}", low, high, domain=DOMAINS[panel], nticks=4)
     words = Words(TITLE, _finding(unit), _alt(unit), HOW)
     return anatomy_chart(
         run, name, words, data, axes,
@@ -59,7 +61,7 @@ def anatomy_naive(run: Run, view: View) -> Spec:
         margin=MARGIN,
         x="steps",
         shows=str(unit.number),
-        meta={"formulas": [_formula(unit)]},
+        meta={"formulas": _formulas(unit)},
     )  # fmt: skip
 
 
@@ -70,13 +72,13 @@ def _ends(low: float, high: float, *, is_loss: bool) -> tuple[float, float]:
     return nice_range(min(low, 0.0), max(high, 0.0)) if high > low else (-1.0, 1.0)
 
 
-def _formula(unit: Unit) -> str:
+def _formulas(unit: Unit) -> list[str]:
     grown = float(unit.now.naive_bias[0, -1, unit.index])
-    return (
-        r"b \leftarrow b - \eta \sum_i \frac{\partial \ell}{\partial \hat x_i} "
-        r"\frac{1}{\sqrt{\sigma_{\mathcal B}^2 + \epsilon}}: \quad "
-        rf"b_{{{NAIVE_STEPS}}} = {tex(grown)}, \; \Delta \ell = {tex(_moved(unit), 1)}"
-    )
+    return [
+        r"b \leftarrow b - \eta \sum_i \frac{\partial \ell}{\partial \hat x_i} \cdot "
+        r"\frac{1}{\sqrt{\sigma_{\mathcal B}^2 + \epsilon}}",
+        rf"b_{{{NAIVE_STEPS}}} = {tex(grown)}",
+    ]
 
 
 def _moved(unit: Unit) -> float:

@@ -34,8 +34,7 @@ class Unit:
 
     def value(self, name: str) -> Floats:
         """Of every image, at one of STAGES or GRADIENTS. [b]"""
-        is_value = name in STAGES
-        arrays, names = (self.now.values, STAGES) if is_value else (self.now.gradients, GRADIENTS)
+        arrays, names = (self.now.values, STAGES) if name in STAGES else (self.now.gradients, GRADIENTS)
         found: Floats = arrays[names.index(name), :, self.index]
         return found
 
@@ -62,9 +61,9 @@ def unit_of(now: Anatomy, view: View) -> Unit:
 
 def layer_quantiles(now: Anatomy, name: str) -> Floats:
     """Over all units and images, at one of STAGES or GRADIENTS. [q]"""
-    if name in STAGES:
-        return now.layer_values[STAGES.index(name)]
-    return now.layer_gradients[GRADIENTS.index(name)]
+    arrays, names = (now.layer_values, STAGES) if name in STAGES else (now.layer_gradients, GRADIENTS)
+    found: Floats = arrays[names.index(name)]
+    return found
 
 
 # --- the phases -------------------------------------------------------------------------------------------------------

@@ -41,9 +41,10 @@ def anatomy_scale(run: Run, view: View) -> Spec:
         numbered, scale = number_of(panel), log_scale(values)
         traces, labels = _curves(values, scale, numbered)
         data += traces
-        annotations += [panel_heading(panel, title, 0), *end_labels(labels, numbered)]
-        axes[f"yaxis{numbered}"] = scale.axis("x") | {"domain": DOMAINS[panel]}
-    axes["xaxis"] = base_axis("y2", math.log10(SCALES[0]), math.log10(SCALES[-1]), **_x_ticks())
+        annotations += [panel_heading(panel, title), *end_labels(labels, numbered)]
+        ticks = _x_ticks() | ({"matches": "x"} if panel else {"showticklabels": False})
+        axes[f"xaxis{numbered}"] = base_axis(f"y{numbered}", math.log10(SCALES[0]), math.log10(SCALES[-1]), **ticks)
+        axes[f"yaxis{numbered}"] = scale.axis(f"x{numbered}") | {"domain": DOMAINS[panel]}
     words = Words(TITLE, _finding(now, a), _alt(now, a), HOW)
     return anatomy_chart(
         run, name, words, data, axes,
@@ -54,7 +55,7 @@ def anatomy_scale(run: Run, view: View) -> Spec:
         shows="",
         meta={
             "formulas": [
-                r"\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \quad "
+                r"\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)",
                 r"\frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac{1}{a} \cdot "
                 r"\frac{\partial\,\mathrm{BN}(Wu)}{\partial W}"
             ]
@@ -81,7 +82,7 @@ def _curves(values: Floats, scale: Any, panel: str) -> tuple[list[dict[str, Any]
             continue
         trace = line(
             x, scale.inside(y), name=LABELS[mode].replace("<br>", " "), colour=COLOURS[mode],
-            hover="%{customdata:.3~g}", customdata=y, xaxis="x", yaxis=f"y{panel}",
+            hover="%{customdata:.3~g}", customdata=y, xaxis=f"x{panel}", yaxis=f"y{panel}",
         )  # fmt: skip
         trace["line"] |= {"dash": DASHES[mode], "width": 2}
         traces.append(trace)

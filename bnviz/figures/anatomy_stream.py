@@ -25,7 +25,7 @@ GAP: Final = 0.24
 def anatomy_stream(run: Run, view: View) -> Spec:
     """Mean and variance of one unit: of each batch, running, and of the population."""
     name, now = "anatomy-stream", walked(run)
-    if now is None or not np.isfinite(now.running_mean).any():
+    if now is None or not np.isfinite(now.running_variance).all():
         return waiting(run, name, TITLE, HOW)
     unit = unit_of(now, view)
     batches = np.arange(1, STREAM_BATCHES + 1, dtype=np.float64)
@@ -113,9 +113,9 @@ def _labels(running: Floats, population: float, low: float, high: float) -> list
 def _formulas(now: Anatomy) -> list[str]:
     p, m = now.config.momentum, now.m
     return [
-        rf"\mathrm{{E}}[x] \leftarrow (1 - p)\, \mathrm{{E}}[x] + p\, \mu_{{\mathcal B}}, \quad "
-        rf"\mathrm{{Var}}[x] \leftarrow (1 - p)\, \mathrm{{Var}}[x] + p\, \frac{{m}}{{m - 1}} "
-        rf"\sigma_{{\mathcal B}}^2, \quad p = {tex(p)}, \; \frac{{m}}{{m - 1}} = \frac{{{m}}}{{{m - 1}}}"
+        r"\mathrm{E}[x] \leftarrow (1 - p)\, \mathrm{E}[x] + p\, \mu_{\mathcal B}",
+        r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, \frac{m}{m - 1} \sigma_{\mathcal B}^2",
+        rf"p = {tex(p)}, \; \frac{{m}}{{m - 1}} = \frac{{{m}}}{{{m - 1}}}",
     ]
 
 

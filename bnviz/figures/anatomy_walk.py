@@ -31,7 +31,7 @@ HOW: Final = (
     "each line an image. The backward pass follows the paper’s equations; the loss is the mean over the batch."
 )
 MARGIN: Final = {"l": 50, "r": 20, "t": 26, "b": 40}
-BINS: Final = 60
+BINS: Final = 40
 LAYER_DOMAIN: Final = [0.0, 0.36]
 UNIT_DOMAIN: Final = [0.46, 1.0]
 JITTER: Final = 0.035  # of the way from before to after: dots of like value stay apart
@@ -119,7 +119,7 @@ def _layer(now: Anatomy, phase: Phase, low: float, high: float) -> list[dict[str
                 "name": name,
                 "x": density_of(quantiles, edges).astype(np.float32),
                 "y": centres,
-                "line": {"color": colour, "width": 1.5, "shape": "spline", "smoothing": 0.6},
+                "line": {"color": colour, "width": 1.5, "shape": "spline", "smoothing": 1.0},
                 **({"fill": "tozerox", "fillcolor": fill} if fill else {}),
                 "hoverinfo": "skip",
                 "xaxis": "x",

@@ -44,6 +44,7 @@ class Instruments:
 
     def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints, hyper: HyperParams) -> None:
         self._units = units
+        self.wants_batch_accuracy = False
         self._accuracy = TestAccuracy(test_images, test_labels)
         self._probe = _first_images(PROBE_IMAGES, test_images, test_labels)
         self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
@@ -86,9 +87,9 @@ class Instruments:
         )
 
     def _batch_accuracy(self, stack: Stack) -> Floats | None:
-        """Only where networks with noise are among them, whose running statistics mislead them: it takes its time."""
-        is_noisy = any(group.normalization.is_noisy for group in stack.groups)
-        return self._accuracy.measure_with_batch_statistics(stack) if is_noisy else None
+        """Where it is wanted, and beside networks with noise, which running statistics mislead: it takes its time."""
+        is_wanted = self.wants_batch_accuracy or any(group.normalization.is_noisy for group in stack.groups)
+        return self._accuracy.measure_with_batch_statistics(stack) if is_wanted else None
 
     def gradients(self, stack: Stack, step: int, hyper: HyperParams) -> list[NetworkGradient]:
         """The gradient of every weight matrix of every network on the 128 images."""

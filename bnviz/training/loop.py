@@ -31,6 +31,7 @@ def train(
     the `measures`, and a `landscape` and an `anatomy` at the last step.
     """
     trainer = Trainer(settings, mnist or data.load(), competitors, clock=time.perf_counter)
+    trainer.measure_batch_accuracy(Measure.BATCH_ACCURACY in measures)
     history = HistoryBuilder(trainer.competitors, trainer.units)
     series: dict[str, tuple[Any, ...]] = dict.fromkeys(SERIES, ())
 

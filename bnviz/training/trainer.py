@@ -294,6 +294,10 @@ class Trainer:
         self._has_accuracy = with_accuracy
         return self._point
 
+    def measure_batch_accuracy(self, is_wanted: bool) -> None:
+        """Whether test accuracy is measured with batch statistics too, from the next point on."""
+        self._instruments.wants_batch_accuracy = is_wanted
+
     def _read(self, is_scheduled: bool, with_accuracy: bool) -> Readings:
         return self._instruments.read(self._stack, self.step_count, self.settings.hyper, is_scheduled, with_accuracy)
 

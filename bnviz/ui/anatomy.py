@@ -8,9 +8,9 @@ import streamlit as st
 
 from bnviz import config
 from bnviz.config import ANATOMY_SETTINGS, AnatomyConfig
-from bnviz.errors import BnvizError
+from bnviz.errors import BnvizError, RunError
 from bnviz.figures.anatomy_identity import identity_of
-from bnviz.figures.anatomy_parts import Unit, unit_of, walked
+from bnviz.figures.anatomy_parts import unit_of, walked
 from bnviz.figures.numbers import nice_at_least
 from bnviz.records import SCALES, kept_units
 from bnviz.ui import lab as commands
@@ -113,8 +113,7 @@ def set_scale_and_shift(lab: Lab) -> None:
         "Recover the identity",
         help="γ = √(σ² + ε), β = μ of this unit on this batch.",
         on_click=commands.command,
-        args=(_recover, lab, unit),
-        disabled=unit is None,
+        args=(_recover, lab),
     )
     show_value("anatomy-factor", FACTORS[int(np.argmin(np.abs(np.log(SCALES / lab.view.weight_factor))))])
     st.select_slider(
@@ -140,8 +139,12 @@ def _slider(lab: Lab, field: str, label: str, high: float, low: float, help_: st
     )  # fmt: skip
 
 
-def _recover(lab: Lab, unit: Unit) -> None:
-    gamma, beta = identity_of(unit)
+def _recover(lab: Lab) -> None:
+    """Of the newest walk: the page's own may be older."""
+    now = walked(lab.engine.hub.get(lab.run.run_id))
+    if now is None:
+        raise RunError("No mini-batch has been walked through this layer yet: press Play, or +1.")
+    gamma, beta = identity_of(unit_of(now, lab.view))
     keep_view(replace(lab.view, gamma=gamma, beta=beta))
 
 

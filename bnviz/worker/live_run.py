@@ -269,6 +269,7 @@ class LiveRun:
 
     def _measure(self, trainer: "Trainer", crowd: int, is_scheduled: bool, with_accuracy: bool = True) -> None:
         begun = self._clock()
+        trainer.measure_batch_accuracy(Measure.BATCH_ACCURACY in self.orders.measures)
         self.outbox.add(points=trainer.measure(is_scheduled, with_accuracy))
         ended = self._clock()
         self._measuring_seconds += ended - begun

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
 EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
 ANATOMY_SECONDS: Final = 10.0  # between two walks through a BN layer while the run plays: time to follow one
+EARLY_ANATOMY_SECONDS: Final = 3.0
 TOLD_SECONDS: Final = 0.15  # between two tellings of an unfinished picture
 URGENT_SECONDS: Final = 0.15  # of work, about what a coarse picture takes
 FIRST_TOLD_SECONDS: Final = 0.03
@@ -187,10 +188,14 @@ class Pictures:
         now, orders = self._clock(), self._orders
         if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
             self._begin_contour(trainer)
-        elif _is_wanted(orders, "anatomy") and now >= self._anatomy.begun_at + ANATOMY_SECONDS:
+        elif _is_wanted(orders, "anatomy") and now >= self._anatomy.begun_at + self._anatomy_seconds(trainer):
             self._begin_anatomy(trainer)
         elif orders.landscape_seconds is not None:
             self._begin_landscape_if_due(trainer, now, orders.landscape_seconds)
+
+    def _anatomy_seconds(self, trainer: "Trainer") -> float:
+        """Between two walks: sooner while the step doubles from one to the next."""
+        return EARLY_ANATOMY_SECONDS if trainer.step_count > 2 * self._anatomy.step else ANATOMY_SECONDS
 
     def _begin_landscape_if_due(self, trainer: "Trainer", now: float, every_seconds: float) -> None:
         # Early much happens in few steps: then a coarse new one is better than a whole old one.

@@ -1,5 +1,6 @@
 """The page inside BN: the walk phase by phase, identity, scale, the naive gradient, running averages, inference."""
 
+import itertools
 import re
 from dataclasses import replace
 from typing import Any
@@ -84,7 +85,7 @@ def test_the_phases_lead_from_each_other_without_a_gap() -> None:
     for is_before in (True, False):
         phases = phases_of(made_up.anatomy(1, is_before=is_before))
         forward = [one for one in phases if not one.is_backward]
-        for one, following in zip(forward, forward[1:], strict=False):
+        for one, following in itertools.pairwise(forward):
             start = {one.after, "x" if is_before and one.after == "pre_activation" else one.after}
             assert following.before in start
         assert phases[-1].after == "d_x"

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.applications import Starlette
 
+from bnviz.config import COMPETITORS
+from bnviz.figures.theme import swatch_of, tokens
 from bnviz.live.component import loader
 from bnviz.live.routes import browser_files, browser_version, module_address, plotly_address, routes
 from tests.live.fakes import FakeHub
@@ -88,3 +90,13 @@ def test_the_inline_script_is_small_and_names_the_served_module() -> None:
     assert module_address("live.js") in script
     assert plotly_address() in script
     assert len(script) < 8000
+
+
+def test_the_browser_knows_every_networks_swatch_in_its_shape_and_both_its_colours() -> None:
+    files, colours = browser_files(), tokens()
+    for one in COMPETITORS.values():
+        shape = re.search(r">(.)</span>", swatch_of(one))
+        assert shape is not None
+        assert f'{one.name}: "{shape[1]}"' in files["sentence.js"]
+        pair = ", ".join(colours[theme][one.name].lower() for theme in ("light", "dark"))
+        assert re.search(rf"\.bnviz-{one.name} {{\s*color: light-dark\({pair}\)", files["live.css"])

@@ -3,8 +3,11 @@
 
 import { element } from "./dom.js";
 
-const MARKS = /\*\*(.+?)\*\*|\{(plain|bn|noisy|noise)\}/g;
-const SWATCHES = { plain: "■", bn: "●", noisy: "◆", noise: "▲" }; // as in bnviz/figures/theme.py
+// As in bnviz/figures/theme.py.
+const SWATCHES = {
+  plain: "■", bn: "●", noisy: "◆", noise: "▲", layer: "▼", group: "✚", weight: "⬢", renorm: "★", decorrelated: "✖",
+};
+const MARKS = new RegExp(`\\*\\*(.+?)\\*\\*|\\{(${Object.keys(SWATCHES).join("|")})\\}`, "g");
 
 /** Replace an element's contents by a marked text; does nothing when the text is the one it has. */
 export function setMarked(target, text) {
