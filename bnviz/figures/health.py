@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.config import View
 from bnviz.figures.chart import Words, base_axis, chart, key_of, panel_heading, value_axis
 from bnviz.figures.numbers import finite, log_ticks, nice_at_least, nice_at_most, number, percent, whole
-from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, symbol_of
+from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
 from bnviz.figures.words import compare, compare_percent, enumerate_texts, joined, last_finite, sight
 from bnviz.records import Floats, Run
 
@@ -28,7 +28,7 @@ def health(run: Run, view: View) -> Spec:
     annotations = [
         panel_heading(0, "saturated, × dead" if has_dead else "saturated outputs"),
         panel_heading(1, "update ÷ weight, per step", xaxis=0),
-        _key(key_of(run)),
+        _key(run),
     ]
     words = Words("Layer health", _finding(run, saturated, dead), _alt(run, saturated, dead, ratio), _how(run))
     return chart(
@@ -149,10 +149,12 @@ def _layer_axis(layers: int) -> dict[str, Any]:
     )
 
 
-def _key(names: str) -> dict[str, Any]:
+def _key(run: Run) -> dict[str, Any]:
+    """Names beside their swatches; of more than two networks the swatches alone, for want of room."""
+    swatches = " ".join(swatch_of(one) for one in run.competitors)
     return {
         "name": "key",
-        "text": names,
+        "text": key_of(run) if len(run.competitors) <= 2 else swatches,
         "xref": "paper",
         "x": 1,
         "xanchor": "right",

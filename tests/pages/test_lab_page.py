@@ -34,6 +34,7 @@ def opened(**query: str) -> AppTest:
 def control(page: AppTest, label: str):
     kinds = (
         page.select_slider,
+        page.slider,
         page.selectbox,
         page.multiselect,
         page.number_input,
