@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import INPUT_PIXELS, InputForm
+from bnviz.config import CLASSES, INPUT_PIXELS, InputForm, Sampling
 from bnviz.errors import DataError
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "assets" / "mnist"
@@ -130,14 +130,39 @@ class Batches:
     It needs nothing but (seed, epoch, position) to go on exactly, and never touches torch's global random numbers.
     The batch size may change between any two batches; what is left of an epoch when it is smaller than the batch
     is dropped (BN has no variance on a batch of one).
+
+    Args:
+        labels: [count] of the images, where the sampling goes by them: an epoch is then sorted by class, or every
+            mini-batch is half of one class and half of another, both drawn for it.
     """
 
-    def __init__(self, seed: int, count: int = TRAIN_IMAGES, epoch: int = 0, position: int = 0) -> None:
+    def __init__(
+        self,
+        seed: int,
+        count: int = TRAIN_IMAGES,
+        epoch: int = 0,
+        position: int = 0,
+        sampling: Sampling = Sampling.SHUFFLED,
+        labels: Tensor | None = None,
+    ) -> None:
         self.seed, self.count, self.epoch, self.position = seed, count, epoch, position
+        self.sampling = sampling
+        self._labels = None if labels is None else labels.cpu().numpy()
+        self._members = [] if self._labels is None else [np.flatnonzero(self._labels == k) for k in range(CLASSES)]
         self._order = self._permutation()
 
     def _permutation(self) -> Tensor:
-        return torch.from_numpy(np.random.default_rng((self.seed, self.epoch)).permutation(self.count))
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        if self.sampling is Sampling.SORTED and self._labels is not None:
+            order = order[np.argsort(self._labels[order], kind="stable")]
+        return torch.from_numpy(order)
+
+    def _of_two_classes(self, batch_size: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, self.epoch, self.position, batch_size))
+        classes = rng.permutation(CLASSES)[:2]
+        sizes = (batch_size - batch_size // 2, batch_size // 2)
+        drawn = [rng.choice(self._members[k], size, replace=False) for k, size in zip(classes, sizes, strict=True)]
+        return torch.from_numpy(np.concatenate(drawn))
 
     def take(self, batch_size: int) -> Tensor:
         """Indices of the next mini-batch: [batch_size] int64, on the CPU."""
@@ -146,6 +171,10 @@ class Batches:
         if self.position + batch_size > self.count:
             self.epoch, self.position = self.epoch + 1, 0
             self._order = self._permutation()
+        if self.sampling is Sampling.TWO_CLASSES:
+            drawn = self._of_two_classes(batch_size)
+            self.position += batch_size
+            return drawn
         start, self.position = self.position, self.position + batch_size
         return self._order[start : self.position]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bnviz import data
-from bnviz.config import InputForm
+from bnviz.config import InputForm, Sampling
 from bnviz.data import Batches
 from bnviz.errors import DataError
 
@@ -132,3 +132,41 @@ def test_the_order_depends_on_the_seed_alone():
 def test_an_impossible_batch_is_refused(size):
     with pytest.raises(ValueError, match=f"batch_size={size}"):
         Batches(seed=0, count=500).take(size)
+
+
+def labelled(sampling: Sampling, **place: int) -> Batches:
+    """Batches of six hundred images, sixty of each class."""
+    labels = torch.arange(600) % 10
+    return Batches(seed=4, count=600, sampling=sampling, labels=labels, **place)
+
+
+def test_a_batch_of_two_classes_holds_half_of_each_without_repeating_an_image():
+    batches = labelled(Sampling.TWO_CLASSES)
+    pairs = set()
+    for _ in range(20):
+        taken = batches.take(21)
+        classes, counts = torch.unique(taken % 10, return_counts=True)
+        assert sorted(counts.tolist()) == [10, 11]
+        assert len(set(taken.tolist())) == 21
+        pairs.add(tuple(classes.tolist()))
+    assert len(pairs) > 5
+
+
+def test_sorted_images_come_class_after_class_and_shuffled_within_each():
+    batches = labelled(Sampling.SORTED)
+    first = batches.take(600)
+    assert (torch.diff(first % 10) >= 0).all()
+    assert sorted(first.tolist()) == list(range(600))
+    assert first[:60].tolist() != sorted(first[:60].tolist())
+    assert batches.take(600).tolist() != first.tolist()
+
+
+@pytest.mark.parametrize("sampling", list(Sampling))
+def test_every_order_goes_on_exactly_from_seed_epoch_and_position(sampling):
+    batches = labelled(sampling)
+    for size in (60, 7, 100):
+        batches.take(size)
+    again = labelled(sampling, epoch=batches.epoch, position=batches.position)
+    assert torch.equal(batches.peek(50), again.peek(50))
+    for size in (50, 90, 60):
+        assert torch.equal(batches.take(size), again.take(size))

@@ -3,7 +3,16 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
-from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Nonlinearity, Normalization, Optimizer
+from bnviz.config.names import (
+    BnPlacement,
+    Device,
+    Initialization,
+    InputForm,
+    Nonlinearity,
+    Normalization,
+    Optimizer,
+    Sampling,
+)
 from bnviz.config.table import BY_NAME
 
 INPUT_PIXELS: Final = 28 * 28
@@ -50,6 +59,7 @@ class ModelConfig:
     bn_placement: BnPlacement = BnPlacement.BEFORE
     optimizer: Optimizer = Optimizer.SGD
     input_form: InputForm = InputForm.BINARY
+    sampling: Sampling = Sampling.SHUFFLED
     seed: int = 0
     device: Device = Device.AUTO
 

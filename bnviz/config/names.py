@@ -35,6 +35,14 @@ class InputForm(StrEnum):
     STANDARDISED = "standardised"  # (raw - mean) / std, both over the 60,000 training images' pixels
 
 
+class Sampling(StrEnum):
+    """Which training images come into a mini-batch together."""
+
+    SHUFFLED = "shuffled"  # a fresh permutation of all of them each epoch
+    TWO_CLASSES = "two_classes"  # of two digits only, drawn anew for every mini-batch
+    SORTED = "sorted"  # all zeros, then all ones, and so on, shuffled within each
+
+
 class Device(StrEnum):
     AUTO = "auto"  # CUDA where torch sees it, else CPU
     CPU = "cpu"

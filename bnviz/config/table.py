@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bnviz.config.names import BnPlacement, Device, Initialization, InputForm, Nonlinearity, Normalization, Optimizer
+from bnviz.config.names import (
+    BnPlacement,
+    Device,
+    Initialization,
+    InputForm,
+    Nonlinearity,
+    Normalization,
+    Optimizer,
+    Sampling,
+)
 from bnviz.errors import ConfigError
 
 
@@ -204,6 +213,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "The distribution that the initial weights are drawn from; both networks start from the same weights."),
     Setting("input_form", "input", "Input form", False, Choice(InputForm),
             "binary: pixels above 0.5 are 1, the others 0, as in the paper."),
+    Setting("sampling", "sampling", "Mini-batches", False, Choice(Sampling),
+            "shuffled: independent of each other. two classes: of two digits only. sorted: digit after digit."),
     Setting("init_scale", "scale", "Initial scale", False, Number(0.01, 10, log_grid(0.01, 10, MANTISSAS)),
             "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs."),
     Setting("hidden_layers", "layers", "Hidden layers", False, Number(1, 20, tuple(range(1, 21)), is_integer=True),

@@ -12,6 +12,7 @@ from bnviz.config import (
     LinearUnitConfig,
     Nonlinearity,
     Normalization,
+    Sampling,
     Settings,
     UntrainedConfig,
     View,
@@ -19,6 +20,10 @@ from bnviz.config import (
 )
 from bnviz.records import Badge, Intervention, Run
 
+_SAMPLINGS: Final = {
+    Sampling.TWO_CLASSES: "two classes in each mini-batch",
+    Sampling.SORTED: "images sorted by class",
+}
 Sentence = Callable[[Run, View], str]
 
 
@@ -140,6 +145,7 @@ def summary(settings: Settings) -> str:
         f"learning rate {hyper.learning_rate:g}",
         f"batch {hyper.batch_size}",
         f"{model.input_form} input",
+        *([_SAMPLINGS[model.sampling]] if model.sampling in _SAMPLINGS else []),
         f"seed {model.seed}",
     ]
     return (

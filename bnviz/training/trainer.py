@@ -117,7 +117,7 @@ class Trainer:
         self._labels, test_labels = mnist.labels(self._device)
         self._test_set = (test_images, test_labels)
         self._lit = lit_data_set(self._images)
-        self._batches = Batches(model.seed, len(self._images))
+        self._batches = self._order()
         self._stack = _untrained(model, self.competitors, self._device)
         self._optimizer = make_optimizer(self._stack)
         self._noise, self._at_start = Noise(model.seed), settings.hyper  # where the drift is measured from
@@ -293,6 +293,11 @@ class Trainer:
         )
         self._has_accuracy = with_accuracy
         return self._point
+
+    def _order(self, epoch: int = 0, position: int = 0) -> Batches:
+        """In which the images are seen, from somewhere in an epoch on."""
+        model = self.settings.model
+        return Batches(model.seed, len(self._images), epoch, position, model.sampling, self._labels)
 
     def measure_batch_accuracy(self, is_wanted: bool) -> None:
         """Whether test accuracy is measured with batch statistics too, from the next point on."""
@@ -518,7 +523,7 @@ class Trainer:
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         self.step_count, self.images_seen = int(tensors["step"]), int(tensors["images_seen"])
         epoch, position = int(tensors["epoch"]), int(tensors["position"])
-        self._batches = Batches(self.settings.model.seed, len(self._images), epoch, position)
+        self._batches = self._order(epoch, position)
         if "loss_sum" not in tensors:  # saved by an earlier version: the means begin anew
             self._means.restore(tensors["means"].numpy())
         self._update_ratio = tensors["update_ratio"].numpy()

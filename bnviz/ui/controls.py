@@ -28,7 +28,7 @@ PRESETS_OF = {Role.LAB: PRESETS, Role.SHIFT: SHIFT_PRESETS}
 CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
     "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
-    "pca": "PCA", "zca": "ZCA", "shared": "one for all", "multiple": "× each one's limit",
+    "two_classes": "two classes", "pca": "PCA", "zca": "ZCA", "shared": "one for all", "multiple": "× each one's limit",
     "best": "2/(λ_max + λ_min) each", **{str(kind): one.label for kind, one in COMPETITORS.items()},
 }  # fmt: skip
 
@@ -74,7 +74,7 @@ def _restarting(lab: Lab) -> None:
         setting_widget(lab, "groups")
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
-    setting_widget(lab, "init_scale")
+    _pair(lab, "init_scale", "sampling")
     _pair(lab, "hidden_layers", "width")
     st.caption(_cost(lab))
     _pair(lab, "bn_placement", "seed")

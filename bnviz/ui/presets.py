@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from bnviz.config import WITH_NOISE, Initialization, Nonlinearity, Settings, networks_of
+from bnviz.config import WITH_NOISE, Initialization, Nonlinearity, Normalization, Sampling, Settings, networks_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Preset:
 
 
 _PAPER: Final = Settings()
+_WITH_OTHERS: Final = (Normalization.NONE, Normalization.BATCH, Normalization.LAYER, Normalization.GROUP)
 _RELU: Final = _PAPER.replace(
     nonlinearity=Nonlinearity.RELU, initialization=Initialization.HE, init_scale=1.0, learning_rate=0.1
 )
@@ -57,8 +58,16 @@ PRESETS: Final = (
     Preset(
         "Batch of two",
         "Batch of 2",
-        "With two images a batch, normalizing keeps little more than a sign: here BN is the one that suffers.",
-        _RELU.replace(batch_size=2, learning_rate=0.05),
+        "With two images a batch, BN keeps little more than a sign and suffers; LayerNorm and GroupNorm take nothing "
+        "from the batch.",
+        _RELU.replace(batch_size=2, learning_rate=0.05, networks=_WITH_OTHERS),
+    ),
+    Preset(
+        "Two classes a batch",
+        "Two classes",
+        "Every mini-batch holds two digits only, and its mean and variance are theirs. At inference BN takes running "
+        "averages over all of them: look at its test accuracy.",
+        _RELU.replace(networks=_WITH_OTHERS[:3], sampling=Sampling.TWO_CLASSES),
     ),
     Preset(
         "Deep sigmoid",
