@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.app_server import AppServer
-from tests.browser.test_lab import pause, play_until
+from tests.browser.test_lab import pause, play_until, step_at_rest
 from tests.browser.test_landscapes import card
 from tests.browser.test_pages import opened, see_all
 
@@ -49,7 +49,7 @@ def test_a_run_of_ones_own_is_walked_through_and_the_identity_recovered(
     page = opened(context, f"{server.url}/anatomy")
     play_until(page, 60)
     pause(page)
-    step = page.locator(".bnviz-status b").first.inner_text()
+    step = step_at_rest(page)
     expect(card(page, "anatomy-walk")).to_contain_text(f"step {step}, layer 3", timeout=60_000)
     identity = card(page, "anatomy-identity")
     expect(identity).to_contain_text("away from the input")

@@ -67,6 +67,16 @@ def pause(page: Page) -> None:
     expect(main_button(page)).to_contain_text("Play")
 
 
+def step_at_rest(page: Page) -> str:
+    """The step that the page tells once a paused run has come to rest: a few steps may still have been under way."""
+    status = page.locator(".bnviz-status b").first
+    before, now = "", status.inner_text()
+    while now != before:
+        page.wait_for_timeout(800)
+        before, now = now, status.inner_text()
+    return now
+
+
 def axis_range(page: Page, chart: str, axis: str) -> list[float]:
     values = page.evaluate(
         "([chart, axis]) => document.querySelector(`[data-chart=${chart}] .js-plotly-plot`)._fullLayout[axis].range",
@@ -106,7 +116,7 @@ def test_the_first_four_charts_and_the_transport_need_no_scrolling(lab: Page) ->
 def test_a_step_button_takes_exactly_that_many_steps(lab: Page) -> None:
     for count, step in [(1, 1), (10, 11)]:
         lab.get_by_role("button", name=f"+{count}", exact=True).first.click()
-        when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) === step", step)
+        when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === step", step)
 
 
 def test_the_learning_rate_changes_live_without_losing_the_training(lab: Page) -> None:
@@ -116,7 +126,7 @@ def test_the_learning_rate_changes_live_without_losing_the_training(lab: Page) -
     when(lab, "() => document.body.innerText.includes('0.7')")
     expect(lab.locator(".bnviz-live")).to_contain_text(re.compile("learning rate"))
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step", step)
     assert lab.locator("[data-generation]").get_attribute("data-generation") == generation
     # A chart that has just been drawn rests for a moment.
     when(lab, "() => document.querySelector('[data-chart=accuracy] .js-plotly-plot').layout.shapes.length >= 1")
@@ -139,9 +149,9 @@ def test_a_restart_keeps_the_run_before_as_a_ghost(lab: Page) -> None:
     traces = "() => document.querySelector('[data-chart=accuracy] .js-plotly-plot').data.length"
     before = lab.evaluate(traces)
     press(lab, "New seed")
-    when(lab, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) === 0")
+    when(lab, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === 0")
     lab.get_by_role("button", name="+10", exact=True).first.click()
-    when(lab, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) === 10")
+    when(lab, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === 10")
     assert lab.evaluate(traces) > before
     expect(lab.locator('[data-chart="accuracy"]')).to_contain_text("earlier run")
 
@@ -157,7 +167,7 @@ def test_zoom_is_kept_through_updates(lab: Page) -> None:
     lab.wait_for_timeout(300)
     zoomed = axis_range(lab, "accuracy", "yaxis")
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step + 20", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step + 20", step)
     assert axis_range(lab, "accuracy", "yaxis") == pytest.approx(zoomed)
 
 
@@ -168,7 +178,7 @@ def test_hover_is_kept_through_updates(lab: Page) -> None:
     lab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     lab.wait_for_selector('[data-chart="accuracy"] .hoverlayer .hovertext, [data-chart="accuracy"] .hoverlayer .legend')
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step + 10", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step + 10", step)
     # A chart that is being drawn shows its hover again with the next frame of the page; the mouse stands still.
     lab.wait_for_function(
         "() => document.querySelector('[data-chart=accuracy] .hoverlayer').childElementCount > 0", timeout=2000
@@ -191,7 +201,7 @@ def test_a_second_tab_shows_the_same_run_and_a_closed_tab_does_not_end_it(lab: P
     second = opened(context, lab.url)
     lab.close()
     step = drawn_step(second)
-    when(second, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", step)
+    when(second, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step", step)
     expect(main_button(second)).to_contain_text("Pause")
     expect(main_button(second)).to_be_enabled()
 
@@ -200,7 +210,7 @@ def test_somebody_else_watches_and_cannot_steer(lab: Page, browser: Browser) -> 
     play_until(lab, 20)
     stranger = browser.new_context()
     page = opened(stranger, lab.url)
-    when(page, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) > 0")
+    when(page, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > 0")
     expect(main_button(page)).to_contain_text("Pause")
     expect(main_button(page)).to_be_disabled()
     expect(page.get_by_role("button", name="Start my own").first).to_be_enabled()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.app_server import AppServer
-from tests.browser.test_lab import drawn_step, pause, play_until, when
+from tests.browser.test_lab import drawn_step, pause, play_until, step_at_rest, when
 from tests.browser.test_pages import is_measured, opened, see_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,7 +34,7 @@ def test_a_run_draws_its_landscape_while_it_goes_on_and_ends_with_that_of_its_la
     play_until(page, 200)
     expect(card(page, "landscape")).to_contain_text(re.compile(r"step \d"))
     pause(page)
-    step = page.locator(".bnviz-status b").first.inner_text()
+    step = step_at_rest(page)
     expect(card(page, "landscape")).to_contain_text(re.compile(rf"^(?!.*% measured).*step {step},"), timeout=60_000)
     see_all(page, LANDSCAPE, "measured")
     assert "res=17" in page.url

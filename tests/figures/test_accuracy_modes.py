@@ -66,10 +66,10 @@ def test_points_without_a_test_accuracy_are_passed_over() -> None:
         np.testing.assert_array_equal(line["x"], run.history.step[::2])
 
 
-def test_a_run_without_noise_says_why_its_last_panel_is_empty() -> None:
+def test_where_batch_statistics_were_not_measured_the_last_panel_says_so() -> None:
     spec = accuracy_modes(a_run(competitors=TWINS), View())
     assert not shown(spec, yaxis="y3", mode="lines")
-    assert "noisy BN" in texts_of(spec, "note")[0]
+    assert "not measured" in texts_of(spec, "note")[0]
     assert spec["layout"]["meta"]["finding"] == ""
 
 

@@ -574,7 +574,10 @@ def test_weights_that_overflow_are_a_problem_with_a_remedy():
 # --- in training ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"bn_placement": "after", "nonlinearity": "relu"}, {"lineup": "noisy"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"bn_placement": "after", "nonlinearity": "relu"}, {"networks": ("none", "batch", "noisy_batch", "noise")}],
+)
 def test_looking_on_between_steps_never_changes_training(mnist, changes):
     settings = SMALL.replace(**changes)
     watched, blind = Trainer(settings, mnist), Trainer(settings, mnist)
