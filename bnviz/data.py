@@ -5,7 +5,7 @@ import hashlib
 import zlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -147,8 +147,10 @@ class Batches:
     ) -> None:
         self.seed, self.count, self.epoch, self.position = seed, count, epoch, position
         self.sampling = sampling
-        self._labels = None if labels is None else labels.cpu().numpy()
-        self._members = [] if self._labels is None else [np.flatnonzero(self._labels == k) for k in range(CLASSES)]
+        self._labels = None if labels is None or sampling is Sampling.SHUFFLED else labels.cpu().numpy()
+        self._members: list[Any] = []  # of each class, where mini-batches are drawn from them
+        if sampling is Sampling.TWO_CLASSES and self._labels is not None:
+            self._members = [np.flatnonzero(self._labels == k) for k in range(CLASSES)]
         self._order = self._permutation()
 
     def _permutation(self) -> Tensor:

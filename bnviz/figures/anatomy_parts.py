@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import Nonlinearity, View
-from bnviz.figures.chart import Words, base_axis, chart, note, value_axis
+from bnviz.figures.chart import Words, chart, empty_axes
 from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
+from bnviz.figures.untrained_parts import clear_note
 from bnviz.records import GRADIENTS, STAGES, Anatomy, Floats, Run
 
 WAITING: Final = "Being measured."
@@ -157,7 +158,7 @@ def _scale_and_shift(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
 
 def _nonlinearity(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
     before, after = ("y", "u") if unit.now.is_before else ("z", "x")
-    given, found = unit.value("y" if unit.now.is_before else "pre_activation"), None
+    given = unit.value("y" if unit.now.is_before else "pre_activation")
     found = unit.value("output" if unit.now.is_before else "x")
     return [
         rf"{after}_i = g({before}_i) = {_g(nonlinearity, f'{before}_i')}",
@@ -269,12 +270,8 @@ def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     text = WAITING if run.anatomy is None else run.anatomy.problem
     if run.anatomy is None and run.status.step == 0:
         text = NOT_ASKED
-    axes = {
-        "xaxis": base_axis("y", 0, 1, showticklabels=False),
-        "yaxis": value_axis("x", 0, 1, showticklabels=False),
-    }
     words = Words(title, "", f"{title}: not measured yet.", how)
-    return anatomy_chart(run, name, words, [], axes, annotations=[note(text) | {"bgcolor": "@page"}])
+    return anatomy_chart(run, name, words, [], empty_axes(), annotations=[clear_note(text)])
 
 
 def where_text(now: Anatomy) -> str:

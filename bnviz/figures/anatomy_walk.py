@@ -214,9 +214,8 @@ def _moment_names(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
 
 def _axes(unit: Unit, phase: Phase, low: float, high: float) -> dict[str, Any]:
     names = names_of(unit)
-    densities = base_axis("y", 0, 1, domain=LAYER_DOMAIN, showticklabels=False, ticks="")
-    del densities["autorangeoptions"]
-    densities["autorangeoptions"] = {"clipmin": 0, "clipmax": _highest(unit.now, phase, low, high)}
+    highest = _highest(unit.now, phase, low, high)
+    densities = base_axis("y", 0, highest, domain=LAYER_DOMAIN, showticklabels=False, ticks="")
     ends = [0.5] if phase.before == phase.after else [0, 1]
     texts = [names[phase.after]] if phase.before == phase.after else [names[phase.before], names[phase.after]]
     images = base_axis(

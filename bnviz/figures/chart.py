@@ -172,6 +172,14 @@ def value_axis(anchor: str, low: float, high: float, **more: Any) -> dict[str, A
     }
 
 
+def empty_axes() -> dict[str, Any]:
+    """Those of a chart before there is anything to draw: lines without numbers."""
+    return {
+        "xaxis": base_axis("y", 0, 1, showticklabels=False),
+        "yaxis": value_axis("x", 0, 1, showticklabels=False),
+    }
+
+
 def key_of(run: Run) -> str:
     """The competitors' names, each beside its swatch."""
     return "  ".join(f"{swatch_of(one)} {one.label}" for one in run.competitors)

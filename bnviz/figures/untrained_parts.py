@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS
-from bnviz.figures.chart import Words, base_axis, chart, key_of, line, measured_part, note, value_axis
+from bnviz.figures.chart import Words, base_axis, chart, empty_axes, key_of, line, measured_part, note, value_axis
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import finite, log_ticks, nice_at_least, nice_at_most, number
 from bnviz.figures.theme import MARKER_SIZE, THIN_WIDTH, TICK_SIZE, Spec, swatch_of, symbol_of
@@ -100,7 +100,7 @@ def untrained_chart(
     shows: str = "",
     **more: Any,
 ) -> Spec:
-    """A chart of `run.untrained`. Its numbers are measured even where the run around it is a recorded one."""
+    """A chart of `run.untrained`."""
     config = "" if run.untrained is None else "-".join(map(str, astuple(run.untrained.config)))
     return chart(_stage(run), name, words, data, axes, shows=f"{config}-{shows}", **more)
 
@@ -108,11 +108,9 @@ def untrained_chart(
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before anything of it is measured."""
     words = Words(title, "", f"{title}: not measured yet.", how)
-    axes: dict[str, Any] = {
-        "xaxis": base_axis("y", 0, 1, showticklabels=False),
-        "yaxis": value_axis("x", 0, 1, showticklabels=False),
-    }
-    return untrained_chart(run, name, words, [], axes, annotations=[clear_note(WAITING)], key=key_of(_stage(run)))
+    return untrained_chart(
+        run, name, words, [], empty_axes(), annotations=[clear_note(WAITING)], key=key_of(_stage(run))
+    )
 
 
 def clear_note(text: str) -> dict[str, Any]:

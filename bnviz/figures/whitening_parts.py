@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import Treatment
-from bnviz.figures.chart import Words, base_axis, chart, domains, number_of, value_axis
+from bnviz.figures.chart import Words, base_axis, chart, domains, empty_axes, number_of, value_axis
 from bnviz.figures.numbers import nice_at_most, number, percent, whole
 from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec
 from bnviz.figures.untrained_parts import clear_note, compact
@@ -55,12 +55,13 @@ def unit_chart(
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before anything of it is measured."""
-    axes = {
-        "xaxis": base_axis("y", 0, 1, showticklabels=False),
-        "yaxis": value_axis("x", 0, 1, showticklabels=False),
-    }
     return unit_chart(
-        run, name, Words(title, "", f"{title}: not measured yet.", how), [], axes, annotations=[clear_note(WAITING)]
+        run,
+        name,
+        Words(title, "", f"{title}: not measured yet.", how),
+        [],
+        empty_axes(),
+        annotations=[clear_note(WAITING)],
     )
 
 
