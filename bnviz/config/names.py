@@ -143,3 +143,18 @@ class PixelForm(StrEnum):
 
     BINARY = "binary"
     RAW = "raw"
+
+
+class Experiment(StrEnum):
+    """What is tried on the page about BN's limits."""
+
+    BATCH_SIZE = "batch_size"
+    MINI_BATCHES = "mini_batches"  # that are not independent
+    TEST_TIME = "test_time"  # other images than those of training
+
+
+class Equal(StrEnum):
+    """What all batch sizes get the same of."""
+
+    STEPS = "steps"
+    IMAGES = "images"

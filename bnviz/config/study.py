@@ -1,7 +1,9 @@
 """What is measured beside the runs, of something that does not train."""
 
+from bnviz.config.depth import DepthConfig
 from bnviz.config.linear_unit import LinearUnitConfig
+from bnviz.config.trials import TrialsConfig
 from bnviz.config.untrained import UntrainedConfig
 
-StudyConfig = UntrainedConfig | LinearUnitConfig
+StudyConfig = UntrainedConfig | LinearUnitConfig | TrialsConfig | DepthConfig
 """What a study is about; see `records.Study`."""

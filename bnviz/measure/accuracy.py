@@ -34,12 +34,14 @@ class TestAccuracy:
 
     Args:
         images: [count, 784], labels: [count] int64.
+        is_shared: whether others measure on the same images: then what is made of them is kept for all.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self._chunks, self._count = _chunks(images, labels), len(labels)
+    def __init__(self, images: Tensor, labels: Tensor, is_shared: bool = True) -> None:
+        chunks = _chunks if is_shared else _chunks.__wrapped__
+        self._chunks, self._count = chunks(images, labels), len(labels)
         self._buffers: tuple[Tensor, Tensor, Tensor] | None = None
         self._batch: Activations | None = None
 

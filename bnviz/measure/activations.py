@@ -103,6 +103,12 @@ def saturated(pooled_inputs: Floats, model: ModelConfig) -> Floats:
     return np.where(np.isfinite(pooled_inputs[..., -1]), share, np.nan)
 
 
+def spread(sorted_inputs: Floats) -> Floats:
+    """Standard deviation of each layer's inputs over images and units: [K, l]."""
+    deviations: Floats = sorted_inputs.std(axis=(-2, -1), dtype=np.float64)
+    return deviations
+
+
 def dead(sorted_inputs: Floats, model: ModelConfig) -> Floats:
     """Share of units whose output is the same for every image, to within 1e-6: [K, l]."""
     ends = torch.from_numpy(np.ascontiguousarray(sorted_inputs[..., [0, -1]]))

@@ -86,6 +86,11 @@ class Instruments:
             dead=activations.dead(inputs, stack.model),
         )
 
+    def spread(self, stack: Stack, step: int, hyper: HyperParams) -> Floats:
+        """Standard deviation of each hidden layer's inputs to the nonlinearity, over images and units: [K, l]."""
+        stack.limit(hyper)
+        return activations.spread(self._probe.sorted_inputs(stack, self._draw(step, hyper)))
+
     def _batch_accuracy(self, stack: Stack) -> Floats | None:
         """Where it is wanted, and beside networks with noise, which running statistics mislead: it takes its time."""
         is_wanted = self.wants_batch_accuracy or any(group.normalization.is_noisy for group in stack.groups)

@@ -26,6 +26,7 @@ from bnviz.records.arrays import (
     Ints,
     kept_units,
 )
+from bnviz.records.depth import Depth
 from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
@@ -35,15 +36,17 @@ from bnviz.records.run import PICTURE_CHARTS, SERIES, Run, Study, Update
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
 from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
+from bnviz.records.trials import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
 
 __all__ = [
-    "ANATOMY_CHARTS", "BAND_LEVELS", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENTS", "GRADIENT_BINS",
-    "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS",
-    "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS",
-    "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN",
-    "Anatomy", "Badge", "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History",
-    "HistoryBuilder", "Intervention", "Ints", "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness",
-    "Shift", "Smoothness", "Spectrum", "Status", "Study", "Untrained", "Update", "appended", "ghost_of", "has_any",
-    "kept_units", "measure_shapes", "no_anatomy",
+    "AMOUNTS", "ANATOMY_CHARTS", "BAND_LEVELS", "CHANGES", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES",
+    "GRADIENTS", "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOMENTS",
+    "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS",
+    "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES", "START_TO_NOW",
+    "STATISTICS", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "Anatomy", "Badge", "Condition",
+    "Contour", "Depth", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints",
+    "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Spectrum", "Status",
+    "Study", "Trials", "Untrained", "Update", "appended", "ghost_of", "has_any", "kept_units", "measure_shapes",
+    "no_anatomy",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from bnviz.config import Competitor, Settings
 from bnviz.records.anatomy import ANATOMY_CHARTS, Anatomy
 from bnviz.records.arrays import Ints
+from bnviz.records.depth import Depth
 from bnviz.records.history import History, Point
 from bnviz.records.landscape import LANDSCAPE_CHARTS, Landscape
 from bnviz.records.linear_unit import LinearUnit
@@ -16,10 +17,11 @@ from bnviz.records.measures import Contour, Ghost, Gradients
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
+from bnviz.records.trials import Trials
 from bnviz.records.untrained import Untrained
 
-Study = Untrained | LinearUnit
-"""What is measured beside the runs, of something that does not train: its `config`, and how much is `done`."""
+Study = Untrained | LinearUnit | Trials | Depth
+"""What is measured beside the run that carries it: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
 SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500, "sharpness": 500}
@@ -112,6 +114,16 @@ class Run:
     def linear_unit(self) -> LinearUnit | None:
         """The study, if it is about a linear unit."""
         return self.study if isinstance(self.study, LinearUnit) else None
+
+    @property
+    def trials(self) -> Trials | None:
+        """The study, if it is an experiment of several runs."""
+        return self.study if isinstance(self.study, Trials) else None
+
+    @property
+    def depth(self) -> Depth | None:
+        """The study, if it is about plain and residual networks of many layers."""
+        return self.study if isinstance(self.study, Depth) else None
 
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

@@ -23,11 +23,13 @@ from bnviz import config
 from bnviz.config import (
     AnatomyConfig,
     Competitor,
+    DepthConfig,
     Directions,
     LinearUnitConfig,
     Measure,
     Normalization,
     Statistics,
+    TrialsConfig,
     UntrainedConfig,
 )
 from bnviz.errors import ConfigError, RunError
@@ -40,6 +42,7 @@ from bnviz.records import (
     Badge,
     Condition,
     Contour,
+    Depth,
     Ghost,
     Gradients,
     Health,
@@ -54,6 +57,7 @@ from bnviz.records import (
     Smoothness,
     Status,
     Study,
+    Trials,
     Untrained,
     measure_shapes,
 )
@@ -66,7 +70,12 @@ MANIFEST: Final = "settings.json"
 YOUNGER: Final = ("train_accuracy", "batch_accuracy")  # measures that a run saved by an earlier version lacks
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")  # also: never a path
 
-STUDIES: Final = {"linear-unit": (LinearUnit, LinearUnitConfig), "untrained": (Untrained, UntrainedConfig)}
+STUDIES: Final = {
+    "linear-unit": (LinearUnit, LinearUnitConfig),
+    "untrained": (Untrained, UntrainedConfig),
+    "trials": (Trials, TrialsConfig),
+    "depth": (Depth, DepthConfig),
+}
 
 T = TypeVar("T")
 

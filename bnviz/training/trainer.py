@@ -24,6 +24,7 @@ from bnviz.config import (
 )
 from bnviz.data import Batches, Mnist
 from bnviz.errors import ConfigError, DataError
+from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.anatomy import anatomy
 from bnviz.measure.compute_time import Clock, ComputeTime
 from bnviz.measure.condition import WINDOW, ChanceWatch, first_not_finite, health_from_tensor, health_to_tensor
@@ -99,6 +100,7 @@ class Trainer:
         step_count: lock-steps taken. A step at which a competitor diverges counts.
         images_seen: by each competitor that still trains.
         units: [l, u] whose bands are kept.
+        test_set: images [10000, 784] in the run's input form, and labels [10000].
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class Trainer:
         self._device = device_of(model.device)
         self._images, test_images = mnist.inputs(model.input_form, self._device)
         self._labels, test_labels = mnist.labels(self._device)
-        self._test_set = (test_images, test_labels)
+        self.test_set = (test_images, test_labels)
         self._lit = lit_data_set(self._images)
         self._batches = self._order()
         self._stack = _untrained(model, self.competitors, self._device)
@@ -143,6 +145,11 @@ class Trainer:
         return captured_on(self._device) if is_recordable else Captured(None)
 
     # --- training -----------------------------------------------------------------------------------------------------
+
+    @property
+    def training_set(self) -> tuple[Tensor, Tensor]:
+        """Images [m, 784] in the run's input form, and labels [m]."""
+        return self._images, self._labels
 
     @property
     def device_name(self) -> str:
@@ -294,6 +301,24 @@ class Trainer:
         self._has_accuracy = with_accuracy
         return self._point
 
+    def accuracy_on(self, images: TestAccuracy, has_batch_statistics: bool = False) -> Floats:
+        """Share of images classified correctly, at inference or with their own statistics: [K]; NaN if stopped."""
+        found = np.full(len(self.competitors), np.nan)
+        if not self.is_finished:
+            self._stack.limit(self.settings.hyper)
+            measure = images.measure_with_batch_statistics if has_batch_statistics else images.measure
+            with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
+                found[self._training] = measure(self._stack)
+        return found
+
+    def spread(self) -> Floats:
+        """Standard deviation of each hidden layer's inputs to g, on the probe: [K, l]; NaN once stopped."""
+        found = np.full((len(self.competitors), self.settings.model.hidden_layers), np.nan)
+        if not self.is_finished:
+            with np.errstate(over="ignore", invalid="ignore"):
+                found[self._training] = self._instruments.spread(self._stack, self.step_count, self.settings.hyper)
+        return found
+
     def _order(self, epoch: int = 0, position: int = 0) -> Batches:
         """In which the images are seen, from somewhere in an epoch on."""
         model = self.settings.model
@@ -424,7 +449,7 @@ class Trainer:
         if not places:
             return iter([no_anatomy(config, self.step_count, self._why_no_bn(with_bn))])
         name, stack = self.competitors[self._training[places[0]]].name, self._stack.only(places[:1])
-        return anatomy(config, stack, name, self.step_count, self._images, self._labels, *self._test_set)
+        return anatomy(config, stack, name, self.step_count, self._images, self._labels, *self.test_set)
 
     def _why_no_bn(self, with_bn: list[int]) -> str:
         if not with_bn:

@@ -6,7 +6,17 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bnviz.config import Device, HyperParams, InputForm, LinearUnitConfig, Settings, StudyConfig, UntrainedConfig
+from bnviz.config import (
+    DepthConfig,
+    Device,
+    HyperParams,
+    InputForm,
+    LinearUnitConfig,
+    Settings,
+    StudyConfig,
+    TrialsConfig,
+    UntrainedConfig,
+)
 from bnviz.records import Study
 
 MOST_STUDIES: Final = 8  # kept; untrained networks take 0.3 MB at 100 layers
@@ -48,6 +58,23 @@ def _measured(config: StudyConfig) -> Iterator[Study]:
             return _measure_untrained(config)
         case LinearUnitConfig():
             return _measure_linear_unit(config)
+        case TrialsConfig():
+            return _run_trials(config)
+        case DepthConfig():
+            return _measure_depth(config)
+
+
+def _measure_depth(config: DepthConfig) -> Iterator[Study]:
+    from bnviz.measure import depth
+
+    return depth.measure_depth(config, *_first_training_images(depth.DEPTH_IMAGES))
+
+
+def _run_trials(config: TrialsConfig) -> Iterator[Study]:
+    from bnviz import data
+    from bnviz.training import run_trials
+
+    return run_trials(config, data.load())
 
 
 def _measure_linear_unit(config: LinearUnitConfig) -> Iterator[Study]:
@@ -58,15 +85,21 @@ def _measure_linear_unit(config: LinearUnitConfig) -> Iterator[Study]:
 
 
 def _measure_untrained(config: UntrainedConfig) -> Iterator[Study]:
-    from bnviz import data
     from bnviz.measure import untrained
     from bnviz.measure.gradients import GRADIENT_IMAGES
+
+    return untrained.measure_untrained(config, *_first_training_images(GRADIENT_IMAGES))
+
+
+def _first_training_images(count: int) -> "tuple[Tensor, Tensor]":
+    """Binary images and their labels, on the device where there is one."""
+    from bnviz import data
     from bnviz.training import device_of
 
     mnist = data.load()
     device = device_of(Device.AUTO)
     images, labels = mnist.inputs(InputForm.BINARY, device)[0], mnist.labels(device)[0]
-    return untrained.measure_untrained(config, images[:GRADIENT_IMAGES], labels[:GRADIENT_IMAGES])
+    return images[:count], labels[:count]
 
 
 def warm(worker_number: int = 0) -> str:

@@ -1,0 +1,74 @@
+"""What defines the deep networks whose gradients are compared: plain and residual, without BN and with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Final
+
+from bnviz.config.model import default_init_scale
+from bnviz.config.names import Connections, Initialization, Nonlinearity
+from bnviz.config.table import Setting, changed_to_query, values_from_query
+from bnviz.config.untrained import UNTRAINED_SETTINGS, UntrainedConfig
+from bnviz.errors import ConfigError
+
+MOST_DEPTH_SECONDS: Final = 20.0
+DEPTH_SETTINGS: Final[tuple[Setting, ...]] = tuple(
+    replace(one, key=f"depth-{one.key}") for one in UNTRAINED_SETTINGS if one.name != "connections"
+)
+_BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in DEPTH_SETTINGS}
+
+
+@dataclass(frozen=True)
+class DepthConfig:
+    """One printable value that reproduces what is measured of four untrained networks.
+
+    Raises:
+        ConfigError: a value out of its bounds, or a product that takes too long; the text names the cost.
+    """
+
+    depth: int = 30
+    width: int = 256
+    nonlinearity: Nonlinearity = Nonlinearity.RELU
+    initialization: Initialization = Initialization.HE
+    init_scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
+        seconds = depth_seconds(self)
+        if seconds > MOST_DEPTH_SECONDS:
+            raise ConfigError(
+                f"{self.depth} layers of {self.width} would take about {seconds:.0f} s to measure, more than "
+                f"{MOST_DEPTH_SECONDS:.0f}: choose fewer layers or a smaller width."
+            )
+
+    def network(self, connections: Connections) -> UntrainedConfig:
+        """The same network, with its layers joined so."""
+        return UntrainedConfig(
+            connections, self.depth, self.width, self.nonlinearity, self.initialization, self.init_scale, self.seed
+        )
+
+
+def depth_seconds(config: DepthConfig) -> float:
+    """Estimated time of everything that is measured, on one CPU thread that trains nothing else, in s."""
+    sizes = config.network(Connections.PLAIN).sizes
+    weights = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return (4e-7 + 1.5e-10 * config.width) * weights + 6e-3 * (config.depth + 1)
+
+
+def depth_to_query(config: DepthConfig) -> dict[str, str]:
+    """As part of a link: only what differs from the default."""
+    return changed_to_query(DEPTH_SETTINGS, config, DepthConfig())
+
+
+def depth_from_query(query: Mapping[str, str]) -> tuple[DepthConfig, list[str]]:
+    """From a link, and a notice for every value that fell back to its default."""
+    values, notices = values_from_query(DEPTH_SETTINGS, query)
+    if "initialization" in values and "init_scale" not in values:
+        values["init_scale"] = default_init_scale(values["initialization"])
+    try:
+        return DepthConfig(**values), notices
+    except ConfigError as error:
+        notices.append(f"{error.text} The link's sizes fell back to their defaults.")
+        return DepthConfig(**{n: v for n, v in values.items() if n not in ("depth", "width")}), notices

@@ -1,0 +1,140 @@
+"""Experiments of several short runs each: every condition trained from every seed, its networks in lock-step.
+
+Shapes as in `records.trials`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any, Final
+
+import numpy as np
+from torch import Tensor
+
+from bnviz.config import Condition, Experiment, TrialsConfig
+from bnviz.config.trials import trials_milliseconds
+from bnviz.data import Mnist
+from bnviz.measure.accuracy import TestAccuracy
+from bnviz.measure.changed_images import SIDE, changed
+from bnviz.records import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
+from bnviz.records import Condition as State
+from bnviz.training.trainer import Trainer
+
+ITEM_MILLISECONDS: Final = 20.0  # estimated work between two items
+CHANGED_IMAGES: Final = 2000  # test images on which changes are tried
+TRAINING_IMAGES: Final = 10_000
+DIGIT: Final = 0  # the test image that is shown changed
+
+
+def run_trials(config: TrialsConfig, mnist: Mnist) -> Iterator[Trials]:
+    """The record again and again, with more of it filled in each time; the last one is whole.
+
+    All conditions are run from the first seed before any is from the second. Between two items lie some tens of ms of
+    work. The same arguments give the same items.
+    """
+    trials = _Running(config, mnist)
+    conditions = config.conditions
+    parts = [one.steps for one in conditions] * config.seeds
+    before = 0.0
+    for turn, part in enumerate(parts):
+        seed, x = divmod(turn, len(conditions))
+        for share in trials.run(conditions[x], x, seed):
+            yield trials.record(min((before + share * part) / sum(parts), 0.999))
+        before += part
+    yield trials.record(1.0)
+
+
+class _Running:
+    """The runs, and what is known of them so far."""
+
+    def __init__(self, config: TrialsConfig, mnist: Mnist) -> None:
+        self._config, self._mnist = config, mnist
+        self._unfinished = _nothing_yet(config)
+        if config.experiment is Experiment.TEST_TIME:
+            self._note_digits()
+
+    def record(self, done: float) -> Trials:
+        """All there is so far; later work changes nothing in it."""
+        arrays: dict[str, Any] = {
+            one.name: value.copy()
+            for one in fields(Trials)
+            if isinstance(value := getattr(self._unfinished, one.name), np.ndarray)
+        }
+        return replace(self._unfinished, done=done, **arrays)
+
+    def run(self, condition: Condition, x: int, r: int) -> Iterator[float]:
+        """Train and measure one run; yields the share of it that is done."""
+        settings = condition.with_seed(r)
+        trainer = Trainer(settings, self._mnist, self._config.competitors)
+        accuracy = TestAccuracy(*trainer.test_set)
+        self._unfinished.spread[:, x, r, 0] = trainer.spread()
+        moments = _moments(condition.steps)
+        pause = max(round(ITEM_MILLISECONDS / trials_milliseconds(self._config, condition)), 1)
+        for step in range(condition.steps + 1):
+            for t in moments.get(step, ()):
+                self._unfinished.accuracy[:, x, r, t] = trainer.accuracy_on(accuracy)
+            if step in moments or step % pause == 0:
+                yield step / condition.steps
+            if step < condition.steps and not trainer.is_finished:
+                trainer.step(settings.hyper)
+        for _ in self._examine(trainer, accuracy, x, r):
+            yield 1.0
+
+    def _examine(self, trainer: Trainer, accuracy: TestAccuracy, x: int, r: int) -> Iterator[None]:
+        """What is measured at the end of a run, bit by bit."""
+        found = self._unfinished
+        found.spread[:, x, r, 1] = trainer.spread()
+        found.batch_accuracy[:, x, r] = trainer.accuracy_on(accuracy, has_batch_statistics=True)
+        yield
+        images, labels = trainer.training_set
+        training = TestAccuracy(images[:TRAINING_IMAGES], labels[:TRAINING_IMAGES], is_shared=False)
+        found.train_accuracy[:, x, r] = trainer.accuracy_on(training)
+        for k, health in enumerate(trainer.health):
+            is_diverged = health.condition is State.DIVERGED
+            found.diverged_step[k, x, r] = (health.since_step or 0) if is_diverged else 0
+        yield
+        if self._config.experiment is Experiment.TEST_TIME:
+            yield from self._try_changes(trainer, r)
+
+    def _try_changes(self, trainer: Trainer, r: int) -> Iterator[None]:
+        images, labels = (one[:CHANGED_IMAGES] for one in trainer.test_set)
+        for c, change in enumerate(CHANGES):
+            for a, amount in enumerate(AMOUNTS[c]):
+                accuracy = TestAccuracy(changed(images, change, float(amount), seed=r), labels, is_shared=False)
+                for s in range(len(STATISTICS)):
+                    self._unfinished.changed_accuracy[:, r, c, a, s] = trainer.accuracy_on(accuracy, bool(s))
+                yield
+
+    def _note_digits(self) -> None:
+        digit: Tensor = self._mnist.test_images[DIGIT : DIGIT + 1].float() / 255
+        for c, change in enumerate(CHANGES):
+            for a, amount in enumerate(AMOUNTS[c]):
+                image = changed(digit, change, float(amount)).view(SIDE, SIDE)
+                self._unfinished.changed_digits[c, a] = image.cpu().numpy()
+
+
+def _moments(steps: int) -> dict[int, list[int]]:
+    """Which moments fall on each step."""
+    at: dict[int, list[int]] = {}
+    for t, share in enumerate(MOMENTS):
+        at.setdefault(round(float(share) * steps), []).append(t)
+    return at
+
+
+def _nothing_yet(config: TrialsConfig) -> Trials:
+    """The record before anything is measured."""
+    conditions = config.conditions
+    k, x, r = len(config.competitors), len(conditions), config.seeds
+    layers = conditions[0].settings.model.hidden_layers
+    c, a = AMOUNTS.shape if config.experiment is Experiment.TEST_TIME else (0, 0)
+    return Trials(
+        config=config,
+        done=0.0,
+        steps=np.array([one.steps for one in conditions]),
+        accuracy=np.full((k, x, r, len(MOMENTS)), np.nan),
+        batch_accuracy=np.full((k, x, r), np.nan),
+        train_accuracy=np.full((k, x, r), np.nan),
+        diverged_step=np.full((k, x, r), np.nan),
+        spread=np.full((k, x, r, 2, layers), np.nan),
+        changed_accuracy=np.full((k, r, c, a, len(STATISTICS)), np.nan),
+        changed_digits=np.full((c, a, SIDE, SIDE), np.nan),
+    )
