@@ -15,6 +15,7 @@ if __name__ == "__main__":
             st.Page("pages/gradients.py", title="Gradients"),
             st.Page("pages/shift.py", title="Covariate shift"),
             st.Page("pages/landscape.py", title="Loss landscape"),
+            st.Page("pages/limits.py", title="Where BN fails"),
             st.Page("pages/whitening.py", title="Whitening"),
         ],
         position="top",

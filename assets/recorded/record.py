@@ -1,21 +1,25 @@
 """Record what the pages show before anybody has pressed or moved anything.
 
-    python -m assets.recorded.record
+    python -m assets.recorded.record [name ...]
 
-About half a minute on one CPU core. The same torch version and machine class give the same numbers bit by bit.
+About ten minutes on one CPU core, most of it for the experiments on where BN fails. The same torch version and machine
+class give the same numbers bit by bit.
 """
 
 import datetime
 import platform
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 
 from bnviz import training
 from bnviz.config import (
+    TRIALS,
     WITH_NOISE,
     AnatomyConfig,
+    DepthConfig,
     LandscapeConfig,
     LinearUnitConfig,
     Measure,
@@ -36,20 +40,32 @@ RECORDINGS = {
     "lab": (Settings(), 1500, LAB_MEASURES, LandscapeConfig(), AnatomyConfig()),
     "shift": (FOUR, 1000, [Measure.SHIFT, Measure.SMOOTHNESS], None, None),
 }
-STUDIES: dict[str, StudyConfig] = {"linear-unit": LinearUnitConfig(), "untrained": UntrainedConfig()}
+STUDIES: dict[str, StudyConfig] = {
+    "linear-unit": LinearUnitConfig(),
+    "untrained": UntrainedConfig(),
+    "limits-depth": DepthConfig(),
+} | {f"limits-{experiment}": trials for experiment, trials in TRIALS.items()}
 
 
 def main() -> None:
     torch.set_num_threads(1)
     for name, (settings, steps, measures, landscape, anatomy) in RECORDINGS.items():
+        if not is_wanted(name):
+            continue
         run = training.train(settings, steps, measures=measures, landscape=landscape, anatomy=anatomy)
         save(run, name)
         newest = run.history.accuracy[-1]
         accuracies = ", ".join(f"{one.label} {share:.1%}" for one, share in zip(run.competitors, newest, strict=True))
         print(f"{name}: {steps} steps, {len(run.history)} points: {accuracies}")
     for name, config in STUDIES.items():
-        save(empty_run(name).replace(study=measured(config)), name)
-        print(f"{name}: measured")
+        if is_wanted(name):
+            save(empty_run(name).replace(study=measured(config)), name)
+            print(f"{name}: measured")
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a recording is to be made anew: all of them unless some are named."""
+    return name in sys.argv[1:] or not sys.argv[1:]
 
 
 def measured(config: StudyConfig) -> Study:

@@ -36,6 +36,7 @@ class View:
         anatomy_phase: of the walk of a mini-batch through a BN layer, counted from 1.
         gamma, beta: of the visitor's own, in place of a unit's trained ones.
         weight_factor: by which the weights before that layer are multiplied; the nearest measured one is shown.
+        trial: of an experiment of several runs, the condition whose runs are looked at, counted from 0.
         is_between: the loss on the line from twin to twin, instead of each network's own from its start to now.
     """
 
@@ -57,6 +58,7 @@ class View:
     gamma: float = 1.0
     beta: float = 0.0
     weight_factor: float = 1.0
+    trial: int = 1
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""
@@ -78,6 +80,7 @@ _IN_LINK: Final[tuple[tuple[str, str, Number | Choice], ...]] = (
     ("layer", "layer", Number(1, 20, is_integer=True)),
     ("unit", "unit", Number(0, 511, is_integer=True)),
     ("x", "axis", Choice(Axis)),
+    ("trial", "trial", Number(0, 20, is_integer=True)),
     ("ulayer", "untrained_layer", Number(1, 101, is_integer=True)),
 )
 VIEW_KEYS: Final = tuple(key for key, _, _ in _IN_LINK)

@@ -16,6 +16,7 @@ from bnviz.figures import (
     bands,
     curves,
     density,
+    depth_growth,
     drift,
     gradient_layers,
     gradient_steps,
@@ -29,6 +30,10 @@ from bnviz.figures import (
     sharpness,
     shift,
     smoothness,
+    trials_change,
+    trials_error,
+    trials_gap,
+    trials_spread,
     untrained,
     untrained_depth,
     untrained_jacobian,
@@ -36,6 +41,7 @@ from bnviz.figures import (
     whitening,
 )
 from bnviz.figures.theme import Spec, for_export, resolve, to_html, tokens
+from bnviz.figures.trials_words import depth_sentence, trials_sentence
 from bnviz.figures.untrained_words import untrained_sentence
 from bnviz.figures.words import sentence as sentence_of_training
 from bnviz.records import Run
@@ -76,6 +82,14 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "whitening-descent": whitening.whitening_descent,
         "whitening-loss": whitening.whitening_loss,
         "whitening-spectrum": whitening.whitening_spectrum,
+        "trials-summary": trials_error.trials_summary,
+        "trials-curves": trials_error.trials_curves,
+        "trials-gap": trials_gap.trials_gap,
+        "trials-change": trials_change.trials_change,
+        "trials-digits": trials_change.trials_digits,
+        "trials-spread": trials_spread.trials_spread,
+        "depth-gradients": depth_growth.depth_gradients,
+        "depth-outputs": depth_growth.depth_outputs,
         "landscape": landscape_plane.landscape,
         "landscape-cut": landscape_cut.landscape_cut,
         "landscape-batches": landscape_batches.landscape_batches,
@@ -87,8 +101,16 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
 def sentence(run: Run, view: View) -> str:
     """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
     if run.is_study:
-        return whitening.whitening_sentence(run, view) if run.linear_unit else untrained_sentence(run, view)
+        return _sentence_of_study(run)(run, view)
     return sentence_of_training(run, view)
+
+
+def _sentence_of_study(run: Run) -> Callable[[Run, View], str]:
+    if run.trials:
+        return trials_sentence
+    if run.depth:
+        return depth_sentence
+    return whitening.whitening_sentence if run.linear_unit else untrained_sentence
 
 
 __all__ = ["FIGURES", "Spec", "for_export", "resolve", "sentence", "to_html", "tokens"]

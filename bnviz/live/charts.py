@@ -41,6 +41,14 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "untrained-predictions": (),
     "untrained-jacobian": (),
     "untrained-loss": (),
+    "trials-summary": (),
+    "trials-curves": ("trial",),
+    "trials-gap": (),
+    "trials-change": (),
+    "trials-digits": (),
+    "trials-spread": ("trial",),
+    "depth-gradients": (),
+    "depth-outputs": (),
     "whitening-descent": ("descent_step",),
     "whitening-loss": ("descent_step",),
     "whitening-inputs": (),
@@ -96,7 +104,7 @@ DRAWS: dict[str, Callable[[Run], tuple[Any, ...]]] = {
     "landscape-cut": lambda run: (run.landscape,),
     "landscape-batches": lambda run: (run.landscape,),
 }
-DRAWS |= {name: _study for name in READS if name.startswith(("untrained-", "whitening-"))}
+DRAWS |= {name: _study for name in READS if name.startswith(("untrained-", "whitening-", "trials-", "depth-"))}
 DRAWS |= {name: _anatomy for name in READS if name.startswith("anatomy-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 

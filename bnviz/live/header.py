@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 from bnviz.config import (
     BY_NAME,
     BnPlacement,
+    DepthConfig,
     Initialization,
     LinearUnitConfig,
     Nonlinearity,
     Normalization,
     Sampling,
     Settings,
+    TrialsConfig,
     UntrainedConfig,
     View,
     to_query,
@@ -70,12 +72,18 @@ def _subject(run: Run) -> str:
     """What the summary is about."""
     if not run.is_study:
         return "This run"
+    if run.trials:
+        return "This experiment"
     return "This unit" if run.linear_unit else "These networks"
 
 
 def _summary(run: Run) -> str:
     if run.is_study and run.untrained:
         return summary_of_untrained(run.untrained.config)
+    if run.is_study and run.trials:
+        return summary_of_trials(run.trials.config)
+    if run.is_study and run.depth:
+        return summary_of_depth(run.depth.config)
     if run.is_study and run.linear_unit:
         return summary_of_linear_unit(run.linear_unit.config)
     return summary(run.settings)
@@ -115,6 +123,41 @@ def summary_of_untrained(config: UntrainedConfig) -> str:
     return (
         f"{', '.join(parts)}. Both networks have the same weights; one has BN before each nonlinearity, with gamma 1 "
         "and beta 0. 128 training images, nothing trained."
+    )
+
+
+@lru_cache(maxsize=256)
+def summary_of_trials(config: TrialsConfig) -> str:
+    """What every run of an experiment has in common."""
+    settings = config.conditions[-1].settings
+    model = settings.model
+    length = f"{config.images:,} images" if config.counts_images else f"{config.steps:,} steps"
+    parts = [
+        "-".join(str(size) for size in model.sizes),
+        _nonlinearity(model.nonlinearity),
+        _initial_weights(model.initialization, model.init_scale),
+        f"SGD, learning rate {config.learning_rate:g}",
+        f"{length} each",
+        f"{config.seeds} {'seed' if config.seeds == 1 else 'seeds'}",
+        f"{model.input_form} input",
+    ]
+    names = ", ".join(one.label for one in config.competitors)
+    return f"{', '.join(parts)}. {names}: in every run all of them see the same mini-batches."
+
+
+@lru_cache(maxsize=256)
+def summary_of_depth(config: DepthConfig) -> str:
+    """What four untrained networks are, and how they differ."""
+    parts = [
+        f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}",
+        _nonlinearity(config.nonlinearity),
+        _initial_weights(config.initialization, config.init_scale),
+        "binary input",
+        f"seed {config.seed}",
+    ]
+    return (
+        f"{', '.join(parts)}. All four have the same weights: two have residual connections, two have BN before each "
+        "nonlinearity, with gamma 1 and beta 0. 256 training images, nothing trained."
     )
 
 

@@ -1,6 +1,6 @@
 """The live charts of a page, and what the page does about what they report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +30,15 @@ SHIFT_CHARTS: Final = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes",
     "drift-bands", "density",
 )  # fmt: skip
+LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "batch_size": ("trials-summary", "trials-curves"),
+    "mini_batches": ("trials-gap", "trials-curves"),
+    "test_time": ("trials-change", "trials-digits"),
+    "depth": ("depth-gradients", "depth-outputs"),
+    "initialization": ("trials-spread", "trials-summary", "trials-curves"),
+    "dropout": ("trials-gap", "trials-curves"),
+}
+"""Of each part of the page where BN fails."""
 WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 
 

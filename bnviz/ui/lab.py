@@ -28,13 +28,16 @@ class Role(StrEnum):
     SHIFT = "shift"  # the twins, noisy BN and the noise alone
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
     LINEAR_UNIT = "linear-unit"  # never trains either
+    LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
 
 
-STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT)  # found again by what they are about: no link names their runs
+# Found again by what they are about: no link names their runs.
+STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT, Role.LIMITS)
 DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(networks=networks_of(WITH_NOISE))}
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
-RECORDED: Final = {role: str(role) for role in Role}  # what a page shows until the visitor has a run of their own
+# What a page shows until the visitor has a run of their own.
+RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,15 @@ def open_lab(role: Role = Role.LAB) -> Lab:
         except BnvizError as error:
             notify(error.text)
             _forget_run(role)
-    return Lab(the_engine, owner, recorded_run(the_engine.hub, RECORDED[role]), settings, role=role)
+    return open_recording(role, RECORDED[role])
+
+
+def open_recording(role: Role, name: str) -> Lab:
+    """A recorded run, whatever run of this role the visitor has."""
+    if _own(role, "settings") is None:
+        _read_link(role)
+    the_engine = engine()
+    return Lab(the_engine, owner_of_page(), recorded_run(the_engine.hub, name), _own(role, "settings"), role=role)
 
 
 def keep_in_link(role: Role) -> None:

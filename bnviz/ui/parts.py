@@ -7,20 +7,21 @@ import streamlit as st
 
 from bnviz.ui.lab import PART_KEY, show_value
 
-_CHOSEN: Final = "part-chosen"  # kept from page to page, as the state of a widget is not
+_CHOSEN: Final = "part-chosen"  # of each page; kept from page to page, as the state of a widget is not
 _IN_LINK: Final = "part-in-link"  # as we wrote it last: another one is the visitor's, with the browser's Back
 
 
 def pick_part(parts: Mapping[str, str]) -> str:
     """The key of the part that is shown; `parts` are the labels by key, the first is shown at first."""
     state, asked = st.session_state, st.query_params.get(PART_KEY)
+    kept = f"{_CHOSEN}-{'-'.join(parts)}"
     if asked in parts and asked != state.get(_IN_LINK):
-        state[_CHOSEN] = asked
-    part = str(state.setdefault(_CHOSEN, next(iter(parts))))
+        state[kept] = asked
+    part = str(state.setdefault(kept, next(iter(parts))))
     show_value("part", part)
     st.segmented_control(
         "Part of the page", list(parts), format_func=parts.__getitem__, key="part", label_visibility="collapsed",
-        required=True, on_change=_picked,
+        required=True, on_change=_picked, args=(kept,),
     )  # fmt: skip
     if asked != part:
         st.query_params[PART_KEY] = part
@@ -28,5 +29,5 @@ def pick_part(parts: Mapping[str, str]) -> str:
     return part
 
 
-def _picked() -> None:
-    st.session_state[_CHOSEN] = st.session_state.part
+def _picked(kept: str) -> None:
+    st.session_state[kept] = st.session_state.part

@@ -1,9 +1,19 @@
 """Presets: settings worth trying, with one sentence each on what to look for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bnviz.config import WITH_NOISE, Initialization, Nonlinearity, Normalization, Sampling, Settings, networks_of
+from bnviz.config import (
+    WITH_NOISE,
+    Initialization,
+    InputForm,
+    Nonlinearity,
+    Normalization,
+    Sampling,
+    Settings,
+    networks_of,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,59 @@ PRESETS: Final = (
         _PAPER.replace(hidden_layers=10),
     ),
 )
+
+_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = PRESETS[4:7]
+_DEEP_RELU: Final = _RELU.replace(hidden_layers=20, learning_rate=0.03)
+
+# Of each part of the page where BN fails: the same, live.
+LIMITS_PRESETS: Final[Mapping[str, tuple[Preset, ...]]] = {
+    "batch_size": (
+        _BATCH_OF_TWO,
+        Preset(
+            "Batch of one",
+            "Batch of 1",
+            "Online learning, one image a step: its mean is itself, so BN passes beta on and nothing else. GroupNorm "
+            "and LayerNorm do not mind.",
+            _RELU.replace(batch_size=1, learning_rate=0.05, networks=_WITH_OTHERS),
+        ),
+        Preset(
+            "Batch Renorm, batch of four",
+            "Renorm",
+            "Batch Renorm leans on running averages: compare it with BN at four images a batch.",
+            _RELU.replace(
+                batch_size=4,
+                learning_rate=0.05,
+                networks=(Normalization.NONE, Normalization.BATCH, Normalization.GROUP, Normalization.RENORMALIZATION),
+            ),
+        ),
+    ),
+    "mini_batches": (
+        _TWO_CLASSES,
+        Preset(
+            "Sorted by class",
+            "Sorted",
+            "All zeros, then all ones, and so on. Every network forgets what it saw first, with BN or without.",
+            _RELU.replace(networks=_WITH_OTHERS[:3], sampling=Sampling.SORTED),
+        ),
+    ),
+    "test_time": (
+        Preset(
+            "Grey digits",
+            "Grey digits",
+            "The networks of this experiment, on grey values, while they train.",
+            _RELU.replace(networks=_WITH_OTHERS[:3], input_form=InputForm.RAW),
+        ),
+    ),
+    "depth": (
+        Preset(
+            "Twenty ReLU layers",
+            "20 ReLU layers",
+            "Plain and deep: with BN the first layers see the largest gradients. Watch the update ratios.",
+            _DEEP_RELU,
+        ),
+        _DEEP_SIGMOID,
+    ),
+}
 
 _FOUR: Final = _PAPER.replace(networks=networks_of(WITH_NOISE))
 _FOUR_RELU: Final = _RELU.replace(networks=networks_of(WITH_NOISE))

@@ -12,10 +12,13 @@ MOST_CARRIERS: Final = 1000
 _CARRIERS: dict[tuple[Role, str], str] = {}  # a visitor's run that carries the measurements, by its owner
 
 
-def open_study(role: Role, wanted: StudyConfig) -> Lab:
-    """What carries the study that this visitor wants, being measured; a recording of it where there is one."""
+def open_study(role: Role, wanted: StudyConfig, is_asked: bool = False) -> Lab:
+    """What carries the study that this visitor wants, being measured; a recording of it where there is one.
+
+    With `is_asked` the visitor has asked for it to be measured here although there is a recording.
+    """
     lab = open_lab(role)
-    if lab.is_recorded and (lab.run.study is None or lab.run.study.config != wanted):
+    if lab.is_recorded and (is_asked or lab.run.study is None or lab.run.study.config != wanted):
         lab = _begin(lab)
     if not lab.is_recorded and (lab.orders is None or lab.orders.study != wanted):
         try:

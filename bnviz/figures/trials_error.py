@@ -1,0 +1,130 @@
+"""Test error of every network: by condition, and over the steps of the condition that the visitor looks at.
+
+Shapes as in `records.trials`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from bnviz.config import Equal, Experiment, View
+from bnviz.figures.chart import Words, base_axis
+from bnviz.figures.numbers import whole
+from bnviz.figures.theme import Spec
+from bnviz.figures.trials_parts import (
+    at_inference,
+    condition_of,
+    error_of,
+    key_text,
+    labels_at_ends,
+    median,
+    places_axis,
+    progress,
+    rough,
+    seeds,
+    series,
+    trials_chart,
+    waiting,
+)
+from bnviz.figures.untrained_parts import Scale
+from bnviz.figures.words import enumerate_texts, joined
+from bnviz.records import MOMENTS, Floats, Run, Trials
+
+SCALE: Final = Scale(1, 100)
+_SUMMARY: Final = {
+    Experiment.BATCH_SIZE: ("Test error by batch size", "batch "),
+    Experiment.MINI_BATCHES: ("Test error by kind of mini-batch", ""),
+}
+MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}  # at the right, a value and a name in one line
+_TICKS: Final = ([1, 2, 5, 10, 20, 50, 100], ["1 %", "2", "5", "10", "20", "50", "100"])
+
+
+def trials_summary(run: Run, view: View) -> Spec:
+    """Test error at the end of every run, by condition."""
+    trials, name = run.trials, "trials-summary"
+    how = "Share of the 10,000 test images classified wrongly at inference, at the end of each run."
+    if trials is None:
+        return waiting(run, name, "Test error", how)
+    title, first = _SUMMARY.get(trials.config.experiment, ("Test error by condition", ""))
+    accuracy = at_inference(trials)
+    middle = median(accuracy, axis=2)
+    x = np.arange(middle.shape[1], dtype=np.float64)
+    competitors, error = trials.config.competitors, error_of(middle)
+    texts = [rough(1 - row[-1]) for row in middle]
+    labels = [one.label for one in trials.config.conditions]
+    data = seeds(competitors, x, error_of(accuracy), SCALE)
+    data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
+    words = Words(title, _summary_finding(trials, middle), _summary_alt(trials, title, middle), how)
+    axes = {"xaxis": places_axis("y", labels, first), "yaxis": _error_axis()}
+    return trials_chart(
+        run, name, words, data, axes,
+        annotations=labels_at_ends(competitors, x, error, SCALE, texts),
+        margin=MARGIN,
+        key=key_text(run),
+        x="condition",
+    )  # fmt: skip
+
+
+def trials_curves(run: Run, view: View) -> Spec:
+    """Test error over the steps of one condition's runs."""
+    trials, name, title = run.trials, "trials-curves", "Test error over steps"
+    how = "Share of the 10,000 test images classified wrongly at inference, at 16 moments of each run."
+    if trials is None:
+        return waiting(run, name, title, how)
+    at = condition_of(trials, view)
+    middle = median(trials.accuracy[:, at], axis=1)
+    steps = np.round(MOMENTS * trials.steps[at])
+    competitors, error = trials.config.competitors, error_of(middle)
+    label = trials.config.conditions[at].label
+    of = f"batch size {label}" if trials.config.experiment is Experiment.BATCH_SIZE else label
+    newest = [_newest(1 - row) for row in middle]
+    finding = f"{of[0].upper()}{of[1:]}, {whole(trials.steps[at])} steps, {progress(trials)}."
+    words = Words(title, finding, joined(f"{title}, {of}.", _told(trials, newest)), how)
+    axes = {
+        "xaxis": base_axis("y", 0, float(trials.steps[at]), nticks=5, unifiedhovertitle={"text": "step %{x}"}),
+        "yaxis": _error_axis(),
+    }
+    return trials_chart(
+        run, name, words, series(competitors, steps, error, SCALE, "%{customdata:.1f} %"), axes,
+        annotations=labels_at_ends(competitors, steps, error, SCALE, [rough(one) for one in newest]),
+        margin=MARGIN,
+        key=key_text(run),
+        x="step",
+        shows=str(at),
+    )  # fmt: skip
+
+
+def _error_axis() -> dict[str, Any]:
+    values, texts = _TICKS
+    return SCALE.axis("x") | {"tickvals": values, "ticktext": texts}
+
+
+def _newest(row: Floats) -> float:
+    known = row[np.isfinite(row)]
+    return float(known[-1]) if known.size else float("nan")
+
+
+def _told(trials: Trials, shares: list[float]) -> str:
+    texts = [rough(one) if np.isfinite(one) else None for one in shares]
+    told = enumerate_texts(trials.config.competitors, texts)
+    return f"Test error {told}." if told else ""
+
+
+def _summary_finding(trials: Trials, middle: Floats) -> str:
+    """What BN's error does from one end of the axis to the other, beside the best of the others."""
+    config = trials.config
+    length = f"{config.steps:,} steps each" if not config.counts_images else f"{config.images:,} images each"
+    amount = f"{length}, {progress(trials)}"
+    if config.experiment is not Experiment.BATCH_SIZE:
+        return f"{amount[0].upper()}{amount[1:]}."
+    caveat = "" if config.equal is Equal.IMAGES else "; smaller batches see fewer images"
+    return f"{amount[0].upper()}{amount[1:]}{caveat}."
+
+
+def _summary_alt(trials: Trials, title: str, middle: Floats) -> str:
+    parts = [f"{title}."]
+    for x, condition in enumerate(trials.config.conditions):
+        texts = [rough(1 - share) if np.isfinite(share) else None for share in middle[:, x]]
+        if told := enumerate_texts(trials.config.competitors, texts):
+            parts.append(f"{condition.label}: {told}.")
+    return joined(*parts)

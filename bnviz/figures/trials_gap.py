@@ -1,0 +1,125 @@
+"""Two accuracies of the same network side by side, network by network and condition by condition.
+
+Shapes as in `records.trials`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from bnviz.config import Competitor, Experiment, View
+from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading
+from bnviz.figures.numbers import finite, nice_range
+from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
+from bnviz.figures.trials_parts import PERCENT, at_inference, key_text, median, progress, rough, trials_chart, waiting
+from bnviz.figures.words import enumerate_texts, joined
+from bnviz.records import Floats, Run, Trials
+
+GAP: Final = 0.05
+MARGIN: Final = {"l": 132, "r": 24, "t": 44, "b": 28}
+ROW_PAD: Final = 0.6
+# Of each experiment: the title, and what the hollow and the full shapes are.
+_PAIRS: Final = {
+    Experiment.MINI_BATCHES: (
+        "Test accuracy with running statistics and with the batch’s own",
+        "running statistics, as at inference",
+        "statistics of each 1,000 test images",
+    ),
+    Experiment.DROPOUT: ("Accuracy on training and on test images", "test images", "training images"),
+}
+
+
+def trials_gap(run: Run, view: View) -> Spec:
+    """A hollow and a full shape for each network, in a panel a condition."""
+    trials, name = run.trials, "trials-gap"
+    title, hollow, full = _PAIRS.get(trials.config.experiment if trials else Experiment.MINI_BATCHES, ("", "", ""))
+    how = f"Share classified correctly at the end of each run: hollow, {hollow}; full, {full}."
+    if trials is None or not title:
+        return waiting(run, name, title or "Two accuracies", how)
+    pairs = PERCENT * np.stack([median(one, axis=2) for one in (at_inference(trials), _full(trials))])  # [2, k, x]
+    low, high = _range(pairs)
+    competitors, conditions = trials.config.competitors, trials.config.conditions
+    data: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    axes: dict[str, Any] = {}
+    for x, domain in enumerate(domains(len(conditions), GAP)):
+        panel = number_of(x)
+        for k, one in enumerate(competitors):
+            data += _pair(one, len(competitors) - 1 - k, pairs[:, k, x], panel)
+        annotations.append(panel_heading(x, conditions[x].label))
+        axes[f"xaxis{panel}"] = base_axis(
+            f"y{panel}", low, high, domain=domain, nticks=4, ticksuffix=" %", showticksuffix="last", showspikes=False,
+            **({"matches": "x"} if x else {}),
+        )  # fmt: skip
+        axes[f"yaxis{panel}"] = _rows(competitors, panel, x)
+    finding = f"Hollow: {hollow}. Full: {full}. {trials.config.steps:,} steps, {progress(trials)}."
+    words = Words(title, finding, _alt(trials, title, hollow, full, pairs / PERCENT), how)
+    return trials_chart(
+        run, name, words, data, axes,
+        annotations=annotations,
+        margin=MARGIN,
+        key=key_text(run),
+        hovermode="closest",
+        x="accuracy",
+    )  # fmt: skip
+
+
+def _full(trials: Trials) -> Floats:
+    return trials.batch_accuracy if trials.config.experiment is Experiment.MINI_BATCHES else trials.train_accuracy
+
+
+def _range(pairs: Floats) -> tuple[float, float]:
+    known = finite(pairs)
+    return nice_range(float(known.min()), min(float(known.max()) + 0.5, PERCENT)) if known.size else (0.0, PERCENT)
+
+
+def _rows(competitors: tuple[Competitor, ...], panel: str, x: int) -> dict[str, Any]:
+    names = [f"{one.label} {swatch_of(one)}" for one in reversed(competitors)]
+    return {
+        "anchor": f"x{panel}",
+        "autorangeoptions": {"clipmin": -ROW_PAD, "clipmax": len(competitors) - 1 + ROW_PAD},
+        "tickvals": list(range(len(competitors))),
+        "ticktext": names,
+        "showticklabels": x == 0,
+        "showgrid": True,
+        "gridcolor": "@grid",
+        "zeroline": False,
+        "ticks": "",
+        "tickfont": {"size": TICK_SIZE, "color": "@text"},
+        "ticklabeloverflow": "allow",
+        **({"matches": "y"} if x else {}),
+    }
+
+
+def _pair(one: Competitor, row: int, pair: Floats, panel: str) -> list[dict[str, Any]]:
+    """The line between the two, then the hollow and the full shape. pair: [2]"""
+    if not np.isfinite(pair).any():
+        return []
+    colour, where = f"@{one.name}", {"xaxis": f"x{panel}", "yaxis": f"y{panel}"}
+    shape = {"symbol": symbol_of(one), "size": symbol_size(one, MARKER_SIZE + 1)}
+    common = {"type": "scatter", "name": one.label, "cliponaxis": False, **where}
+    hover = "%{x:.1f} %"
+    return [
+        common
+        | {"mode": "lines", "x": pair, "y": np.full(2, float(row)), "line": {"color": colour, "width": 2}}
+        | {"hoverinfo": "skip"},
+        common
+        | {"mode": "markers", "x": pair[1:], "y": np.array([float(row)]), "marker": shape | {"color": colour}}
+        | {"hovertemplate": hover},
+        common
+        | {"mode": "markers", "x": pair[:1], "y": np.array([float(row)]), "hovertemplate": hover}
+        | {"marker": shape | {"color": "@page", "line": {"color": colour, "width": 2}}},
+    ]
+
+
+def _alt(trials: Trials, title: str, hollow: str, full: str, pairs: Floats) -> str:
+    """pairs: [2, k, x], shares."""
+    parts = [f"{title}."]
+    for x, condition in enumerate(trials.config.conditions):
+        texts = [
+            f"{rough(pair[0])} ({hollow}) and {rough(pair[1])} ({full})" if np.isfinite(pair).all() else None
+            for pair in pairs[:, :, x].T
+        ]
+        if told := enumerate_texts(trials.config.competitors, texts):
+            parts.append(f"{condition.label}: {told}.")
+    return joined(*parts)

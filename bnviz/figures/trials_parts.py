@@ -1,0 +1,180 @@
+"""What the charts of experiments of several runs share: frame, axes, lines with their names, medians over seeds.
+
+Shapes as in `records.trials`: k = competitors, x = conditions, r = seeds; n = places on an x axis.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
+from typing import Any, Final
+
+import numpy as np
+
+from bnviz.config import Competitor, View
+from bnviz.figures.chart import Words, base_axis, chart, empty_axes, key_of, line, measured_part, note
+from bnviz.figures.labels import EndLabel, end_labels
+from bnviz.figures.numbers import percent
+from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
+from bnviz.figures.untrained_parts import Scale
+from bnviz.records import Floats, Run, Trials
+
+WAITING: Final = "Training the networks of this experiment."
+LINE_WIDTH: Final = 2.0
+SMALL: Final = 0.55  # of a marker: of a single seed
+PAD: Final = 0.35  # of the distance between two places, beyond the first and the last one
+PERCENT: Final = 100.0
+LEAST_ERROR: Final = 0.01  # per cent, below which no network comes here: half a test image
+
+
+def trials_chart(
+    run: Run,
+    name: str,
+    words: Words,
+    data: Sequence[Mapping[str, Any]],
+    axes: Mapping[str, Mapping[str, Any]],
+    *,
+    shows: str = "",
+    **more: Any,
+) -> Spec:
+    """A chart of `run.trials`."""
+    config = "" if run.trials is None else "-".join(map(str, astuple(run.trials.config)))
+    return chart(stage(run), name, words, data, axes, shows=f"{config}-{shows}", **more)
+
+
+def waiting(run: Run, name: str, title: str, how: str) -> Spec:
+    """The chart before anything of it is measured."""
+    words = Words(title, "", f"{title}: not measured yet.", how)
+    return trials_chart(run, name, words, [], empty_axes(), annotations=[note(WAITING) | {"bgcolor": "@page"}])
+
+
+def stage(run: Run) -> Run:
+    """The same run with the experiment's networks in place of its own, all of them in good health."""
+    competitors = run.trials.config.competitors if run.trials else ()
+    status = replace(run.status, health=())
+    return run.replace(history=replace(run.history, competitors=competitors), status=status)
+
+
+def key_text(run: Run) -> str:
+    """The networks' names, each beside its swatch."""
+    return key_of(stage(run))
+
+
+def progress(trials: Trials) -> str:
+    """Such as "median of 3 seeds" or "1 of 3 seeds so far"."""
+    whole = _seeds_known(trials)
+    seeds = trials.config.seeds
+    if whole == seeds:
+        return f"median of {seeds} seeds" if seeds > 1 else "one seed"
+    return f"{max(whole, 1)} of {seeds} seeds so far" if seeds > 1 else "one seed, still being measured"
+
+
+def _seeds_known(trials: Trials) -> int:
+    """From how many seeds every condition has been measured."""
+    known = np.isfinite(trials.diverged_step).all(axis=(0, 1))
+    return int(known.sum())
+
+
+def median(values: Floats, axis: int) -> Floats:
+    """Over seeds, of those measured so far; NaN where none is."""
+    is_known = np.isfinite(values).any(axis=axis)
+    found: Floats = np.nanmedian(np.where(np.expand_dims(is_known, axis), values, 0.0), axis=axis)
+    result: Floats = np.where(is_known, found, np.nan)
+    return result
+
+
+def at_inference(trials: Trials) -> Floats:
+    """Accuracy at the end of each run: [k, x, r]."""
+    at_the_end: Floats = trials.accuracy[..., -1]
+    return at_the_end
+
+
+def error_of(accuracy: Floats) -> Floats:
+    """In per cent, never below what a logarithmic axis begins with."""
+    error: Floats = np.maximum(PERCENT * (1 - accuracy), LEAST_ERROR)
+    return error
+
+
+def condition_of(trials: Trials, view: View) -> int:
+    """Which of them the visitor looks at; the last one unless that is known."""
+    return min(max(view.trial, 0), len(trials.config.conditions) - 1)
+
+
+# --- axes -------------------------------------------------------------------------------------------------------------
+
+
+def places_axis(anchor: str, labels: Sequence[str], first: str = "", **more: Any) -> dict[str, Any]:
+    """An x axis with one place for each label, of which the first says what they are."""
+    texts = [f"{first}{labels[0]}", *labels[1:]]
+    places = list(range(len(labels)))
+    return base_axis(anchor, -PAD, len(labels) - 1 + PAD, tickvals=places, ticktext=texts, **more)
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def series(
+    competitors: Sequence[Competitor], x: Floats, values: Floats, scale: Scale, hover: str, panel: str = ""
+) -> list[dict[str, Any]]:
+    """A line for each network, with its shape at every place. x: [n], values: [k, n]"""
+    lines = []
+    for one, row in zip(competitors, values, strict=True):
+        at, y = measured_part(x, row)
+        if not len(at):
+            continue
+        drawn = line(
+            at, np.clip(y, scale.low, scale.high), name=one.label, colour=f"@{one.name}", hover=hover, customdata=y,
+            xaxis=f"x{panel}", yaxis=f"y{panel}",
+        )  # fmt: skip
+        drawn["line"]["width"] = LINE_WIDTH
+        marker = {"symbol": symbol_of(one), "size": symbol_size(one, MARKER_SIZE - 2), "color": f"@{one.name}"}
+        lines.append(drawn | {"mode": "lines+markers", "marker": marker, "cliponaxis": False})
+    return lines
+
+
+def seeds(
+    competitors: Sequence[Competitor], x: Floats, values: Floats, scale: Scale, panel: str = ""
+) -> list[dict[str, Any]]:
+    """A faint small shape for each seed's own value, where there are several. values: [k, n, r]"""
+    if values.shape[2] < 2:
+        return []
+    marks = []
+    for one, rows in zip(competitors, values, strict=True):
+        known = np.isfinite(rows)
+        marker = {
+            "symbol": symbol_of(one), "size": SMALL * symbol_size(one), "color": f"@{one.name}", "opacity": 0.5,
+        }  # fmt: skip
+        marks.append(
+            {
+                "type": "scatter", "mode": "markers", "name": f"{one.label}, each seed", "hoverinfo": "skip",
+                "x": np.broadcast_to(x[:, None], rows.shape)[known],
+                "y": np.clip(rows[known], scale.low, scale.high),
+                "marker": marker, "cliponaxis": False, "xaxis": f"x{panel}", "yaxis": f"y{panel}",
+            }
+        )  # fmt: skip
+    return marks
+
+
+def labels_at_ends(
+    competitors: Sequence[Competitor],
+    x: Floats,
+    values: Floats,
+    scale: Scale,
+    texts: Sequence[str],
+    panel: str = "",
+    *,
+    has_names: bool = True,
+) -> list[dict[str, Any]]:
+    """The newest value of each line beside it, with the network's name. values: [k, n]"""
+    labels = []
+    for one, row, text in zip(competitors, values, texts, strict=True):
+        known = np.flatnonzero(np.isfinite(row))
+        if not known.size:
+            continue
+        last = float(row[known[-1]])
+        words = f"<b>{text}</b> {swatch_of(one)} {one.label}" if has_names else f"{swatch_of(one)} <b>{text}</b>"
+        labels.append(EndLabel(words, float(x[known[-1]]), scale.label_y(last), scale.place(last), lines=1))
+    return end_labels(labels, panel)
+
+
+def rough(share: float) -> str:
+    """A share as per cent with one decimal, a dash where it is not known."""
+    return percent(share) if np.isfinite(share) else "–"
