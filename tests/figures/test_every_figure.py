@@ -38,6 +38,7 @@ from bnviz.ui.charts import (
     GRADIENT_CHARTS,
     LAB_CHARTS,
     LANDSCAPE_CHARTS,
+    LIMITS_CHARTS,
     SHIFT_CHARTS,
     UNTRAINED_CHARTS,
     WHITENING_CHARTS,
@@ -139,6 +140,7 @@ def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -
         LANDSCAPE_CHARTS,
         WHITENING_CHARTS,
         ANATOMY_CHARTS,
+        *LIMITS_CHARTS.values(),
     )
     assert set(FIGURES) == {name for page in pages for name in page}
 
