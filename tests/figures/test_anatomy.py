@@ -55,7 +55,7 @@ def words(spec: dict[str, Any]) -> str:
 def test_every_state_is_a_valid_figure_with_words(name: str) -> None:
     small = made_up.anatomy(0, made_up.anatomy(0).config.replace(images=2))
     for now in (None, NOTHING, begun(), made_up.anatomy(240), made_up.anatomy(240, is_before=False), small):
-        for phase in range(1, 10):
+        for phase in range(1, 10) if name == "anatomy-walk" else (1,):  # the others have no phases
             spec = drawn(name, now, View(anatomy_phase=phase, unit=5, gamma=2.0, beta=-1.0, weight_factor=3.0))
             meta = spec["layout"]["meta"]
             assert meta["alt"]
@@ -162,4 +162,4 @@ def test_the_correction_of_the_variance_is_told_with_the_populations() -> None:
 
 def test_inference_tells_what_running_averages_cost() -> None:
     said = drawn("anatomy-inference", made_up.anatomy(240))["layout"]["meta"]["finding"]
-    assert said.startswith("running averages cost 1.0 percentage points")
+    assert said.startswith("against batch statistics: −1.00 percentage points with running averages, +")
