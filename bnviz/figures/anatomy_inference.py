@@ -78,8 +78,8 @@ def _dots(now: Anatomy, low: float) -> list[dict[str, Any]]:
 def _texts(now: Anatomy) -> list[dict[str, Any]]:
     return [
         {
-            "name": "accuracy", "text": percent(share, 2), "xref": "x", "x": 100 * share, "xanchor": "left", "xshift": 9,
-            "yref": "y", "y": 2 - place, "showarrow": False, "font": {"size": NAME_SIZE, "color": "@text"},
+            "name": "accuracy", "text": percent(share, 2), "xref": "x", "x": 100 * share, "xanchor": "left",
+            "xshift": 9, "yref": "y", "y": 2 - place, "showarrow": False, "font": {"size": NAME_SIZE, "color": "@text"},
         }
         for place, share in enumerate(now.accuracy.tolist())
         if np.isfinite(share)
