@@ -27,7 +27,7 @@ GAPS: Final = {1: 0.0, 2: 0.09, 3: 0.07}  # share of the width between two plane
 
 _STATISTICS: Final = {
     Statistics.BATCH: "with each batch’s own statistics",
-    Statistics.RUNNING: "with running statistics, frozen",
+    Statistics.RUNNING: "frozen at the running statistics",
     Statistics.INTERPOLATED: "with running statistics interpolated on the plane",
 }
 _DIRECTIONS: Final = {
