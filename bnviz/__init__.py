@@ -1,1 +1,1 @@
-"""bnviz: two networks that differ in nothing but Batch Normalization, trained live and measured."""
+"""bnviz: networks that differ in nothing but their normalization, trained live and measured."""

@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.config import View
 from bnviz.figures.anatomy_parts import Unit, anatomy_chart, tex, unit_of, waiting, walked, where_text
 from bnviz.figures.chart import Words, base_axis, value_axis
-from bnviz.figures.numbers import number, percent, whole
+from bnviz.figures.numbers import MINUS, NO_BREAK, number, percent, whole
 from bnviz.figures.theme import MARKER_SIZE, NAME_SIZE, Spec
 from bnviz.records import Anatomy, Run
 
@@ -19,7 +19,7 @@ HOW: Final = (
 )
 MARGIN: Final = {"l": 96, "r": 84, "t": 10, "b": 26}
 KINDS: Final = ("each batch’s", "running", "population’s")
-LEAST_ROOM: Final = 0.02  # of accuracy that the axis shows at least
+LEAST_ROOM: Final = 2.0  # percentage points that the axis shows at least
 
 
 def anatomy_inference(run: Run, view: View) -> Spec:
@@ -32,7 +32,7 @@ def anatomy_inference(run: Run, view: View) -> Spec:
     return anatomy_chart(
         run, name, words, [*_dots(now, low)],
         {
-            "xaxis": base_axis("y", low, high, tickformat=".1%", nticks=4),
+            "xaxis": base_axis("y", low, high, tickformat=".1f", ticksuffix=f"{NO_BREAK}%", nticks=4),
             "yaxis": value_axis("x", -0.6, 2.6, tickvals=[2, 1, 0], ticktext=list(KINDS), showgrid=False),
         },
         annotations=_texts(now),
@@ -40,21 +40,22 @@ def anatomy_inference(run: Run, view: View) -> Spec:
         hovermode="closest",
         x="accuracy",
         shows="",
-        meta={"formulas": [_formula(unit_of(now, view))]},
+        meta={"formulas": _formulas(unit_of(now, view))},
     )  # fmt: skip
 
 
 def _ends(now: Anatomy) -> tuple[float, float]:
-    known = now.accuracy[np.isfinite(now.accuracy)]
+    """Of the axis, in per cent."""
+    known = 100 * now.accuracy[np.isfinite(now.accuracy)]
     low, high = float(known.min()), float(known.max())
     room = max(high - low, LEAST_ROOM)
-    return max(0.0, low - 0.3 * room), min(1.0, high + 0.3 * room)
+    return max(0.0, low - 0.3 * room), min(100.0, high + 0.3 * room)
 
 
 def _dots(now: Anatomy, low: float) -> list[dict[str, Any]]:
     """A dot each, with a thin line from the axis."""
     traces: list[dict[str, Any]] = []
-    for place, share in enumerate(now.accuracy.tolist()):
+    for place, share in enumerate((100 * now.accuracy).tolist()):
         if not np.isfinite(share):
             continue
         y = 2 - place
@@ -68,7 +69,7 @@ def _dots(now: Anatomy, low: float) -> list[dict[str, Any]]:
             {
                 "type": "scatter", "mode": "markers", "name": KINDS[place], "x": [share], "y": [y],
                 "marker": {"size": MARKER_SIZE + 2, "color": "@bn"}, "cliponaxis": False,
-                "hovertemplate": "%{x:.2%}<extra>" + KINDS[place] + "</extra>",
+                "hovertemplate": "%{x:.2f} %<extra>" + KINDS[place] + "</extra>",
             }
         )  # fmt: skip
     return traces
@@ -77,31 +78,38 @@ def _dots(now: Anatomy, low: float) -> list[dict[str, Any]]:
 def _texts(now: Anatomy) -> list[dict[str, Any]]:
     return [
         {
-            "name": "accuracy", "text": percent(share, 2), "xref": "x", "x": share, "xanchor": "left", "xshift": 9,
-            "yref": "y", "y": 2 - place, "showarrow": False, "font": {"size": NAME_SIZE, "color": "@text"},
+            "name": "accuracy", "text": percent(share, 2), "xref": "x", "x": 100 * share, "xanchor": "left",
+            "xshift": 9, "yref": "y", "y": 2 - place, "showarrow": False, "font": {"size": NAME_SIZE, "color": "@text"},
         }
         for place, share in enumerate(now.accuracy.tolist())
         if np.isfinite(share)
     ]  # fmt: skip
 
 
-def _formula(unit: Unit) -> str:
+def _formulas(unit: Unit) -> list[str]:
     scale, shift = unit.of("folded_scale"), unit.of("folded_shift")
-    return (
+    return [
         r"y = \frac{\gamma}{\sqrt{\mathrm{Var}[x] + \epsilon}}\, x + \left(\beta - "
-        r"\frac{\gamma\, \mathrm{E}[x]}{\sqrt{\mathrm{Var}[x] + \epsilon}}\right) = "
-        rf"{tex(scale)}\, x {'+' if shift >= 0 else '-'} {tex(abs(shift))}"
-    )
+        r"\frac{\gamma\, \text{E}[x]}{\sqrt{\mathrm{Var}[x] + \epsilon}}\right)",
+        rf"y = {tex(scale)}\, x {'+' if shift >= 0 else '-'} {tex(abs(shift))}",
+    ]
 
 
 def _finding(now: Anatomy) -> str:
-    batch, running, population = now.accuracy.tolist()
-    gap = f"running averages cost {number(100 * (batch - running), 2)} percentage points against batch statistics"
+    batch, running, population = (100 * now.accuracy).tolist()
+    told = f"against batch statistics: {_points(running - batch)} percentage points with running averages"
     if np.isfinite(population):
-        gap += f", {whole(now.population_images)} images’ own {number(100 * (batch - population), 2)}"
+        told += f", {_points(population - batch)} with those of {whole(now.population_images)} training images"
     if np.isfinite(now.folded_difference):
-        gap += f"; folded and unfolded logits differ by {number(now.folded_difference, 1)} of the largest"
-    return gap
+        told += f"; folded and unfolded logits differ by {number(now.folded_difference, 1)} of the largest"
+    return told
+
+
+def _points(difference: float) -> str:
+    """With its sign, and with the digits that 10,000 images give meaning to: such as "−0.14"."""
+    size = f"{abs(difference):.2f}"
+    sign = "±" if float(size) == 0 else MINUS if difference < 0 else "+"
+    return f"{sign}{size}"
 
 
 def _alt(now: Anatomy) -> str:

@@ -77,7 +77,7 @@ def _formulas(unit: Unit) -> list[str]:
     return [
         r"b \leftarrow b - \eta \sum_i \frac{\partial \ell}{\partial \hat x_i} \cdot "
         r"\frac{1}{\sqrt{\sigma_{\mathcal B}^2 + \epsilon}}",
-        rf"b_{{{NAIVE_STEPS}}} = {tex(grown)}",
+        rf"\eta = {tex(unit.now.naive_rate)}, \; b_{{{NAIVE_STEPS}}} = {tex(grown)}",
     ]
 
 

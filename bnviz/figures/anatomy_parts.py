@@ -169,7 +169,7 @@ def _nonlinearity(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
 def _back_through_g(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
     d_u, d_y = float(unit.value("d_output")[0]), float(unit.value("d_y")[0])
     return [
-        r"\frac{\partial \ell}{\partial y_i} = \frac{\partial \ell}{\partial u_i}\, g'(y_i), \quad "
+        r"\frac{\partial \ell}{\partial y_i} = \frac{\partial \ell}{\partial u_i}\, g'(y_i)",
         rf"g'(y) = {_g(nonlinearity, 'y', is_derivative=True)}",
         rf"\frac{{\partial \ell}}{{\partial u_1}} = {tex(d_u)} \;\to\; "
         rf"\frac{{\partial \ell}}{{\partial y_1}} = {tex(d_y)}",
@@ -181,7 +181,7 @@ def _back_to_normalized(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
         r"\frac{\partial \ell}{\partial \hat x_i} = \frac{\partial \ell}{\partial y_i} \cdot \gamma, \quad "
         rf"\gamma = {tex(unit.of('gamma'))}",
         r"\frac{\partial \ell}{\partial \gamma} = \sum_i \frac{\partial \ell}{\partial y_i} \hat x_i = "
-        rf"{tex(unit.of('d_gamma'))}, \quad "
+        rf"{tex(unit.of('d_gamma'))}",
         r"\frac{\partial \ell}{\partial \beta} = \sum_i \frac{\partial \ell}{\partial y_i} = "
         rf"{tex(unit.of('d_beta'))}",
     ]
@@ -206,7 +206,7 @@ def _back_to_x(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
         r"\frac{1}{\sqrt{\sigma_{\mathcal B}^2 + \epsilon}} + \frac{\partial \ell}{\partial \sigma_{\mathcal B}^2} "
         r"\cdot \frac{2 (x_i - \mu_{\mathcal B})}{m} + \frac{\partial \ell}{\partial \mu_{\mathcal B}} \cdot "
         r"\frac{1}{m}",
-        rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} = {tex(float(d_x.sum()), 1)}, \quad "
+        rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} = {tex(float(d_x.sum()), 1)}",
         rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} \hat x_i = {tex(along, 1)}",
     ]
 

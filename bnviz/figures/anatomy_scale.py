@@ -22,6 +22,7 @@ HOW: Final = (
 )
 MARGIN: Final = {"l": 44, "r": 96, "t": 24, "b": 26}
 DOMAINS: Final = ([0.58, 1.0], [0.0, 0.42])
+HEADING_SHIFT: Final = 5  # px: the axis’s highest number stands close to its left
 DASHES: Final = {"batch": "solid", "running": "5px,3px"}
 COLOURS: Final = {"batch": "@bn", "running": "@text"}
 LABELS: Final = {"batch": "batch<br>statistics", "running": "running<br>statistics"}
@@ -41,7 +42,7 @@ def anatomy_scale(run: Run, view: View) -> Spec:
         numbered, scale = number_of(panel), log_scale(values)
         traces, labels = _curves(values, scale, numbered)
         data += traces
-        annotations += [panel_heading(panel, title), *end_labels(labels, numbered)]
+        annotations += [panel_heading(panel, title) | {"xshift": HEADING_SHIFT}, *end_labels(labels, numbered)]
         ticks = _x_ticks() | ({"matches": "x"} if panel else {"showticklabels": False})
         axes[f"xaxis{numbered}"] = base_axis(f"y{numbered}", math.log10(SCALES[0]), math.log10(SCALES[-1]), **ticks)
         axes[f"yaxis{numbered}"] = scale.axis(f"x{numbered}") | {"domain": DOMAINS[panel]}

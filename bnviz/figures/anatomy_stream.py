@@ -20,6 +20,8 @@ HOW: Final = (
 )
 MARGIN: Final = {"l": 44, "r": 104, "t": 24, "b": 26}
 GAP: Final = 0.24
+SHORT_SHIFT: Final = 7  # px from a line’s end to the value alone
+MARKS: Final = {"running": '<span style="color:@bn">—</span>', "population": "- -"}  # as the lines are drawn
 
 
 def anatomy_stream(run: Run, view: View) -> Spec:
@@ -42,7 +44,7 @@ def anatomy_stream(run: Run, view: View) -> Spec:
         data += [_dots(batches, own, numbered), _running(running, numbered)]
         annotations += [
             panel_heading(panel, f"{kind}, unit {unit.number}"),
-            *end_labels(_labels(running, population, low, high), numbered),
+            *_end_labels(panel, running, population, low, high),
         ]
         shapes += _population(population, numbered)
         domain = domains(2, GAP)[panel]
@@ -101,19 +103,25 @@ def _population(value: float, panel: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _labels(running: Floats, population: float, low: float, high: float) -> list[EndLabel]:
-    named = [("running", float(running[-1])), ("population", population)]
-    return [
-        EndLabel(f"{name}<br><b>{number(value)}</b>", float(STREAM_BATCHES), value, (value - low) / (high - low))
-        for name, value in named
+def _end_labels(panel: int, running: Floats, population: float, low: float, high: float) -> list[dict[str, Any]]:
+    """The newest values; in the last panel, where there is room, with their names."""
+    is_last = panel == 1
+    labels = [
+        EndLabel(
+            f"{MARKS[name]} {f'{name}<br>' if is_last else ''}<b>{number(value)}</b>",
+            float(STREAM_BATCHES), value, (value - low) / (high - low), 2 if is_last else 1,
+        )
+        for name, value in (("running", float(running[-1])), ("population", population))
         if np.isfinite(value)
-    ]
+    ]  # fmt: skip
+    found = end_labels(labels, number_of(panel))
+    return found if is_last else [one | {"xshift": SHORT_SHIFT} for one in found]
 
 
 def _formulas(now: Anatomy) -> list[str]:
     p, m = now.config.momentum, now.m
     return [
-        r"\mathrm{E}[x] \leftarrow (1 - p)\, \mathrm{E}[x] + p\, \mu_{\mathcal B}",
+        r"\text{E}[x] \leftarrow (1 - p)\, \text{E}[x] + p\, \mu_{\mathcal B}",
         r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, \frac{m}{m - 1} \sigma_{\mathcal B}^2",
         rf"p = {tex(p)}, \; \frac{{m}}{{m - 1}} = \frac{{{m}}}{{{m - 1}}}",
     ]

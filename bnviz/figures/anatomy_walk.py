@@ -36,6 +36,7 @@ LAYER_DOMAIN: Final = [0.0, 0.36]
 UNIT_DOMAIN: Final = [0.46, 1.0]
 JITTER: Final = 0.035  # of the way from before to after: dots of like value stay apart
 OUTSIDE: Final = 0.01  # of the layer's values on either side that may lie beyond the axis
+APART: Final = 0.1  # of the axis, between the heights of two labels
 LINE_OPACITY: Final = 0.35
 EVERY_MS: Final = 3000  # a phase, when they are played through: time to read a formula
 
@@ -53,7 +54,7 @@ def anatomy_walk(run: Run, view: View) -> Spec:
     words = Words(f"{TITLE}: {place}. {phase.title}", _finding(now), _alt(unit, phase, place), HOW)
     return anatomy_chart(
         run, name, words, data, _axes(unit, phase, low, high),
-        annotations=[*_headings(unit, phase), *_moment_names(unit, phase)],
+        annotations=[*_headings(unit, phase), *_moment_names(unit, phase, low, high)],
         margin=MARGIN,
         hovermode="closest",
         x="value",
@@ -196,13 +197,15 @@ def _moments(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _moment_names(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
+def _moment_names(unit: Unit, phase: Phase, low: float, high: float) -> list[dict[str, Any]]:
     """At the right of the mean's line: an annotation named "moment"."""
     if not phase.has_moments:
         return []
     values = unit.value(phase.after)
     mean, deviation = float(values.mean()), float(values.std())
-    named = ((mean, f"mean {number(mean)}"), (mean + deviation, f"+ s.d. {number(deviation)}"))
+    named = [(mean, f"mean {number(mean)}"), (mean + deviation, f"+ s.d. {number(deviation)}")]
+    if deviation < APART * (high - low):  # one label: two would stand upon each other
+        named = [(mean, f"mean {number(mean)}, s.d. {number(deviation)}")]
     return [
         {
             "name": "moment", "text": text, "xref": "x2", "x": 0.77, "xanchor": "left", "yref": "y2", "y": height,

@@ -76,7 +76,7 @@ def accuracy(run: Run, view: View) -> Spec:
         "Test accuracy",
         _first_reached(run, view, history.accuracy, ACCURACY_MARKS, _is_at_least, lambda mark: percent(mark, 0)),
         _alt(run, "Test accuracy", history.accuracy, percent),
-        "Share of the 10,000 test images classified correctly; BN with its running statistics, as at inference.",
+        "Share of the 10,000 test images classified correctly, with running statistics as at inference.",
     )
     axis = value_axis("x", 0, 100, ticksuffix=" %", showticksuffix="last")
     return _curves(run, view, "accuracy", words, measure, axis)
@@ -93,7 +93,7 @@ def loss(run: Run, view: View) -> Spec:
         _first_reached(run, view, history.loss, LOSS_MARKS, _is_at_most, lambda mark: f"{mark:g}"),
         _alt(run, "Training loss in nats", history.loss, number),
         "Cross-entropy in nats, mean over the mini-batches since the point before and at least over the last twentieth "
-        "of the run; BN with each batch's statistics.",
+        "of the run; with each batch's statistics.",
     )
     axis = value_axis("x", low, high, type="log", tickformat=",.6~g", nticks=_most_ticks(low, high))
     return _curves(run, view, "loss", words, measure, axis)

@@ -242,4 +242,4 @@ def _alt(run: Run, view: View, values: Floats) -> str:
 def _how(view: View) -> str:
     what = "Sum of W1 between successive scheduled points" if view.is_path else "W1 distance to the inputs at step 0"
     scale = ", divided by the pooled standard deviation (at least 0.05)" if view.is_standardised else ""
-    return f"{what}{scale}, mean over units, on 512 held-out images; BN with the statistics of that batch."
+    return f"{what}{scale}, mean over units, on 512 held-out images, with the statistics of that batch."

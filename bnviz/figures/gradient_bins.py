@@ -14,9 +14,7 @@ from bnviz.figures.theme import TICK_SIZE, Spec, swatch_of
 from bnviz.figures.words import is_diverged
 from bnviz.records import STANDARDISED_EDGES, Floats, Gradients, Run
 
-HOW: Final = (
-    "Gradient of the loss on 128 held-out images, all weights of a layer; BN with the statistics of that batch."
-)
+HOW: Final = "Gradient of the loss on 128 held-out images, all weights of a layer, with the statistics of that batch."
 NOT_YET: Final = "The gradients are not measured yet."
 EMPTY: Final = 0.5  # what stands for a count of 0 on a logarithmic axis, below its lower end
 LOWEST: Final = 0.7

@@ -41,7 +41,7 @@ def gradient_histogram(run: Run, view: View) -> Spec:
         f"Gradients of layer {view.layer}’s weights" + (", standardised" if view.is_gradient_standardised else ""),
         _finding(run, panels, index),
         _alt(run, view, panels, index),
-        "Gradient of the loss on 128 held-out images, all weights of the layer; BN with the statistics of that batch.",
+        "Gradient of the loss on 128 held-out images, all weights of the layer, with the statistics of that batch.",
     )
     most = max((float(counts_of(one, view)[:, index].max(initial=1)) for one in panels), default=1000.0)
     high = highest_count(most)

@@ -208,6 +208,6 @@ def _alt(run: Run, saturated: Floats, dead: Floats, ratio: Floats) -> str:
 def _how(run: Run) -> str:
     name = run.settings.model.nonlinearity.replace("_", " ")
     return (
-        f"Outputs where the slope of the {name} is under a fifth of its steepest, on 512 held-out images, BN with the "
+        f"Outputs where the slope of the {name} is under a fifth of its steepest, on 512 held-out images, with the "
         "statistics of that batch; ‖ΔW‖ ÷ ‖W‖ of the last step."
     )

@@ -109,6 +109,6 @@ def _how(contour: Contour | None) -> str:
     images = "a fixed batch" if contour is None else f"one fixed batch of {whole(contour.images)} training images"
     is_random = contour is not None and contour.directions is Directions.RANDOM
     directions = (
-        "random filter-normalised directions" if is_random else "the two leading directions of both paths together"
+        "random filter-normalised directions" if is_random else "the two leading directions of all paths together"
     )
-    return f"Loss on {images}, BN with that batch's statistics, along {directions}; γ, β and biases stay as they are."
+    return f"Loss on {images}, with that batch's statistics, along {directions}; γ, β and biases stay as they are."

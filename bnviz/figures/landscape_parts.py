@@ -26,9 +26,9 @@ _A_POINT: Final = re.compile(
 GAPS: Final = {1: 0.0, 2: 0.09, 3: 0.07}  # share of the width between two planes
 
 _STATISTICS: Final = {
-    Statistics.BATCH: "BN with each batch’s own statistics",
-    Statistics.RUNNING: "BN frozen at its running statistics",
-    Statistics.INTERPOLATED: "BN with running statistics interpolated on the plane",
+    Statistics.BATCH: "with each batch’s own statistics",
+    Statistics.RUNNING: "frozen at the running statistics",
+    Statistics.INTERPOLATED: "with running statistics interpolated on the plane",
 }
 _DIRECTIONS: Final = {
     Directions.PATHS: "along the two leading directions of all paths together",

@@ -14,7 +14,7 @@ from bnviz.records import Floats, Run
 
 RULE_OF_THUMB: Final = 1e-3  # of updates, relative to the weights
 RADIAL_FLOOR: Final = 1e-8  # float32 and eps leave about 1e-7 of what is exactly 0
-HOW: Final = "on 128 held-out images; BN with the statistics of that batch."
+HOW: Final = "on 128 held-out images, with the statistics of that batch."
 
 
 def gradient_norm(run: Run, view: View) -> Spec:

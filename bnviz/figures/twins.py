@@ -14,7 +14,7 @@ MOST_IN_A_ROW: Final = 3
 ROW_GAP: Final = 0.14  # share of the plot between two rows: the names of the lower panels fit into it at 184 px
 WHOLE: Final = [0.0, 1.0]
 EMPTY_RANGE: Final = (-2.0, 2.0)
-HOW: Final = "at the input to the nonlinearity, on 512 held-out images; BN with the statistics of that batch."
+HOW: Final = "at the input to the nonlinearity, on 512 held-out images, with the statistics of that batch."
 
 
 def twin_axes(time: Timeline, count: int, low: float, high: float, **more: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bnviz.config import (
     DepthConfig,
     Initialization,
     LinearUnitConfig,
+    ModelConfig,
     Nonlinearity,
     Normalization,
     Sampling,
@@ -183,7 +184,7 @@ def summary(settings: Settings) -> str:
         layers,
         _nonlinearity(model.nonlinearity),
         _initial_weights(model.initialization, model.init_scale),
-        f"BN {model.bn_placement} the nonlinearity",
+        *_placement(model),
         model.optimizer.upper() if model.optimizer == "sgd" else model.optimizer.capitalize(),
         f"learning rate {hyper.learning_rate:g}",
         f"batch {hyper.batch_size}",
@@ -206,6 +207,15 @@ def _initial_weights(initialization: Initialization, scale: float) -> str:
         return f"weights N(0, {scale:g}²)"
     name = {"glorot": "Glorot", "he": "He", "orthogonal": "orthogonal"}[initialization]
     return f"{name} weights" if scale == 1 else f"{name} weights × {scale:g}"
+
+
+def _placement(model: ModelConfig) -> list[str]:
+    """Where stands what has a place before or after the nonlinearity: "BN before the nonlinearity"; of none nothing."""
+    placed = set(model.networks) - {Normalization.NONE, Normalization.WEIGHT}
+    if not placed:
+        return []
+    is_bn, is_noise = placed <= {*_OVER_IMAGES["BN"], Normalization.NOISE}, placed == {Normalization.NOISE}
+    return [f"{'noise' if is_noise else 'BN' if is_bn else 'normalization'} {model.bn_placement} the nonlinearity"]
 
 
 def _who(networks: int) -> str:

@@ -94,6 +94,7 @@ def pick_layer_and_unit(lab: Lab) -> None:
     )  # fmt: skip
     if st.button(
         "Measure now",
+        key="anatomy-measure",
         icon=":material/refresh:",
         help="Of the weights at this step; it is also done when the run pauses, and every 10 s.",
         disabled=not lab.is_mine or lab.is_recorded,
@@ -111,6 +112,7 @@ def set_scale_and_shift(lab: Lab) -> None:
     _slider(lab, "beta", "β", reach, -reach, "In “BN can be the identity” below.")
     st.button(
         "Recover the identity",
+        key="anatomy-recover",
         help="γ = √(σ² + ε), β = μ of this unit on this batch.",
         on_click=commands.command,
         args=(_recover, lab),

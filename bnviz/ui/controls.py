@@ -21,6 +21,7 @@ from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
 from bnviz.ui.chosen import Chip, try_these
+from bnviz.ui.explain import about_normalizations
 from bnviz.ui.lab import Lab, Role, show_value
 from bnviz.ui.presets import PRESETS, SHIFT_PRESETS, Preset
 
@@ -70,6 +71,7 @@ def _restarting(lab: Lab) -> None:
     group_heading("Restarts the run")
     _ghost(lab)
     setting_widget(lab, "networks")
+    about_normalizations(lab.settings.model.networks)
     if compares(lab, *IN_GROUPS):
         setting_widget(lab, "groups")
     _pair(lab, "nonlinearity", "optimizer")

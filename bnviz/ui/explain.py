@@ -1,7 +1,10 @@
 """Explanations of a chart, opened from its "?"."""
 
+from collections.abc import Iterable
+
 import streamlit as st
 
+from bnviz.config import Normalization
 from bnviz.ui import texts
 
 
@@ -22,3 +25,12 @@ def about(page: str) -> None:
     with st.popover("About this page", icon=":material/help:"):
         st.markdown(f"**{title}**")
         st.markdown(body)
+
+
+def about_normalizations(normalizations: Iterable[Normalization]) -> None:
+    """What each of these does and needs, behind a button."""
+    with st.popover("How they normalize", icon=":material/help:", width="stretch"):
+        for one in normalizations:
+            title, body = texts.title_and_body(f"normalization-{one}")
+            st.markdown(f"**{title}**")
+            st.markdown(body)

@@ -47,7 +47,7 @@ MOST_POINTS_OFFERED: Final = 12  # of a path
 LOOKS: Final = (
     Example(
         "Where they went",
-        "The plane that holds most of both paths: the two leading principal components.",
+        "The plane that holds most of all paths: the two leading principal components.",
         LandscapeConfig(),
     ),
     Example(
@@ -68,7 +68,7 @@ LOOKS: Final = (
     ),
     Example(
         "From twin to twin",
-        "The plane through the common start and both networks' present weights: two valleys, or one?",
+        "The plane through the common start and the twins' present weights: two valleys, or one?",
         LandscapeConfig(directions=Directions.POINTS),
     ),
     Example(

@@ -52,7 +52,7 @@ def _play_or_pause(lab: Lab) -> None:
         on_click=commands.command,
         args=(action, lab),
         disabled=not lab.is_mine or lab.is_over,
-        help="Both networks have diverged: press Reset, or change a setting that restarts." if lab.is_over else None,
+        help="All networks have diverged: press Reset, or change a setting that restarts." if lab.is_over else None,
     )
 
 

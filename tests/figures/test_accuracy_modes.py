@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnviz.config import TWINS, WITH_NOISE, Competitor, View
+from bnviz.config import COMPETITORS, TWINS, WITH_NOISE, Competitor, Normalization, View
 from bnviz.figures.accuracy_modes import accuracy_modes
 from bnviz.records import Health, Run
 from tests.figures import made_up_runs as made_up
@@ -93,3 +93,14 @@ def test_a_stopped_competitor_ends_in_a_cross_in_every_panel() -> None:
     crosses = [one for one in shown(spec, mode="markers") if one["marker"].get("symbol") == "x"]
     assert [one["yaxis"] for one in crosses] == ["y", "y2", "y3"]
     assert "diverged" in next(text for text in texts_of(spec, "end-label") if "without BN" in text)
+
+
+def test_every_network_with_running_statistics_is_told_what_they_cost_and_no_other() -> None:
+    names = (Normalization.NONE, Normalization.RENORMALIZATION, Normalization.DECORRELATED, Normalization.LAYER)
+    four = tuple(COMPETITORS[one] for one in names)
+    run = with_newest(a_run(60, 3, four), accuracy=[0.9] * 4, batch_accuracy=[0.9] * 4)
+    finding = accuracy_modes(run, View())["layout"]["meta"]["finding"]
+    assert "with Batch Renorm" in finding
+    assert "with decorrelated BN" in finding
+    assert "without BN" not in finding
+    assert "LayerNorm" not in finding

@@ -159,6 +159,16 @@ def test_every_chart_has_its_explanation() -> None:
         assert len(body) > 200
 
 
+@pytest.mark.parametrize("normalization", list(Normalization))
+def test_every_normalization_says_what_it_takes_its_statistics_over_and_what_changes_at_inference(
+    normalization: Normalization,
+) -> None:
+    title, body = title_and_body(f"normalization-{normalization}")
+    assert title
+    for part in ("$$", "**What it does.**", "**Statistics.**", "**Training and inference", "**Source.**"):
+        assert part in body
+
+
 @pytest.mark.slow
 @given(runs(), views, st.sampled_from(["light", "dark"]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -184,7 +184,7 @@ def test_the_finding_says_with_what_the_plane_was_measured() -> None:
     text = said(drawn("landscape", now))
     assert "step 1,500" in text
     assert "random filter-normalised directions, as there is no path yet" in text
-    assert "frozen at its running statistics, as this plane has none to interpolate between" in text
+    assert "frozen at the running statistics, as this plane has none to interpolate between" in text
     assert "batch 1 of 4, 512 images" in text
     assert "3 units without BN, whose weights are all 0, do not move" in text
     assert "plane holds 90 % of the path without BN, 0.004 % with it" in text

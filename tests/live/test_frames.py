@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from bnviz.config import Settings
 from bnviz.live.frames import ALIGNMENT, DTYPES, PackedChart, decode, encode, join, pack
+from bnviz.live.header import summary
 
 names = st.text("abcdefgh-", min_size=1, max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -146,3 +148,19 @@ def test_an_array_that_several_lines_share_is_packed_once() -> None:
 def test_what_is_no_frame_is_refused(frame: bytes) -> None:
     with pytest.raises(ValueError, match="a frame"):
         decode(frame)
+
+
+@pytest.mark.parametrize(
+    ("networks", "said"),
+    [
+        ("none,batch", "BN before the nonlinearity"),
+        ("none,layer", "normalization before the nonlinearity"),
+        ("none,noise", "noise before the nonlinearity"),
+    ],
+)
+def test_the_summary_says_what_stands_before_the_nonlinearity(networks: str, said: str) -> None:
+    assert f", {said}, " in summary(Settings().replace(networks=tuple(networks.split(","))))
+
+
+def test_the_summary_says_nothing_of_a_place_where_nothing_has_one() -> None:
+    assert "the nonlinearity" not in summary(Settings().replace(networks=("none", "weight")))

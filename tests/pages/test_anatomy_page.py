@@ -5,9 +5,9 @@ from streamlit.testing.v1 import AppTest
 
 from bnviz.config import AnatomyConfig, Measure
 from bnviz.runs.engine import Engine
-from bnviz.ui.anatomy import EXAMPLES
+from bnviz.ui.anatomy import EXAMPLES, FACTORS
 from tests.pages.opening import open_page
-from tests.pages.test_lab_page import control, eventually
+from tests.pages.test_lab_page import control, eventually, opened
 
 PAGE = "pages/anatomy.py"
 
@@ -73,3 +73,46 @@ def test_the_button_recovers_the_identity_of_the_unit_that_is_looked_at(engine: 
 def test_a_layer_that_the_network_lacks_is_shown_as_its_last_one(engine: Engine) -> None:
     page = stepped(alayer="9")
     assert control(page, "BN layer").value == 3
+
+
+def test_layer_images_batch_and_momentum_are_chosen_each_by_its_own_control_and_stand_in_the_address(
+    engine: Engine,
+) -> None:
+    page = stepped()
+    for label, value in (("BN layer", 2), ("Images in the batch", 10), ("Mini-batch", 4), ("Running momentum", 0.5)):
+        control(page, label).set_value(value).run()
+        assert not page.exception
+    eventually(lambda: walked(engine, page) == AnatomyConfig(layer=2, images=10, batch=4, momentum=0.5))
+    said = {key: "".join(page.query_params[key]) for key in ("alayer", "aimages", "abatch", "amomentum")}
+    assert said == {"alayer": "2", "aimages": "10", "abatch": "4", "amomentum": "0.5"}
+
+
+def test_gamma_beta_and_a_are_kept_in_the_view_each_by_its_own_slider(engine: Engine) -> None:
+    page = open_page(PAGE)
+    control(page, "γ").set_value(0.5).run()
+    control(page, "β").set_value(-0.5).run()
+    control(page, "Weights times a").set_value(FACTORS[15]).run()
+    view = page.session_state.view
+    assert (view.gamma, view.beta, view.weight_factor) == (pytest.approx(0.5), pytest.approx(-0.5), FACTORS[15])
+    assert control(page, "Weights times a").value == FACTORS[15]
+    assert control(page, "γ").value == pytest.approx(0.5)
+
+
+def test_measure_now_asks_for_the_walk_that_is_chosen(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = stepped(aimages="10")
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(engine, "measure_anatomy", lambda *given: asked.append(given))
+    control(page, "Measure now").click().run()
+    state = page.session_state
+    assert (state.run_id, state.owner, AnatomyConfig(images=10)) in asked
+
+
+def test_who_watches_asks_for_no_walk_and_changes_none(engine: Engine) -> None:
+    owners = stepped()
+    watchers = opened(run=owners.session_state.run_id)
+    watchers.switch_page(PAGE)
+    watchers.run()
+    assert not watchers.warning  # a walk that is asked for would be refused with one
+    for label in ("BN layer", "Images in the batch", "Mini-batch", "Running momentum", "Measure now"):
+        assert control(watchers, label).disabled
+    assert not control(watchers, "Unit").disabled  # that is the watcher's own view

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Nonlinearity, Settings
+from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Nonlinearity, Normalization, Settings
 from bnviz.records import Run
 from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
+from bnviz.ui.texts import title_and_body
 
 ROOT = Path(__file__).resolve().parents[2]
 # Shown only where there is a choice, and a network that they matter to.
@@ -56,6 +57,16 @@ def test_which_networks_are_compared_is_a_choice_and_their_settings_appear_with_
     for name in ("groups", "r_max", "d_max"):
         control(lab, BY_NAME[name].label)
     assert not [one for one in lab.select_slider if one.label == BY_NAME["noise_mean"].label]
+
+
+def test_the_networks_that_are_compared_are_explained_and_no_others(lab: AppTest) -> None:
+    def explained() -> set[str]:
+        texts = " ".join(one.value for one in lab.sidebar.markdown)
+        return {str(one) for one in Normalization if f"**{title_and_body(f'normalization-{one}')[0]}**" in texts}
+
+    assert explained() == {"none", "batch"}
+    control(lab, "Compare").set_value(["none", "layer", "weight"]).run()
+    assert explained() == {"none", "layer", "weight"}
 
 
 def test_a_single_network_is_refused_and_nothing_is_lost(lab: AppTest, engine: Engine) -> None:
