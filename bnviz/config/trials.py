@@ -12,6 +12,7 @@ from bnviz.config.table import MANTISSAS, Choice, Number, Setting, changed_to_qu
 from bnviz.errors import ConfigError
 
 MOST_TRIALS_SECONDS: Final = 900.0
+ACCURACY_SECONDS: Final = 0.3  # of one network, at all moments of a run and at its end
 BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _STEPS: Final = (100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
 _IMAGES: Final = (1000, 2000, 3000, 6000, 12_000, 24_000, 48_000)
@@ -146,10 +147,13 @@ _CONDITIONS: Final[Mapping[Experiment, Callable[[TrialsConfig], tuple[Condition,
 def trials_seconds(config: TrialsConfig) -> float:
     """Estimated time of all runs of an experiment, on one CPU thread that trains nothing else, in s.
 
-    Steps, and 1.5 s for the accuracies of each run.
+    Steps, and what the accuracies of each run take.
     """
-    runs = (1e-3 * one.steps * trials_milliseconds(config, one) + 1.5 for one in config.conditions)
-    return config.seeds * sum(runs)
+    networks = len(config.competitors)
+    runs = (
+        1e-3 * one.steps * trials_milliseconds(config, one) + ACCURACY_SECONDS * networks for one in config.conditions
+    )
+    return config.seeds * (steps + ACCURACY_SECONDS * networks * len(config.conditions))
 
 
 def trials_milliseconds(config: TrialsConfig, condition: Condition) -> float:

@@ -68,7 +68,7 @@ def trials_summary(run: Run, view: View) -> Spec:
 def trials_curves(run: Run, view: View) -> Spec:
     """Test error over the steps of one condition's runs."""
     trials, name, title = run.trials, "trials-curves", "Test error over steps"
-    how = "Share of the 10,000 test images classified wrongly at inference, at 16 moments of each run."
+    how = "Share of the 10,000 test images classified wrongly at inference; before the end, of every fifth of them."
     if trials is None:
         return waiting(run, name, title, how)
     at = condition_of(trials, view)

@@ -45,6 +45,9 @@ class TestAccuracy:
         self._buffers: tuple[Tensor, Tensor, Tensor] | None = None
         self._batch: Activations | None = None
 
+    def __len__(self) -> int:
+        return self._count
+
     def measure(self, stack: Stack) -> Floats:
         """Share of test images classified correctly: [K]; NaN for a network whose outputs are not finite."""
         folded = stack.folded()

@@ -12,7 +12,7 @@ import numpy as np
 from bnviz.config import TrialsConfig
 from bnviz.records.arrays import Floats, Ints
 
-MOMENTS: Final[Floats] = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+MOMENTS: Final[Floats] = np.array([0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0])
 """The share of its steps that a run has taken at each of its moments. [t]"""
 
 CHANGES: Final = ("inverted", "noisy", "shifted")
@@ -29,7 +29,7 @@ class Trials:
     config: TrialsConfig
     done: float  # share of the work, in [0, 1]
     steps: Ints  # [x] of each run
-    accuracy: Floats  # [k, x, r, t] at inference
+    accuracy: Floats  # [k, x, r, t] at inference; before the last moment on every fifth test image
     batch_accuracy: Floats  # [k, x, r] at the end, with the statistics of each 1,000 test images
     train_accuracy: Floats  # [k, x, r] at the end, at inference, on the first 10,000 of the images trained on
     diverged_step: Floats  # [k, x, r] 0 where a network did not

@@ -3,8 +3,9 @@
 Shapes as in `records.trials`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +16,14 @@ from bnviz.config.trials import trials_milliseconds
 from bnviz.data import Mnist
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.changed_images import SIDE, changed
-from bnviz.records import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
+from bnviz.records import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Floats, Trials
 from bnviz.records import Condition as State
 from bnviz.training.trainer import Trainer
 
 ITEM_MILLISECONDS: Final = 20.0  # estimated work between two items
 CHANGED_IMAGES: Final = 2000  # test images on which changes are tried
 TRAINING_IMAGES: Final = 10_000
+PARTS: Final = 5  # of the test images; moments before the last are measured on one of them
 DIGIT: Final = 0  # the test image that is shown changed
 
 
@@ -49,6 +51,7 @@ class _Running:
     def __init__(self, config: TrialsConfig, mnist: Mnist) -> None:
         self._config, self._mnist = config, mnist
         self._unfinished = _nothing_yet(config)
+        self._tests: list[TestAccuracy] = []
         if config.experiment is Experiment.TEST_TIME:
             self._note_digits()
 
@@ -65,35 +68,44 @@ class _Running:
         """Train and measure one run; yields the share of it that is done."""
         settings = condition.with_seed(r)
         trainer = Trainer(settings, self._mnist, self._config.competitors)
-        accuracy = TestAccuracy(*trainer.test_set)
+        yield 0.0
         self._unfinished.spread[:, x, r, 0] = trainer.spread()
         moments = _moments(condition.steps)
         pause = max(round(ITEM_MILLISECONDS / trials_milliseconds(self._config, condition)), 1)
-        for step in range(condition.steps + 1):
+        for step in range(condition.steps):
             for t in moments.get(step, ()):
-                self._unfinished.accuracy[:, x, r, t] = trainer.accuracy_on(accuracy)
+                self._unfinished.accuracy[:, x, r, t] = trainer.accuracy_on(self._test_parts(trainer)[0])
             if step in moments or step % pause == 0:
                 yield step / condition.steps
-            if step < condition.steps and not trainer.is_finished:
+            if not trainer.is_finished:
                 trainer.step(settings.hyper)
-        for _ in self._examine(trainer, accuracy, x, r):
+        for _ in self._examine(trainer, x, r):
             yield 1.0
 
-    def _examine(self, trainer: Trainer, accuracy: TestAccuracy, x: int, r: int) -> Iterator[None]:
+    def _test_parts(self, trainer: Trainer) -> list[TestAccuracy]:
+        """The same for all runs."""
+        if not self._tests:
+            self._tests = _parts(*trainer.test_set)
+        return self._tests
+
+    def _examine(self, trainer: Trainer, x: int, r: int) -> Iterator[None]:
         """What is measured at the end of a run, bit by bit."""
-        found = self._unfinished
+        found, tests = self._unfinished, self._test_parts(trainer)
         found.spread[:, x, r, 1] = trainer.spread()
-        found.batch_accuracy[:, x, r] = trainer.accuracy_on(accuracy, has_batch_statistics=True)
-        yield
+        yield from _whole(found.accuracy[:, x, r, -1], tests, trainer.accuracy_on)
+        yield from _whole(found.batch_accuracy[:, x, r], tests, partial(trainer.accuracy_on, has_batch_statistics=True))
         images, labels = trainer.training_set
-        training = TestAccuracy(images[:TRAINING_IMAGES], labels[:TRAINING_IMAGES], is_shared=False)
-        found.train_accuracy[:, x, r] = trainer.accuracy_on(training)
+        yield from _whole(
+            found.train_accuracy[:, x, r],
+            _parts(images[:TRAINING_IMAGES], labels[:TRAINING_IMAGES]),
+            trainer.accuracy_on,
+        )
+        if self._config.experiment is Experiment.TEST_TIME:
+            yield from self._try_changes(trainer, r)
+        # Last, since it says that all of this run is known.
         for k, health in enumerate(trainer.health):
             is_diverged = health.condition is State.DIVERGED
             found.diverged_step[k, x, r] = (health.since_step or 0) if is_diverged else 0
-        yield
-        if self._config.experiment is Experiment.TEST_TIME:
-            yield from self._try_changes(trainer, r)
 
     def _try_changes(self, trainer: Trainer, r: int) -> Iterator[None]:
         images, labels = (one[:CHANGED_IMAGES] for one in trainer.test_set)
@@ -110,6 +122,20 @@ class _Running:
             for a, amount in enumerate(AMOUNTS[c]):
                 image = changed(digit, change, float(amount)).view(SIDE, SIDE)
                 self._unfinished.changed_digits[c, a] = image.cpu().numpy()
+
+
+def _parts(images: Tensor, labels: Tensor) -> list[TestAccuracy]:
+    """Every fifth image from each of the first five on: a part takes so little time that training can go on between."""
+    return [TestAccuracy(images[i::PARTS].contiguous(), labels[i::PARTS], is_shared=False) for i in range(PARTS)]
+
+
+def _whole(target: Floats, parts: list[TestAccuracy], accuracy_on: Callable[[TestAccuracy], Floats]) -> Iterator[None]:
+    """Fill in the accuracy on all parts together, [k], when the last of them is measured."""
+    shares = []
+    for part in parts:
+        shares.append(len(part) * accuracy_on(part))
+        yield
+    target[:] = np.sum(shares, axis=0) / sum(map(len, parts))
 
 
 def _moments(steps: int) -> dict[int, list[int]]:
