@@ -149,11 +149,9 @@ def trials_seconds(config: TrialsConfig) -> float:
 
     Steps, and what the accuracies of each run take.
     """
-    networks = len(config.competitors)
-    runs = (
-        1e-3 * one.steps * trials_milliseconds(config, one) + ACCURACY_SECONDS * networks for one in config.conditions
-    )
-    return config.seeds * (steps + ACCURACY_SECONDS * networks * len(config.conditions))
+    networks, conditions = len(config.competitors), config.conditions
+    steps = sum(1e-3 * one.steps * trials_milliseconds(config, one) for one in conditions)
+    return config.seeds * (steps + ACCURACY_SECONDS * networks * len(conditions))
 
 
 def trials_milliseconds(config: TrialsConfig, condition: Condition) -> float:
