@@ -109,12 +109,13 @@ def trials_digits(run: Run, view: View) -> Spec:
     how = "The first test image under each amount of each change."
     if trials is None or not trials.changed_digits.size:
         return waiting(run, name, title, how)
-    rows, columns = trials.changed_digits.shape[:2]
+    digits = trials.changed_digits.swapaxes(0, 1)
+    rows, columns = digits.shape[:2]
     pitch = SIDE + DIGIT_GAP
     sheet = np.full((rows * pitch, columns * pitch), np.nan)
-    for c in range(rows):
-        for a in range(columns):
-            sheet[c * pitch : c * pitch + SIDE, a * pitch : a * pitch + SIDE] = trials.changed_digits[c, a]
+    for a in range(rows):
+        for c in range(columns):
+            sheet[a * pitch : a * pitch + SIDE, c * pitch : c * pitch + SIDE] = digits[a, c]
     ends = (-0.5, columns * pitch - DIGIT_GAP - 0.5), (-0.5, rows * pitch - DIGIT_GAP - 0.5)
     hidden: dict[str, Any] = {
         "showticklabels": False,
@@ -123,18 +124,19 @@ def trials_digits(run: Run, view: View) -> Spec:
         "showline": False,
         "showspikes": False,
     }
-    middles = [row * pitch + SIDE / 2 for row in range(rows)]
+    middles = [column * pitch + SIDE / 2 for column in range(columns)]
     axes = {
-        "xaxis": base_axis("y", *ends[0], **hidden),
-        "yaxis": value_axis("x", *ends[1], scaleanchor="x", constrain="domain")
-        | {"showgrid": False, "tickvals": middles, "ticktext": list(HEADINGS), "autorange": "reversed"},
+        "xaxis": base_axis("y", *ends[0], **hidden)
+        | {"tickvals": middles, "ticktext": list(HEADINGS), "side": "top", "constrain": "domain"},
+        "yaxis": value_axis("x", *ends[1], scaleanchor="x", constrain="domain", showticklabels=False)
+        | {"showgrid": False, "autorange": "reversed"},
     }
     heatmap = {
         "type": "heatmap", "name": title, "z": sheet.astype(np.float32), "zmin": 0, "zmax": 1, "showscale": False,
         "colorscale": [[0, "#000000"], [1, "#ffffff"]], "hoverinfo": "skip",
     }  # fmt: skip
-    alt = f"{title}: a handwritten digit, inverted, with noise, and shifted, each in {columns} amounts."
-    words = Words(title, "From left to right, more of each change.", alt, how)
+    alt = f"{title}: a handwritten digit, inverted, with noise, and shifted, each in {rows} amounts."
+    words = Words(title, "From top to bottom, more of each change.", alt, how)
     return trials_chart(
-        run, name, words, [heatmap], axes, margin={"l": 64, "r": 12, "t": 12, "b": 12}, hovermode="closest", x=""
+        run, name, words, [heatmap], axes, margin={"l": 12, "r": 12, "t": 26, "b": 8}, hovermode="closest", x=""
     )

@@ -1,4 +1,4 @@
-"""Two accuracies of the same network side by side, network by network and condition by condition.
+"""Two test errors of the same network side by side, network by network and condition by condition.
 
 Shapes as in `records.trials`.
 """
@@ -9,9 +9,20 @@ import numpy as np
 
 from bnviz.config import Competitor, Experiment, View
 from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading
-from bnviz.figures.numbers import finite, nice_range
+from bnviz.figures.numbers import log_ticks
 from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
-from bnviz.figures.trials_parts import PERCENT, at_inference, key_text, median, progress, rough, trials_chart, waiting
+from bnviz.figures.trials_parts import (
+    PERCENT,
+    at_inference,
+    error_of,
+    key_text,
+    median,
+    progress,
+    rough,
+    trials_chart,
+    waiting,
+)
+from bnviz.figures.untrained_parts import Scale, log_scale
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import Floats, Run, Trials
 
@@ -21,11 +32,11 @@ ROW_PAD: Final = 0.6
 # Of each experiment: the title, and what the hollow and the full shapes are.
 _PAIRS: Final = {
     Experiment.MINI_BATCHES: (
-        "Test accuracy with running statistics and with the batch’s own",
+        "Test error with running statistics and with the batch’s own",
         "running statistics, as at inference",
         "statistics of each 1,000 test images",
     ),
-    Experiment.DROPOUT: ("Accuracy on training and on test images", "test images", "training images"),
+    Experiment.DROPOUT: ("Error on training and on test images", "test images", "training images"),
 }
 
 
@@ -33,11 +44,12 @@ def trials_gap(run: Run, view: View) -> Spec:
     """A hollow and a full shape for each network, in a panel a condition."""
     trials, name = run.trials, "trials-gap"
     title, hollow, full = _PAIRS.get(trials.config.experiment if trials else Experiment.MINI_BATCHES, ("", "", ""))
-    how = f"Share classified correctly at the end of each run: hollow, {hollow}; full, {full}."
+    how = f"Share classified wrongly at the end of each run: hollow, {hollow}; full, {full}."
     if trials is None or not title:
         return waiting(run, name, title or "Two accuracies", how)
-    pairs = PERCENT * np.stack([median(one, axis=2) for one in (at_inference(trials), _full(trials))])  # [2, k, x]
-    low, high = _range(pairs)
+    accuracies = [median(one, axis=2) for one in (at_inference(trials), _full(trials))]
+    pairs = error_of(np.stack(accuracies))  # [2, k, x]
+    scale = log_scale(pairs)
     competitors, conditions = trials.config.competitors, trials.config.conditions
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -48,7 +60,7 @@ def trials_gap(run: Run, view: View) -> Spec:
             data += _pair(one, len(competitors) - 1 - k, pairs[:, k, x], panel)
         annotations.append(panel_heading(x, conditions[x].label))
         axes[f"xaxis{panel}"] = base_axis(
-            f"y{panel}", low, high, domain=domain, nticks=4, ticksuffix=" %", showticksuffix="last", showspikes=False,
+            f"y{panel}", scale.low, scale.high, domain=domain, type="log", showspikes=False, **_ticks(scale),
             **({"matches": "x"} if x else {}),
         )  # fmt: skip
         axes[f"yaxis{panel}"] = _rows(competitors, panel, x)
@@ -60,7 +72,7 @@ def trials_gap(run: Run, view: View) -> Spec:
         margin=MARGIN,
         key=key_text(run),
         hovermode="closest",
-        x="accuracy",
+        x="error",
     )  # fmt: skip
 
 
@@ -68,9 +80,10 @@ def _full(trials: Trials) -> Floats:
     return trials.batch_accuracy if trials.config.experiment is Experiment.MINI_BATCHES else trials.train_accuracy
 
 
-def _range(pairs: Floats) -> tuple[float, float]:
-    known = finite(pairs)
-    return nice_range(float(known.min()), min(float(known.max()) + 0.5, PERCENT)) if known.size else (0.0, PERCENT)
+def _ticks(scale: Scale) -> dict[str, Any]:
+    ticks = log_ticks(scale.low, scale.high, most=4)
+    texts = [f"{tick:g}" for tick in ticks]
+    return {"tickvals": ticks, "ticktext": [*texts[:-1], f"{texts[-1]} %"]}
 
 
 def _rows(competitors: tuple[Competitor, ...], panel: str, x: int) -> dict[str, Any]:

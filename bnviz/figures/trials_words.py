@@ -83,7 +83,7 @@ def _test_time(trials: Trials) -> str:
     a = AMOUNTS.shape[1] // 4
     texts = [f"{change} {rough(middle[k, c, a, 0])} → {rough(middle[k, c, a, 1])}" for c, change in enumerate(CHANGES)]
     told = ", ".join(texts)
-    return f"{{bn}} With BN, a quarter of the way along each axis, running statistics → the images’ own: {told}."
+    return f"{{bn}} With BN, at a quarter of each axis, running statistics → own: {told}."
 
 
 _SENTENCES: Final[Mapping[Experiment, Callable[[Trials], str]]] = {

@@ -143,7 +143,7 @@ def summary_of_trials(config: TrialsConfig) -> str:
         f"{model.input_form} input",
     ]
     names = ", ".join(one.label for one in config.competitors)
-    return f"{', '.join(parts)}. {names}: in every run all of them see the same mini-batches."
+    return f"{', '.join(parts)}. The networks {names} see the same mini-batches in every run."
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ import streamlit as st
 from bnviz import config
 from bnviz.config import (
     DEPTH_SETTINGS,
+    MOST_DEPTH_SECONDS,
     MOST_TRIALS_SECONDS,
     TRIALS,
     DepthConfig,
@@ -114,7 +115,8 @@ def adjust_part(part: Part) -> None:
                     key = f"limits-{part.name}-{name}"
                     setting = part.settings[name]
                     widget(setting, getattr(part.config, name), key, on_change=_changed, args=(part, name, key))
-        st.caption(f"About {_time_text(part)} to run on this machine, of at most {MOST_TRIALS_SECONDS / 60:.0f} min.")
+        most = f"{MOST_DEPTH_SECONDS:.0f} s" if part.name == DEPTH else f"{MOST_TRIALS_SECONDS / 60:.0f} min"
+        st.caption(f"About {_time_text(part)} to run on this machine, of at most {most}.")
 
 
 def _has(part: Part, name: str) -> bool:

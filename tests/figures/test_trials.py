@@ -107,7 +107,7 @@ def test_the_gap_is_between_running_and_own_statistics() -> None:
     pairs = [one for one in traces(spec, "with BN", "lines") if one["xaxis"] == "x2"]
     (line,) = pairs
     expected = [np.median(trials.accuracy[1, 1, :, -1]), np.median(trials.batch_accuracy[1, 1])]
-    np.testing.assert_allclose(line["x"], 100 * np.array(expected))
+    np.testing.assert_allclose(line["x"], 100 * (1 - np.array(expected)))
 
 
 def test_changed_images_are_drawn_with_both_statistics_where_a_network_has_both() -> None:
@@ -120,10 +120,10 @@ def test_changed_images_are_drawn_with_both_statistics_where_a_network_has_both(
     np.testing.assert_allclose(noisy["x"], AMOUNTS[1])
 
 
-def test_the_digits_stand_in_rows_by_change_and_columns_by_amount() -> None:
+def test_the_digits_stand_in_columns_by_change_and_rows_by_amount() -> None:
     trials = a_trials(Experiment.TEST_TIME)
     (sheet,) = [one for one in spec_of(trials, "trials-digits")["data"] if one["type"] == "heatmap"]
-    np.testing.assert_allclose(sheet["z"][31:59, 62:90], trials.changed_digits[1, 2], rtol=1e-6)
+    np.testing.assert_allclose(sheet["z"][62:90, 31:59], trials.changed_digits[1, 2], rtol=1e-6)
 
 
 def test_the_growth_a_layer_is_the_geometric_mean() -> None:
