@@ -18,9 +18,9 @@ from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
 SCALE: Final = Scale(0, PERCENT, is_log=False)
 GAP: Final = 0.08
-MARGIN: Final = {"l": 44, "r": 128, "t": 28, "b": 44}
+MARGIN: Final = {"l": 44, "r": 128, "t": 44, "b": 26}
 HEADINGS: Final = ("inverted", "noisy", "shifted")
-AXES: Final = ("share of the way to the negative", "noise’s standard deviation", "pixels")
+AMOUNT_OF: Final = ("by a share", "by σ", "by pixels")
 RUNNING, OWN = 0, 1
 SIDE: Final = 28
 DIGIT_GAP: Final = 3  # pixels between two digits
@@ -41,11 +41,10 @@ def trials_change(run: Run, view: View) -> Spec:
         panel, amounts = number_of(c), AMOUNTS[c]
         data += series(competitors, amounts, middle[:, c, :, RUNNING], SCALE, "%{y:.1f} %", panel)
         data += _with_own_statistics(trials, middle[:, c, :, OWN], amounts, panel)
-        annotations.append(panel_heading(c, HEADINGS[c]))
+        annotations.append(panel_heading(c, f"{HEADINGS[c]}<br>{AMOUNT_OF[c]}") | {"align": "left"})
         shared = {"matches": "y", "showticklabels": False} if c else {}
         axes[f"xaxis{panel}"] = base_axis(
             f"y{panel}", float(amounts[0]), float(amounts[-1]), domain=domain, nticks=5,
-            title={"text": AXES[c], "standoff": 4, "font": {"size": 12, "color": "@muted"}},
         )  # fmt: skip
         axes[f"yaxis{panel}"] = value_axis(f"x{panel}", 0, PERCENT, ticksuffix=" %", showticksuffix="last", **shared)
     annotations += _names(trials, middle[:, -1])
@@ -109,13 +108,12 @@ def trials_digits(run: Run, view: View) -> Spec:
     how = "The first test image under each amount of each change."
     if trials is None or not trials.changed_digits.size:
         return waiting(run, name, title, how)
-    digits = trials.changed_digits.swapaxes(0, 1)
-    rows, columns = digits.shape[:2]
+    rows, columns = trials.changed_digits.shape[:2]
     pitch = SIDE + DIGIT_GAP
     sheet = np.full((rows * pitch, columns * pitch), np.nan)
-    for a in range(rows):
-        for c in range(columns):
-            sheet[a * pitch : a * pitch + SIDE, c * pitch : c * pitch + SIDE] = digits[a, c]
+    for c in range(rows):
+        for a in range(columns):
+            sheet[c * pitch : c * pitch + SIDE, a * pitch : a * pitch + SIDE] = trials.changed_digits[c, a]
     ends = (-0.5, columns * pitch - DIGIT_GAP - 0.5), (-0.5, rows * pitch - DIGIT_GAP - 0.5)
     hidden: dict[str, Any] = {
         "showticklabels": False,
@@ -123,20 +121,21 @@ def trials_digits(run: Run, view: View) -> Spec:
         "ticks": "",
         "showline": False,
         "showspikes": False,
+        "constrain": "domain",
     }
-    middles = [column * pitch + SIDE / 2 for column in range(columns)]
+    middles = [row * pitch + SIDE / 2 for row in range(rows)]
     axes = {
-        "xaxis": base_axis("y", *ends[0], **hidden)
-        | {"tickvals": middles, "ticktext": list(HEADINGS), "side": "top", "constrain": "domain"},
-        "yaxis": value_axis("x", *ends[1], scaleanchor="x", constrain="domain", showticklabels=False)
-        | {"showgrid": False, "autorange": "reversed"},
+        # Plotly gives no square pixels an automatic range.
+        "xaxis": base_axis("y", *ends[0], **hidden) | {"range": list(ends[0]), "constraintoward": "left"},
+        "yaxis": value_axis("x", *ends[1], scaleanchor="x", constrain="domain")
+        | {"showgrid": False, "tickvals": middles, "ticktext": list(HEADINGS), "range": list(reversed(ends[1]))},
     }
     heatmap = {
         "type": "heatmap", "name": title, "z": sheet.astype(np.float32), "zmin": 0, "zmax": 1, "showscale": False,
         "colorscale": [[0, "#000000"], [1, "#ffffff"]], "hoverinfo": "skip",
     }  # fmt: skip
-    alt = f"{title}: a handwritten digit, inverted, with noise, and shifted, each in {rows} amounts."
-    words = Words(title, "From top to bottom, more of each change.", alt, how)
+    alt = f"{title}: a handwritten digit, inverted, with noise, and shifted, each in {columns} amounts."
+    words = Words(title, "From left to right, more of each change.", alt, how)
     return trials_chart(
-        run, name, words, [heatmap], axes, margin={"l": 12, "r": 12, "t": 26, "b": 8}, hovermode="closest", x=""
+        run, name, words, [heatmap], axes, margin={"l": 64, "r": 12, "t": 12, "b": 12}, hovermode="closest", x=""
     )

@@ -11,6 +11,7 @@ from bnviz.config import Equal, Experiment, View
 from bnviz.figures.chart import Words, base_axis
 from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
+from bnviz.figures.timeline import axis_unit
 from bnviz.figures.trials_parts import (
     at_inference,
     condition_of,
@@ -32,7 +33,7 @@ from bnviz.records import MOMENTS, Floats, Run, Trials
 
 SCALE: Final = Scale(1, 100)
 _SUMMARY: Final = {
-    Experiment.BATCH_SIZE: ("Test error by batch size", "batch "),
+    Experiment.BATCH_SIZE: ("Test error by batch size", "images a batch"),
     Experiment.MINI_BATCHES: ("Test error by kind of mini-batch", ""),
 }
 MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}  # at the right, a value and a name in one line
@@ -45,7 +46,7 @@ def trials_summary(run: Run, view: View) -> Spec:
     how = "Share of the 10,000 test images classified wrongly at inference, at the end of each run."
     if trials is None:
         return waiting(run, name, "Test error", how)
-    title, first = _SUMMARY.get(trials.config.experiment, ("Test error by condition", ""))
+    title, unit = _SUMMARY.get(trials.config.experiment, ("Test error by condition", ""))
     accuracy = at_inference(trials)
     middle = median(accuracy, axis=2)
     x = np.arange(middle.shape[1], dtype=np.float64)
@@ -55,13 +56,13 @@ def trials_summary(run: Run, view: View) -> Spec:
     data = seeds(competitors, x, error_of(accuracy), SCALE)
     data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
     words = Words(title, _summary_finding(trials, middle), _summary_alt(trials, title, middle), how)
-    axes = {"xaxis": places_axis("y", labels, first), "yaxis": _error_axis()}
+    axes = {"xaxis": places_axis("y", labels), "yaxis": _error_axis()}
     return trials_chart(
         run, name, words, data, axes,
-        annotations=labels_at_ends(competitors, x, error, SCALE, texts),
+        annotations=[*labels_at_ends(competitors, x, error, SCALE, texts), *([axis_unit(unit)] if unit else [])],
         margin=MARGIN,
         key=key_text(run),
-        x="condition",
+        x=unit or "condition",
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from bnviz.config import Competitor, Experiment, View
 from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading
-from bnviz.figures.numbers import log_ticks
 from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.trials_parts import (
     PERCENT,
@@ -22,12 +21,14 @@ from bnviz.figures.trials_parts import (
     trials_chart,
     waiting,
 )
-from bnviz.figures.untrained_parts import Scale, log_scale
+from bnviz.figures.untrained_parts import Scale
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import Floats, Run, Trials
 
 GAP: Final = 0.05
 MARGIN: Final = {"l": 132, "r": 24, "t": 44, "b": 28}
+SCALE: Final = Scale(1, 100)
+_TICKS: Final = {"tickvals": [1, 3, 10, 30, 100], "ticktext": ["1", "3", "10", "30", "100 %"]}
 ROW_PAD: Final = 0.6
 # Of each experiment: the title, and what the hollow and the full shapes are.
 _PAIRS: Final = {
@@ -49,7 +50,6 @@ def trials_gap(run: Run, view: View) -> Spec:
         return waiting(run, name, title or "Two accuracies", how)
     accuracies = [median(one, axis=2) for one in (at_inference(trials), _full(trials))]
     pairs = error_of(np.stack(accuracies))  # [2, k, x]
-    scale = log_scale(pairs)
     competitors, conditions = trials.config.competitors, trials.config.conditions
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def trials_gap(run: Run, view: View) -> Spec:
             data += _pair(one, len(competitors) - 1 - k, pairs[:, k, x], panel)
         annotations.append(panel_heading(x, conditions[x].label))
         axes[f"xaxis{panel}"] = base_axis(
-            f"y{panel}", scale.low, scale.high, domain=domain, type="log", showspikes=False, **_ticks(scale),
+            f"y{panel}", SCALE.low, SCALE.high, domain=domain, type="log", showspikes=False, **_TICKS,
             **({"matches": "x"} if x else {}),
         )  # fmt: skip
         axes[f"yaxis{panel}"] = _rows(competitors, panel, x)
@@ -78,12 +78,6 @@ def trials_gap(run: Run, view: View) -> Spec:
 
 def _full(trials: Trials) -> Floats:
     return trials.batch_accuracy if trials.config.experiment is Experiment.MINI_BATCHES else trials.train_accuracy
-
-
-def _ticks(scale: Scale) -> dict[str, Any]:
-    ticks = log_ticks(scale.low, scale.high, most=4)
-    texts = [f"{tick:g}" for tick in ticks]
-    return {"tickvals": ticks, "ticktext": [*texts[:-1], f"{texts[-1]} %"]}
 
 
 def _rows(competitors: tuple[Competitor, ...], panel: str, x: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bnviz.records import Floats, Run, Trials
 
 WAITING: Final = "Training the networks of this experiment."
 LINE_WIDTH: Final = 2.0
+MOST_WRITTEN: Final = 6  # labels on an axis of places
 SMALL: Final = 0.55  # of a marker: of a single seed
 PAD: Final = 0.35  # of the distance between two places, beyond the first and the last one
 PERCENT: Final = 100.0
@@ -101,10 +102,10 @@ def condition_of(trials: Trials, view: View) -> int:
 # --- axes -------------------------------------------------------------------------------------------------------------
 
 
-def places_axis(anchor: str, labels: Sequence[str], first: str = "", **more: Any) -> dict[str, Any]:
-    """An x axis with one place for each label, of which the first says what they are."""
-    texts = [f"{first}{labels[0]}", *labels[1:]]
-    places = list(range(len(labels)))
+def places_axis(anchor: str, labels: Sequence[str], **more: Any) -> dict[str, Any]:
+    """An x axis with one place for each label; of many, every other one is written."""
+    every = 1 if len(labels) <= MOST_WRITTEN else 2
+    places, texts = list(range(0, len(labels), every)), list(labels[::every])
     return base_axis(anchor, -PAD, len(labels) - 1 + PAD, tickvals=places, ticktext=texts, **more)
 
 
