@@ -9,20 +9,28 @@ from bnviz.config.anatomy import (
 )
 from bnviz.config.competitors import (
     BN,
+    BN_DROPOUT,
     COMPETITORS,
     DECORRELATED,
+    DROPOUT,
+    GLOROT,
     GROUP,
+    HE,
     LAYER,
+    LSUV,
     NOISE,
     NOISY,
+    ORTHOGONAL,
     PLAIN,
     RENORM,
     TWINS,
     WEIGHT,
+    WITH_DROPOUT,
     WITH_NOISE,
     Competitor,
     lineup,
     networks_of,
+    normalizations_of,
 )
 from bnviz.config.landscape import (
     CUT_POINTS,
@@ -56,6 +64,7 @@ from bnviz.config.names import (
     Initialization,
     InputForm,
     Measure,
+    Network,
     Nonlinearity,
     Normalization,
     Optimizer,
@@ -78,7 +87,18 @@ from bnviz.config.settings import (
     weight_count,
 )
 from bnviz.config.study import StudyConfig
-from bnviz.config.table import BY_KEY, BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting, Several, text_of
+from bnviz.config.table import (
+    BY_KEY,
+    BY_NAME,
+    NOISE_SETTINGS,
+    SETTINGS,
+    TRAIN_IMAGES,
+    Choice,
+    Number,
+    Setting,
+    Several,
+    text_of,
+)
 from bnviz.config.untrained import (
     MOST_UNTRAINED_SECONDS,
     UNTRAINED_SETTINGS,
@@ -90,19 +110,20 @@ from bnviz.config.untrained import (
 from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "ANATOMY_SETTINGS", "BN", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS", "DECORRELATED", "GROUP",
-    "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS", "LAYER", "LINEAR_UNIT_SETTINGS", "MEAN",
-    "MOST_ANATOMY_IMAGES", "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
-    "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP", "PLAIN",
-    "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION", "SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT",
-    "WITH_NOISE", "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Connections", "Device",
-    "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "LinearUnitConfig", "Measure",
-    "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "PixelForm", "RateRule", "Sampling",
-    "Setting", "Settings", "Several", "ShiftMeasure", "Statistics", "StudyConfig", "Treatment", "UntrainedConfig",
-    "View", "WeightPoint", "Whitening", "anatomy_from_query", "anatomy_to_query", "check_cost", "check_landscape",
-    "check_rules", "checkpoint_bytes", "default_init_scale", "from_json", "from_query", "landscape_from_json",
-    "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query",
-    "linear_unit_from_query", "linear_unit_to_query", "lineup", "networks_of", "step_milliseconds", "text_of",
-    "to_json", "to_query", "untrained_from_query", "untrained_seconds", "untrained_to_query", "view_from_query",
-    "view_to_query", "weight_count",
+    "ANATOMY_SETTINGS", "BN", "BN_DROPOUT", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS",
+    "DECORRELATED", "DROPOUT", "GLOROT", "GROUP", "HE", "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS",
+    "LANDSCAPE_SETTINGS", "LAYER", "LINEAR_UNIT_SETTINGS", "LSUV", "MEAN", "MOST_ANATOMY_IMAGES",
+    "MOST_CHECKPOINT_BYTES", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
+    "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP", "ORTHOGONAL", "PLAIN", "PROBE_IMAGES", "RENORM",
+    "SCHEMA_VERSION", "SETTINGS", "TRAIN_IMAGES", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT",
+    "WITH_DROPOUT", "WITH_NOISE", "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Connections",
+    "Device", "Directions", "HyperParams", "Initialization", "InputForm", "LandscapeConfig", "LinearUnitConfig",
+    "Measure", "ModelConfig", "Network", "Nonlinearity", "Normalization", "Number", "Optimizer", "PixelForm",
+    "RateRule", "Sampling", "Setting", "Settings", "Several", "ShiftMeasure", "Statistics", "StudyConfig",
+    "Treatment", "UntrainedConfig", "View", "WeightPoint", "Whitening", "anatomy_from_query", "anatomy_to_query",
+    "check_cost", "check_landscape", "check_rules", "checkpoint_bytes", "default_init_scale", "from_json",
+    "from_query", "landscape_from_json", "landscape_from_query", "landscape_seconds", "landscape_to_json",
+    "landscape_to_query", "linear_unit_from_query", "linear_unit_to_query", "lineup", "networks_of",
+    "normalizations_of", "step_milliseconds", "text_of", "to_json", "to_query", "untrained_from_query",
+    "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query", "weight_count",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
 from bnviz.records.linear_unit import MOST_SGD_STEPS, TREATMENTS, LinearUnit, Spectrum
-from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, ghost_of
+from bnviz.records.measures import GHOST_MEASURES, Contour, Ghost, Gradients, Scores, ghost_of
 from bnviz.records.run import PICTURE_CHARTS, SERIES, Run, Study, Update
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
@@ -43,7 +43,7 @@ __all__ = [
     "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS",
     "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN",
     "Anatomy", "Badge", "Condition", "Contour", "Floats", "Ghost", "Gradients", "Health", "History",
-    "HistoryBuilder", "Intervention", "Ints", "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness",
+    "HistoryBuilder", "Intervention", "Ints", "Landscape", "LinearUnit", "Phase", "Point", "Run", "Scores", "Sharpness",
     "Shift", "Smoothness", "Spectrum", "Status", "Study", "Untrained", "Update", "appended", "ghost_of", "has_any",
     "kept_units", "measure_shapes", "no_anatomy",
 ]  # fmt: skip

@@ -42,6 +42,14 @@ class Contour:
     share: Floats  # [k] share of the path's squared length that lies in the plane, in [0, 1]
 
 
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How the competitors do on some images; NaN for those whose loss is not finite, or that have stopped."""
+
+    accuracy: Floats  # [k] share classified correctly
+    loss: Floats  # [k] mean cross-entropy, nats
+
+
 @dataclass(frozen=True)
 class Ghost:
     """The owner's run before this one, kept faint behind the new lines."""

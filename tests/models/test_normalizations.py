@@ -242,7 +242,7 @@ def test_after_five_steps_the_folded_network_equals_the_references_in_evaluation
         expected = net.eval()(images)
     measuring = TestAccuracy(images, labels)
     folded = stack.folded()
-    logits = measuring._logits(stack, folded, images, None)[0].T
+    logits = measuring._inference.logits(stack, folded, images, None)[0].T
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
     share = (expected.argmax(1) == labels).double().mean()
     assert measuring.measure(stack)[0] == pytest.approx(float(share))

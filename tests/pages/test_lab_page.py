@@ -14,7 +14,7 @@ from bnviz.ui.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Shown only where there is a choice, and a network that they matter to.
-HIDDEN = {"device", "groups", "r_max", "d_max", *NOISE_SETTINGS}
+HIDDEN = {"device", "dropout", "groups", "r_max", "d_max", *NOISE_SETTINGS}
 
 
 @pytest.fixture
@@ -88,6 +88,16 @@ def test_a_batch_too_small_to_whiten_is_refused_in_the_middle_of_a_run_and_the_r
 def test_a_link_that_says_which_lineup_is_a_settings_link_still(engine: Engine) -> None:
     page = opened(lineup="noisy")
     assert [str(one) for one in control(page, "Compare").value] == ["none", "batch", "noisy_batch", "noise"]
+
+
+def test_dropouts_p_is_there_only_where_a_network_has_dropout(engine: Engine) -> None:
+    def labels(page: AppTest) -> set[str]:
+        return {one.label for one in page.select_slider}
+
+    assert "Dropout p" in labels(opened(networks="none,batch_dropout"))
+    page = opened(networks="none,batch,lsuv")
+    assert "Dropout p" not in labels(page)
+    assert "Training images" in labels(page)
 
 
 def run_of(page: AppTest, engine: Engine) -> Run:
