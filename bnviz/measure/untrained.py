@@ -88,7 +88,7 @@ class _Measuring:
     def draw_weights(self) -> Iterator[float]:
         """The same weights for both, and the same as the app's other networks of these sizes start from."""
         config = self._config
-        weights = drawn_weights(config.initialization, config.init_scale, config.sizes, config.seed)
+        weights = drawn_weights(config.initialization, config.init_scale, config.layers, config.seed)
         for layer, weight in enumerate(weights, start=1):
             for network in self._networks:
                 network.add_layer(weight.to(self._images))

@@ -116,7 +116,7 @@ class Trainer:
         self._images, test_images = mnist.inputs(model.input_form, self._device)
         self._labels, test_labels = mnist.labels(self._device)
         self._test_set = (test_images, test_labels)
-        self._lit = lit_data_set(self._images)
+        self._lit = None if model.is_convolutional else lit_data_set(self._images)
         self._batches = self._order()
         self._stack = _untrained(model, self.competitors, self._device)
         self._optimizer = make_optimizer(self._stack)
