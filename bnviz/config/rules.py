@@ -41,10 +41,10 @@ def check_rules(settings: "Settings") -> None:
         more = f"more groups ({_listed(fitting)}), " if fitting else ""
         counted = "values" if model.is_convolutional else "images"
         raise ConfigError(
-            f"A batch of {batch} is too small for decorrelated BN to whiten groups of {size} {model.units}: a covariance "
-            f"of no more {counted} than {model.units} is singular. Choose {more}a batch of at least "
-            f"{size // model.fewest_positions + 1}, or compare BN, which needs no covariance, or LayerNorm, which needs "
-            "no batch."
+            f"A batch of {batch} is too small for decorrelated BN to whiten groups of {size} {model.units}: a "
+            f"covariance of no more {counted} than {model.units} is singular. Choose {more}a batch of at least "
+            f"{size // model.fewest_positions + 1}, or compare BN, which needs no covariance, or LayerNorm, "
+            "which needs no batch."
         )
 
 

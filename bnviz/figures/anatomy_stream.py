@@ -11,7 +11,7 @@ from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import nice_range, number, whole
 from bnviz.figures.theme import EVENT_WIDTH, Spec
 from bnviz.figures.timeline import axis_unit
-from bnviz.records import STREAM_BATCHES, Anatomy, Floats, Run
+from bnviz.records import STREAM_BATCHES, Floats, Run
 
 TITLE: Final = "Running averages, batch after batch"
 HOW: Final = (
@@ -41,7 +41,7 @@ def anatomy_stream(run: Run, view: View) -> Spec:
         low, high = nice_range(*_span(own, running, population))
         data += [_dots(batches, own, numbered), _running(running, numbered)]
         annotations += [
-            panel_heading(panel, f"{kind}, unit {unit.number}"),
+            panel_heading(panel, f"{kind}, {unit.name}"),
             *end_labels(_labels(running, population, low, high), numbered),
         ]
         shapes += _population(population, numbered)
@@ -57,7 +57,7 @@ def anatomy_stream(run: Run, view: View) -> Spec:
         hovermode="closest",
         x="batches",
         shows=f"{unit.number}-{now.config.momentum}",
-        meta={"formulas": _formulas(now)},
+        meta={"formulas": _formulas(unit)},
     )  # fmt: skip
 
 
@@ -110,24 +110,28 @@ def _labels(running: Floats, population: float, low: float, high: float) -> list
     ]
 
 
-def _formulas(now: Anatomy) -> list[str]:
-    p, m = now.config.momentum, now.m
+def _formulas(unit: Unit) -> list[str]:
+    now = unit.now
+    p, m, name = now.config.momentum, now.m, unit.m
     return [
         r"\mathrm{E}[x] \leftarrow (1 - p)\, \mathrm{E}[x] + p\, \mu_{\mathcal B}",
-        r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, \frac{m}{m - 1} \sigma_{\mathcal B}^2",
-        rf"p = {tex(p)}, \; \frac{{m}}{{m - 1}} = \frac{{{m}}}{{{m - 1}}}",
+        r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, "
+        rf"\frac{{{name}}}{{{name} - 1}} \sigma_{{\mathcal B}}^2",
+        rf"p = {tex(p)}, \; \frac{{{name}}}{{{name} - 1}} = \frac{{{m}}}{{{m - 1}}}",
     ]
 
 
 def _finding(unit: Unit) -> str:
     """What the biased variances say on average, with the correction, and of the population."""
     mean = float(unit.now.stream_variance[:, unit.index].mean())
-    m, population = unit.now.m, unit.of("population_variance")
-    parts = [f"mean of the batches’ variances {number(mean, 3)}, times m/(m − 1) {number(mean * m / (m - 1), 3)}"]
+    m, name, population = unit.now.m, unit.m.replace("'", "′"), unit.of("population_variance")
+    parts = [
+        f"mean of the batches’ variances {number(mean, 3)}, times {name}/({name} − 1) {number(mean * m / (m - 1), 3)}"
+    ]
     if np.isfinite(population):
         parts.append(f"of {whole(unit.now.population_images)} images {number(population, 3)}")
     return "; ".join(parts)
 
 
 def _alt(unit: Unit) -> str:
-    return f"{TITLE}, unit {unit.number}, momentum {unit.now.config.momentum:g}: {_finding(unit)}."
+    return f"{TITLE}, {unit.name}, momentum {unit.now.config.momentum:g}: {_finding(unit)}."
