@@ -610,6 +610,11 @@ LINEUPS = [
     (("none", "decorrelated"), {}),
     (("weight", "decorrelated", "noisy_batch"), {"optimizer": "adam", "learning_rate": 0.01, "bn_placement": "after"}),
     (("batch", "weight", "renormalization", "decorrelated"), {"momentum": 0.5}),
+    (("none", "batch", "layer", "decorrelated"), {"architecture": "convolutional", "hidden_layers": 2}),
+    (
+        ("group", "weight", "noisy_batch", "noise"),
+        {"architecture": "convolutional", "hidden_layers": 2, "momentum": 0.5},
+    ),
 ]
 
 
