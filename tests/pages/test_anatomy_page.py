@@ -111,6 +111,8 @@ def test_who_watches_asks_for_no_walk_and_changes_none(engine: Engine) -> None:
     owners = stepped()
     watchers = opened(run=owners.session_state.run_id)
     watchers.switch_page(PAGE)
+    watchers.query_params["run"] = owners.session_state.run_id
+    watchers.query_params["aimages"] = "10"  # another walk than the owner's
     watchers.run()
     assert not watchers.warning  # a walk that is asked for would be refused with one
     for label in ("BN layer", "Images in the batch", "Mini-batch", "Running momentum", "Measure now"):
