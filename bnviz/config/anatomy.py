@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bnviz.config.table import Number, Setting, changed_to_query, values_from_query
+from bnviz.config.table import Number, Setting, changed_to_query, check_fields, values_from_query
 
 MOST_ANATOMY_IMAGES: Final = 256
 
@@ -45,8 +45,7 @@ class AnatomyConfig:
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, setting in _BY_NAME.items():
-            object.__setattr__(self, name, setting.check(getattr(self, name)))
+        check_fields(self, _BY_NAME)
 
     def replace(self, **changes: Any) -> "AnatomyConfig":
         return replace(self, **changes)

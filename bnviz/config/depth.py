@@ -1,15 +1,13 @@
 """What defines the deep networks whose gradients are compared: plain and residual, without BN and with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from bnviz.config.model import default_init_scale
 from bnviz.config.names import Connections, Initialization, Nonlinearity
-from bnviz.config.table import Setting, changed_to_query, values_from_query
-from bnviz.config.untrained import UNTRAINED_SETTINGS, UntrainedConfig
-from bnviz.errors import ConfigError
+from bnviz.config.table import Setting, changed_to_query, check_fields
+from bnviz.config.untrained import UNTRAINED_SETTINGS, UntrainedConfig, check_seconds, network_from_query
 
 MOST_DEPTH_SECONDS: Final = 20.0
 DEPTH_SETTINGS: Final[tuple[Setting, ...]] = tuple(
@@ -34,14 +32,8 @@ class DepthConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
-        seconds = depth_seconds(self)
-        if seconds > MOST_DEPTH_SECONDS:
-            raise ConfigError(
-                f"{self.depth} layers of {self.width} would take about {seconds:.0f} s to measure, more than "
-                f"{MOST_DEPTH_SECONDS:.0f}: choose fewer layers or a smaller width."
-            )
+        check_fields(self, _BY_NAME)
+        check_seconds(self.depth, self.width, depth_seconds(self), MOST_DEPTH_SECONDS)
 
     def network(self, connections: Connections) -> UntrainedConfig:
         """The same network, with its layers joined so."""
@@ -64,11 +56,4 @@ def depth_to_query(config: DepthConfig) -> dict[str, str]:
 
 def depth_from_query(query: Mapping[str, str]) -> tuple[DepthConfig, list[str]]:
     """From a link, and a notice for every value that fell back to its default."""
-    values, notices = values_from_query(DEPTH_SETTINGS, query)
-    if "initialization" in values and "init_scale" not in values:
-        values["init_scale"] = default_init_scale(values["initialization"])
-    try:
-        return DepthConfig(**values), notices
-    except ConfigError as error:
-        notices.append(f"{error.text} The link's sizes fell back to their defaults.")
-        return DepthConfig(**{n: v for n, v in values.items() if n not in ("depth", "width")}), notices
+    return network_from_query(DepthConfig, DEPTH_SETTINGS, query)

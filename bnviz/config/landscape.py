@@ -7,7 +7,7 @@ from typing import Any, Final
 from bnviz.config.competitors import BN, COMPETITORS, PLAIN
 from bnviz.config.model import CLASSES, ModelConfig, whitening_milliseconds
 from bnviz.config.names import Directions, Statistics
-from bnviz.config.table import Choice, Number, Setting, changed_to_query, values_from_query
+from bnviz.config.table import Choice, Number, Setting, changed_to_query, check_fields, values_from_query
 from bnviz.errors import ConfigError
 
 NOW: Final = -1  # a point's step: the present one
@@ -97,8 +97,7 @@ class LandscapeConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, setting in _BY_NAME.items():
-            object.__setattr__(self, name, setting.check(getattr(self, name)))
+        check_fields(self, _BY_NAME)
         object.__setattr__(self, "points", tuple(WeightPoint.parse(str(point)) for point in self.points))
         if len(self.points) != len(_POINT_KEYS):
             raise ConfigError(f"{len(self.points)} points do not make a plane: choose 3.")

@@ -1,11 +1,20 @@
 """What defines a linear unit with two inputs, their treatments, and the descents on its loss."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bnviz.config.names import PixelForm, RateRule, Whitening
-from bnviz.config.table import Choice, Number, Setting, changed_to_query, log_grid, values_from_query
+from bnviz.config.table import (
+    Choice,
+    Number,
+    Setting,
+    built_from_query,
+    changed_to_query,
+    check_fields,
+    log_grid,
+    values_from_query,
+)
 from bnviz.errors import ConfigError
 
 LEAST_START: Final = 0.01  # of its larger coordinate
@@ -89,8 +98,7 @@ class LinearUnitConfig:
     pixel_form: PixelForm = PixelForm.BINARY
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
+        check_fields(self, _BY_NAME)
         if self.batch_size > self.samples:
             raise ConfigError(
                 f"A batch of {self.batch_size} is more than the {self.samples} samples there are: "
@@ -127,9 +135,5 @@ def linear_unit_to_query(config: LinearUnitConfig) -> dict[str, str]:
 def linear_unit_from_query(query: Mapping[str, str]) -> tuple[LinearUnitConfig, list[str]]:
     """From a link, and a notice for every value that fell back to its default."""
     values, notices = values_from_query(LINEAR_UNIT_SETTINGS, query)
-    try:
-        return LinearUnitConfig(**values), notices
-    except ConfigError as error:
-        notices.append(f"{error.text} The link's batch, samples and start fell back to their defaults.")
-        together = ("batch_size", "samples", "start_1", "start_2")
-        return LinearUnitConfig(**{name: value for name, value in values.items() if name not in together}), notices
+    together = ("batch_size", "samples", "start_1", "start_2")
+    return built_from_query(LinearUnitConfig, values, notices, together, "batch, samples and start")

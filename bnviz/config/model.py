@@ -1,6 +1,6 @@
 """What defines a run's networks, and what may change while they train."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from bnviz.config.names import (
@@ -13,16 +13,11 @@ from bnviz.config.names import (
     Optimizer,
     Sampling,
 )
-from bnviz.config.table import BY_NAME
+from bnviz.config.table import BY_NAME, check_fields
 
 INPUT_PIXELS: Final = 28 * 28
 CLASSES: Final = 10
 PROBE_IMAGES: Final = 512  # on which every layer is measured
-
-
-def _check_fields(instance: "HyperParams | ModelConfig") -> None:
-    for one in fields(instance):
-        object.__setattr__(instance, one.name, BY_NAME[one.name].check(getattr(instance, one.name)))
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class HyperParams:
     d_max: float = 5.0
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self, BY_NAME)
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class ModelConfig:
     device: Device = Device.AUTO
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self, BY_NAME)
 
     @property
     def sizes(self) -> tuple[int, ...]:

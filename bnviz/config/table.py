@@ -5,10 +5,10 @@ Widget, link, file loader and engine all read this table.
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bnviz.config.names import (
     BnPlacement,
@@ -21,6 +21,8 @@ from bnviz.config.names import (
     Sampling,
 )
 from bnviz.errors import ConfigError
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,13 @@ class Setting:
             raise ConfigError(f"{self.label} = {repr(value)[:40]} {error}: choose {self.domain.rule}.") from None
 
 
+def check_fields(instance: Any, settings: Mapping[str, "Setting"]) -> None:
+    """Each field of a frozen dataclass that has a row, in its own type; `ConfigError` names value, rule and remedy."""
+    for one in fields(instance):
+        if one.name in settings:
+            object.__setattr__(instance, one.name, settings[one.name].check(getattr(instance, one.name)))
+
+
 def changed_to_query(settings: Iterable[Setting], values: Any, default: Any) -> dict[str, str]:
     """As part of a link: the settings of `values` that differ from the default."""
     return {
@@ -165,6 +174,21 @@ def values_from_query(settings: Iterable[Setting], query: Mapping[str, str]) -> 
                 "the default is shown instead."
             )
     return values, notices
+
+
+def built_from_query(
+    build: Callable[..., C], values: Mapping[str, Any], notices: list[str], together: Iterable[str], told: str
+) -> tuple[C, list[str]]:
+    """What a link asks for; where its values do not go together, without those of `together`, and a notice more.
+
+    `told` says what of the link fell back, such as "sizes".
+    """
+    try:
+        return build(**values), notices
+    except ConfigError as error:
+        notice = f"{error.text} The link's {told} fell back to their defaults."
+        rest = {name: value for name, value in values.items() if name not in set(together)}
+        return build(**rest), [*notices, notice]
 
 
 MANTISSAS: Final = (1, 1.5, 2, 3, 5, 7)

@@ -1,14 +1,25 @@
 """Experiments of several short runs each: what is compared, under which conditions, and what they may cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from bnviz.config.competitors import BN, GROUP, LAYER, PLAIN, RENORM, WEIGHT, Competitor
 from bnviz.config.model import default_init_scale
 from bnviz.config.names import Equal, Experiment, Initialization, InputForm, Nonlinearity, Sampling
 from bnviz.config.settings import Settings, step_milliseconds
-from bnviz.config.table import MANTISSAS, Choice, Number, Setting, changed_to_query, log_grid, values_from_query
+from bnviz.config.table import (
+    MANTISSAS,
+    Choice,
+    Number,
+    Setting,
+    built_from_query,
+    changed_to_query,
+    check_fields,
+    log_grid,
+    values_from_query,
+)
 from bnviz.errors import ConfigError
 
 MOST_TRIALS_SECONDS: Final = 900.0
@@ -54,9 +65,7 @@ class TrialsConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "experiment", Experiment(self.experiment))
-        for one in fields(self):
-            if one.name in _BY_NAME:
-                object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
+        check_fields(self, _BY_NAME)
         seconds = trials_seconds(self)
         if seconds > MOST_TRIALS_SECONDS:
             length = f"{self.images:,} images" if self.counts_images else f"{self.steps:,} steps"
@@ -185,9 +194,5 @@ def trials_to_query(config: TrialsConfig) -> dict[str, str]:
 def trials_from_query(experiment: Experiment, query: Mapping[str, str]) -> tuple[TrialsConfig, list[str]]:
     """From a link, and a notice for every value that fell back to its default."""
     values, notices = values_from_query(settings_of(experiment), query)
-    try:
-        return replace(TRIALS[experiment], **values), notices
-    except ConfigError as error:
-        notices.append(f"{error.text} The link's lengths fell back to their defaults.")
-        rest = {name: value for name, value in values.items() if name not in ("steps", "images", "seeds")}
-        return replace(TRIALS[experiment], **rest), notices
+    build = partial(replace, TRIALS[experiment])
+    return built_from_query(build, values, notices, ("steps", "images", "seeds"), "lengths")

@@ -1,14 +1,27 @@
 """What defines a pair of untrained networks, as deep as the visitor likes: they are measured, never trained."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from bnviz.config.model import CLASSES, INPUT_PIXELS, default_init_scale
 from bnviz.config.names import Connections, Initialization, Nonlinearity
-from bnviz.config.table import MANTISSAS, WIDTHS, Choice, Number, Setting, changed_to_query, log_grid, values_from_query
+from bnviz.config.table import (
+    MANTISSAS,
+    WIDTHS,
+    Choice,
+    Number,
+    Setting,
+    built_from_query,
+    changed_to_query,
+    check_fields,
+    log_grid,
+    values_from_query,
+)
 from bnviz.errors import ConfigError
+
+C = TypeVar("C")
 
 MOST_UNTRAINED_SECONDS: Final = 20.0
 MOST_JACOBIAN_LAYERS: Final = 16
@@ -53,19 +66,22 @@ class UntrainedConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            object.__setattr__(self, one.name, _BY_NAME[one.name].check(getattr(self, one.name)))
-        seconds = untrained_seconds(self)
-        if seconds > MOST_UNTRAINED_SECONDS:
-            raise ConfigError(
-                f"{self.depth} layers of {self.width} would take about {seconds:.0f} s to measure, more than "
-                f"{MOST_UNTRAINED_SECONDS:.0f}: choose fewer layers or a smaller width."
-            )
+        check_fields(self, _BY_NAME)
+        check_seconds(self.depth, self.width, untrained_seconds(self), MOST_UNTRAINED_SECONDS)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units of every layer, input and output included: [depth + 2]."""
         return (INPUT_PIXELS, *[self.width] * self.depth, CLASSES)
+
+
+def check_seconds(depth: int, width: int, seconds: float, most: float) -> None:
+    """Refuse networks that would take too long to measure."""
+    if seconds > most:
+        raise ConfigError(
+            f"{depth} layers of {width} would take about {seconds:.0f} s to measure, more than {most:.0f}: choose "
+            "fewer layers or a smaller width."
+        )
 
 
 def untrained_seconds(config: UntrainedConfig) -> float:
@@ -99,11 +115,14 @@ def untrained_to_query(config: UntrainedConfig) -> dict[str, str]:
 
 def untrained_from_query(query: Mapping[str, str]) -> tuple[UntrainedConfig, list[str]]:
     """From a link, and a notice for every value that fell back to its default."""
-    values, notices = values_from_query(UNTRAINED_SETTINGS, query)
+    return network_from_query(UntrainedConfig, UNTRAINED_SETTINGS, query)
+
+
+def network_from_query(
+    build: Callable[..., C], settings: Iterable[Setting], query: Mapping[str, str]
+) -> tuple[C, list[str]]:
+    """The same of anything with the sizes and weights of untrained networks."""
+    values, notices = values_from_query(settings, query)
     if "initialization" in values and "init_scale" not in values:
         values["init_scale"] = default_init_scale(values["initialization"])
-    try:
-        return UntrainedConfig(**values), notices
-    except ConfigError as error:
-        notices.append(f"{error.text} The link's sizes fell back to their defaults.")
-        return UntrainedConfig(**{n: v for n, v in values.items() if n not in ("depth", "width")}), notices
+    return built_from_query(build, values, notices, ("depth", "width"), "sizes")
