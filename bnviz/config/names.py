@@ -151,8 +151,6 @@ class Experiment(StrEnum):
     BATCH_SIZE = "batch_size"
     MINI_BATCHES = "mini_batches"  # that are not independent
     TEST_TIME = "test_time"  # other images than those of training
-    INITIALIZATION = "initialization"  # instead of normalization
-    DROPOUT = "dropout"  # with BN and without
 
 
 class Equal(StrEnum):

@@ -33,7 +33,7 @@ MODES: Final = (
     ("test, running<br>statistics", "accuracy"),
     ("test, batch<br>statistics", "batch_accuracy"),
 )
-_WITH_RUNNING_STATISTICS: Final = (
+WITH_RUNNING_STATISTICS: Final = (
     Normalization.BATCH, Normalization.NOISY_BATCH, Normalization.RENORMALIZATION, Normalization.DECORRELATED,
 )  # fmt: skip
 
@@ -120,7 +120,7 @@ def _not_measured(panel: int) -> dict[str, Any]:
 
 def _finding(run: Run) -> str:
     """What the running statistics cost those networks that have some, in percentage points at the newest point."""
-    with_statistics = [k for k, one in enumerate(run.competitors) if one.normalization in _WITH_RUNNING_STATISTICS]
+    with_statistics = [k for k, one in enumerate(run.competitors) if one.normalization in WITH_RUNNING_STATISTICS]
     texts = [_difference(run, k) for k in with_statistics]
     told = enumerate_texts([run.competitors[k] for k in with_statistics], texts)
     return f"test accuracy with running instead of batch statistics: {told}" if told else ""

@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import Nonlinearity, View
-from bnviz.figures.chart import Words, chart, empty_axes
+from bnviz.figures.chart import Words, chart, clear_note, empty_axes, not_yet
 from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
-from bnviz.figures.untrained_parts import clear_note
 from bnviz.records import GRADIENTS, STAGES, Anatomy, Floats, Run
 
 WAITING: Final = "Being measured."
@@ -254,15 +253,12 @@ def anatomy_chart(
     axes: Mapping[str, Mapping[str, Any]],
     *,
     shows: str = "",
-    meta: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Spec:
     """A chart of a walk; a zoom stays while layer and unit do."""
     now = run.anatomy
     of = f"{now.layer}-{now.m}" if now else ""
-    spec = chart(run, name, words, data, axes, shows=f"{of}-{shows}", **more)
-    spec["layout"]["meta"] |= meta or {}
-    return spec
+    return chart(run, name, words, data, axes, shows=f"{of}-{shows}", **more)
 
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
@@ -270,8 +266,7 @@ def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     text = WAITING if run.anatomy is None else run.anatomy.problem
     if run.anatomy is None and run.status.step == 0:
         text = NOT_ASKED
-    words = Words(title, "", f"{title}: not measured yet.", how)
-    return anatomy_chart(run, name, words, [], empty_axes(), annotations=[clear_note(text)])
+    return anatomy_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(text)])
 
 
 def where_text(now: Anatomy) -> str:

@@ -45,6 +45,7 @@ def chart(
     time_axes: Sequence[str] = (),
     shows: str = "",
     key: str = "",
+    meta: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> Spec:
     """A spec out of its parts.
@@ -52,9 +53,9 @@ def chart(
     `axes` are layout's, by name, such as "xaxis2"; `x` is what is on the x axes; `time_axes` names those that run over
     time, which the browser may switch to a logarithmic scale. As long as `shows`, what the visitor has chosen to see,
     stays the same, a zoom is kept. `key` names the competitors where the chart itself has no room for it: on the page
-    its neighbours do, an export shows it.
+    its neighbours do, an export shows it. `meta` is what else the browser is to know.
     """
-    meta = {
+    told = {
         "chart": name,
         "finding": words.finding,
         "alt": words.alt,
@@ -63,12 +64,13 @@ def chart(
         "x": x,
         "time_axes": list(time_axes),
         "key": key,
+        **(meta or {}),
     }
     return {
         "data": [*data, *_ends_of(axes)],
         "layout": {
             "title": {"text": words.title},
-            "meta": meta,
+            "meta": told,
             "margin": dict(margin),
             "paper_bgcolor": "@page",
             "plot_bgcolor": "@page",
@@ -239,6 +241,16 @@ def note(text: str) -> dict[str, Any]:
         "showarrow": False,
         "font": {"size": HEADING_SIZE, "color": "@muted"},
     }
+
+
+def clear_note(text: str) -> dict[str, Any]:
+    """The same, legible on a grid."""
+    return note(text) | {"bgcolor": "@page"}
+
+
+def not_yet(title: str, how: str) -> Words:
+    """What is said about a chart before there are data."""
+    return Words(title, "", f"{title}: not measured yet.", how)
 
 
 def line(x: Floats, y: Floats, *, name: str, colour: str, hover: str, **more: Any) -> dict[str, Any]:

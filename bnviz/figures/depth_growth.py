@@ -3,17 +3,35 @@
 Shapes as in `records.depth`.
 """
 
-from dataclasses import astuple, replace
 from math import pi
 from typing import Any, Final
 
 import numpy as np
 
 from bnviz.config import TWINS, Connections, Nonlinearity, View
-from bnviz.figures.chart import Words, chart, domains, empty_axes, key_of, line, note, number_of, panel_heading
-from bnviz.figures.numbers import number
-from bnviz.figures.theme import THIN_WIDTH, Spec
-from bnviz.figures.untrained_parts import Scale, compact, depth_axis, depth_labels, depth_lines, log_scale
+from bnviz.figures.chart import (
+    Words,
+    clear_note,
+    domains,
+    empty_axes,
+    key_of,
+    not_yet,
+    number_of,
+    panel_heading,
+)
+from bnviz.figures.studies import staged, study_chart
+from bnviz.figures.theme import Spec
+from bnviz.figures.untrained_parts import (
+    compact,
+    depth_axis,
+    depth_labels,
+    depth_lines,
+    limit_label,
+    limit_line,
+    log_scale,
+    mean_ratio,
+    ratio_texts,
+)
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import Depth, Floats, Run
 
@@ -36,7 +54,7 @@ def depth_gradients(run: Run, view: View) -> Spec:
     if depth is None:
         return _waiting(run, "depth-gradients", title, how)
     values = depth.gradient / depth.gradient[..., -1:]
-    told = [_growth_told(depth, c) for c in range(len(Connections))]
+    told = [enumerate_texts(TWINS, ratio_texts(ratios)) for ratios in growth_factors(depth)]
     each = "; ".join(f"{HEADINGS[c]}: {text}" for c, text in enumerate(told) if text)
     finding = each and f"A layer further from the output, {each}"
     words = Words(title, finding, joined(f"{title}.", finding), how)
@@ -58,23 +76,8 @@ def depth_outputs(run: Run, view: View) -> Spec:
 
 def growth_factors(depth: Depth) -> Floats:
     """By how much ||dl/dh||² grows from a layer to the one before it, geometric mean over the layers known: [c, k]."""
-    factors: Floats = np.full(depth.gradient.shape[:2], np.nan)
-    for c, k in np.ndindex(*factors.shape):
-        row = depth.gradient[c, k]
-        known = np.flatnonzero(np.isfinite(row) & (row > 0))
-        if known.size > 1:
-            first, last = known[0], known[-1]
-            factors[c, k] = np.exp(np.log(row[first] / row[last]) / (last - first))
+    factors: Floats = np.apply_along_axis(mean_ratio, 2, depth.gradient)
     return factors
-
-
-def _growth_told(depth: Depth, c: int) -> str:
-    return enumerate_texts(TWINS, _texts(depth, c))
-
-
-def _texts(depth: Depth, c: int) -> list[str | None]:
-    """By how much the squared gradient grows a layer, such as "× 1.46"."""
-    return [f"× {number(float(one), 3)}" if np.isfinite(one) else None for one in growth_factors(depth)[c]]
 
 
 def _rounded(values: Floats) -> list[str | None]:
@@ -100,45 +103,24 @@ def _panels(run: Run, depth: Depth, name: str, words: Words, values: Floats, lim
         panel = number_of(c)
         data += depth_lines(values[c], scale, "%{customdata:.3~g}", panel)
         if c == 0 and limit is not None:
-            data.append(_limit_line(limit))
-            annotations.append(_limit_label(scale, limit))
-        texts = _texts(depth, c) if name == "depth-gradients" else _rounded(values[c, :, -1])
+            data.append(limit_line(limit))
+            annotations.append(limit_label(f"π/(π−1) = {WIDE_GROWTH:.2f}"))
+        texts = ratio_texts(growth_factors(depth)[c]) if name == "depth-gradients" else _rounded(values[c, :, -1])
         annotations.append(panel_heading(c, HEADINGS[c]))
         annotations += depth_labels(values[c], texts, scale, panel, has_names=c == 1)
         shared_x, shared_y = ({"matches": "x"}, {"matches": "y", "showticklabels": False}) if c else ({}, {})
         axes[f"xaxis{panel}"] = depth_axis(f"y{panel}", depth.config.depth, most=4, domain=domain) | shared_x
         axes[f"yaxis{panel}"] = scale.axis(f"x{panel}", **shared_y)
     if depth.done < 1 and not np.isfinite(values).any():
-        annotations.append(note(WAITING) | {"bgcolor": "@page"})
-    shows = "-".join(map(str, astuple(depth.config)))
-    return chart(
-        _stage(run), name, words, data, axes,
-        annotations=annotations, margin=MARGIN, key=key_of(_stage(run)), x="layer", shows=shows,
-    )  # fmt: skip
-
-
-def _limit_line(limit: Floats) -> dict[str, Any]:
-    layers = np.arange(1, len(limit) + 1, dtype=np.float64)
-    thin = {"color": "@text", "width": THIN_WIDTH, "dash": "1px,3px"}
-    return line(layers, limit, name="wide limit", colour="@text", hover="%{y:.3~g}") | {"line": thin}
-
-
-def _limit_label(scale: Scale, limit: Floats) -> dict[str, Any]:
-    return {
-        "name": "reference", "text": f"··· π/(π−1) = {WIDE_GROWTH:.2f} a layer,<br>wide limit with BN",
-        "xref": "x domain", "x": 1, "xanchor": "right", "yref": "y domain", "y": 1, "yanchor": "top",
-        "align": "right", "showarrow": False, "bgcolor": "@page", "font": {"size": 12.5, "color": "@muted"},
-    }  # fmt: skip
-
-
-def _stage(run: Run) -> Run:
-    twins = replace(run.history, competitors=TWINS)
-    return run.replace(history=twins, status=replace(run.status, health=()))
+        annotations.append(clear_note(WAITING))
+    twins = staged(run, TWINS)
+    return study_chart(
+        twins, depth, name, words, data, axes, annotations=annotations, margin=MARGIN, key=key_of(twins), x="layer"
+    )
 
 
 def _waiting(run: Run, name: str, title: str, how: str) -> Spec:
-    words = Words(title, "", f"{title}: not measured yet.", how)
-    return chart(
-        _stage(run), name, words, [], empty_axes(), annotations=[note(WAITING) | {"bgcolor": "@page"}],
-        key=key_of(_stage(run)),
-    )  # fmt: skip
+    twins = staged(run, TWINS)
+    return study_chart(
+        twins, None, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(WAITING)], key=key_of(twins)
+    )

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import Normalization, View
+from bnviz.config import View
+from bnviz.figures.accuracy_modes import WITH_RUNNING_STATISTICS
 from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading, value_axis
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.theme import Spec, swatch_of, symbol_size
-from bnviz.figures.trials_parts import PERCENT, key_text, median, progress, rough, series, trials_chart, waiting
+from bnviz.figures.trials_parts import PERCENT, median, progress, rough, series, trials_chart, waiting
 from bnviz.figures.untrained_parts import Scale
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
@@ -50,13 +51,11 @@ def trials_change(run: Run, view: View) -> Spec:
     annotations += _names(trials, middle[:, -1])
     finding = f"Hollow: BN with the changed images’ own statistics. {progress(trials).capitalize()}."
     words = Words(title, finding, _alt(trials, title, middle / PERCENT), how)
-    return trials_chart(
-        run, name, words, data, axes, annotations=annotations, margin=MARGIN, key=key_text(run), x="amount"
-    )
+    return trials_chart(run, name, words, data, axes, annotations=annotations, margin=MARGIN, x="amount")
 
 
 def _has_running(trials: Trials) -> list[int]:
-    return [k for k, one in enumerate(trials.config.competitors) if one.normalization is Normalization.BATCH]
+    return [k for k, one in enumerate(trials.config.competitors) if one.normalization in WITH_RUNNING_STATISTICS]
 
 
 def _with_own_statistics(trials: Trials, own: Floats, amounts: Floats, panel: str) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from bnviz.figures.trials_parts import (
     at_inference,
     condition_of,
     error_of,
-    key_text,
     labels_at_ends,
     median,
     places_axis,
@@ -55,13 +54,12 @@ def trials_summary(run: Run, view: View) -> Spec:
     labels = [one.label for one in trials.config.conditions]
     data = seeds(competitors, x, error_of(accuracy), SCALE)
     data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
-    words = Words(title, _summary_finding(trials, middle), _summary_alt(trials, title, middle), how)
+    words = Words(title, _summary_finding(trials), _summary_alt(trials, title, middle), how)
     axes = {"xaxis": places_axis("y", labels), "yaxis": _error_axis()}
     return trials_chart(
         run, name, words, data, axes,
         annotations=[*labels_at_ends(competitors, x, error, SCALE, texts), *([axis_unit(unit)] if unit else [])],
         margin=MARGIN,
-        key=key_text(run),
         x=unit or "condition",
     )  # fmt: skip
 
@@ -89,7 +87,6 @@ def trials_curves(run: Run, view: View) -> Spec:
         run, name, words, series(competitors, steps, error, SCALE, "%{customdata:.1f} %"), axes,
         annotations=labels_at_ends(competitors, steps, error, SCALE, [rough(one) for one in newest]),
         margin=MARGIN,
-        key=key_text(run),
         x="step",
         shows=str(at),
     )  # fmt: skip
@@ -111,8 +108,8 @@ def _told(trials: Trials, shares: list[float]) -> str:
     return f"Test error {told}." if told else ""
 
 
-def _summary_finding(trials: Trials, middle: Floats) -> str:
-    """What BN's error does from one end of the axis to the other, beside the best of the others."""
+def _summary_finding(trials: Trials) -> str:
+    """How long the runs are, and from how many seeds the medians."""
     config = trials.config
     length = f"{config.steps:,} steps each" if not config.counts_images else f"{config.images:,} images each"
     amount = f"{length}, {progress(trials)}"

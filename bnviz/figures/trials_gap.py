@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import Competitor, Experiment, View
+from bnviz.config import Competitor, View
 from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading
 from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.trials_parts import (
     PERCENT,
     at_inference,
     error_of,
-    key_text,
     median,
     progress,
     rough,
@@ -30,25 +29,18 @@ MARGIN: Final = {"l": 132, "r": 24, "t": 44, "b": 28}
 SCALE: Final = Scale(1, 100)
 _TICKS: Final = {"tickvals": [1, 3, 10, 30, 100], "ticktext": ["1", "3", "10", "30", "100 %"]}
 ROW_PAD: Final = 0.6
-# Of each experiment: the title, and what the hollow and the full shapes are.
-_PAIRS: Final = {
-    Experiment.MINI_BATCHES: (
-        "Test error with running statistics and with the batch’s own",
-        "running statistics, as at inference",
-        "statistics of each 1,000 test images",
-    ),
-    Experiment.DROPOUT: ("Error on training and on test images", "test images", "training images"),
-}
+TITLE: Final = "Test error with running statistics and with the batch’s own"
+HOLLOW: Final = "running statistics, as at inference"
+FULL: Final = "statistics of each 1,000 test images"
 
 
 def trials_gap(run: Run, view: View) -> Spec:
     """A hollow and a full shape for each network, in a panel a condition."""
     trials, name = run.trials, "trials-gap"
-    title, hollow, full = _PAIRS.get(trials.config.experiment if trials else Experiment.MINI_BATCHES, ("", "", ""))
-    how = f"Share classified wrongly at the end of each run: hollow, {hollow}; full, {full}."
-    if trials is None or not title:
-        return waiting(run, name, title or "Two accuracies", how)
-    accuracies = [median(one, axis=2) for one in (at_inference(trials), _full(trials))]
+    how = f"Share classified wrongly at the end of each run: hollow, {HOLLOW}; full, {FULL}."
+    if trials is None:
+        return waiting(run, name, TITLE, how)
+    accuracies = [median(one, axis=2) for one in (at_inference(trials), trials.batch_accuracy)]
     pairs = error_of(np.stack(accuracies))  # [2, k, x]
     competitors, conditions = trials.config.competitors, trials.config.conditions
     data: list[dict[str, Any]] = []
@@ -64,20 +56,15 @@ def trials_gap(run: Run, view: View) -> Spec:
             **({"matches": "x"} if x else {}),
         )  # fmt: skip
         axes[f"yaxis{panel}"] = _rows(competitors, panel, x)
-    finding = f"Hollow: {hollow}. Full: {full}. {trials.config.steps:,} steps, {progress(trials)}."
-    words = Words(title, finding, _alt(trials, title, hollow, full, pairs / PERCENT), how)
+    finding = f"Hollow: {HOLLOW}. Full: {FULL}. {trials.config.steps:,} steps, {progress(trials)}."
+    words = Words(TITLE, finding, _alt(trials, pairs / PERCENT), how)
     return trials_chart(
         run, name, words, data, axes,
         annotations=annotations,
         margin=MARGIN,
-        key=key_text(run),
         hovermode="closest",
         x="error",
     )  # fmt: skip
-
-
-def _full(trials: Trials) -> Floats:
-    return trials.batch_accuracy if trials.config.experiment is Experiment.MINI_BATCHES else trials.train_accuracy
 
 
 def _rows(competitors: tuple[Competitor, ...], panel: str, x: int) -> dict[str, Any]:
@@ -119,12 +106,12 @@ def _pair(one: Competitor, row: int, pair: Floats, panel: str) -> list[dict[str,
     ]
 
 
-def _alt(trials: Trials, title: str, hollow: str, full: str, pairs: Floats) -> str:
+def _alt(trials: Trials, pairs: Floats) -> str:
     """pairs: [2, k, x], shares."""
-    parts = [f"{title}."]
+    parts = [f"{TITLE}."]
     for x, condition in enumerate(trials.config.conditions):
         texts = [
-            f"{rough(pair[0])} ({hollow}) and {rough(pair[1])} ({full})" if np.isfinite(pair).all() else None
+            f"{rough(pair[0])} ({HOLLOW}) and {rough(pair[1])} ({FULL})" if np.isfinite(pair).all() else None
             for pair in pairs[:, :, x].T
         ]
         if told := enumerate_texts(trials.config.competitors, texts):

@@ -4,15 +4,24 @@ Shapes as in `records.trials`: k = competitors, x = conditions, r = seeds; n = p
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
 from typing import Any, Final
 
 import numpy as np
 
 from bnviz.config import Competitor, View
-from bnviz.figures.chart import Words, base_axis, chart, empty_axes, key_of, line, measured_part, note
+from bnviz.figures.chart import (
+    Words,
+    base_axis,
+    clear_note,
+    empty_axes,
+    key_of,
+    line,
+    measured_part,
+    not_yet,
+)
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import percent
+from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.untrained_parts import Scale
 from bnviz.records import Floats, Run, Trials
@@ -32,31 +41,16 @@ def trials_chart(
     words: Words,
     data: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Mapping[str, Any]],
-    *,
-    shows: str = "",
     **more: Any,
 ) -> Spec:
-    """A chart of `run.trials`."""
-    config = "" if run.trials is None else "-".join(map(str, astuple(run.trials.config)))
-    return chart(stage(run), name, words, data, axes, shows=f"{config}-{shows}", **more)
+    """A chart of `run.trials`, with the experiment's networks in place of the run's own."""
+    networks = staged(run, run.trials.config.competitors if run.trials else ())
+    return study_chart(networks, run.trials, name, words, data, axes, key=key_of(networks), **more)
 
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before anything of it is measured."""
-    words = Words(title, "", f"{title}: not measured yet.", how)
-    return trials_chart(run, name, words, [], empty_axes(), annotations=[note(WAITING) | {"bgcolor": "@page"}])
-
-
-def stage(run: Run) -> Run:
-    """The same run with the experiment's networks in place of its own, all of them in good health."""
-    competitors = run.trials.config.competitors if run.trials else ()
-    status = replace(run.status, health=())
-    return run.replace(history=replace(run.history, competitors=competitors), status=status)
-
-
-def key_text(run: Run) -> str:
-    """The networks' names, each beside its swatch."""
-    return key_of(stage(run))
+    return trials_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(WAITING)])
 
 
 def progress(trials: Trials) -> str:
@@ -95,7 +89,7 @@ def error_of(accuracy: Floats) -> Floats:
 
 
 def condition_of(trials: Trials, view: View) -> int:
-    """Which of them the visitor looks at; the last one unless that is known."""
+    """The place of the condition that the visitor looks at, the nearest that there is."""
     return min(max(view.trial, 0), len(trials.config.conditions) - 1)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from bnviz.config import BATCH_SIZES, Experiment, Normalization, View
 from bnviz.figures.depth_growth import growth_factors
-from bnviz.figures.numbers import number
 from bnviz.figures.trials_parts import at_inference, median, rough
+from bnviz.figures.untrained_parts import ratio_texts
 from bnviz.figures.words import spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
@@ -31,7 +31,7 @@ def depth_sentence(run: Run, view: View) -> str:
     factors = growth_factors(run.depth)
     if not np.isfinite(factors).all():
         return "Before any training."
-    plain, residual = ([f"× {number(float(one), 3)}" for one in row] for row in factors)
+    plain, residual = (ratio_texts(row) for row in factors)
     return (
         f"Before any training, a layer further down ‖∂L/∂h‖² goes {{bn}} **{plain[1]}** with BN, {{plain}} "
         f"**{plain[0]}** without; in residual networks {{bn}} **{residual[1]}**, {{plain}} **{residual[0]}**."

@@ -10,7 +10,17 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS, View
-from bnviz.figures.chart import MARGIN, Words, base_axis, domains, line, margin_note, panel_heading, value_axis
+from bnviz.figures.chart import (
+    MARGIN,
+    Words,
+    base_axis,
+    clear_note,
+    domains,
+    line,
+    margin_note,
+    panel_heading,
+    value_axis,
+)
 from bnviz.figures.gradient_bins import EMPTY, LOWEST
 from bnviz.figures.gradients import GAP
 from bnviz.figures.numbers import MINUS
@@ -19,7 +29,7 @@ from bnviz.figures.untrained_absent import absence, finding, progress
 from bnviz.figures.untrained_depth import untrained_activations, untrained_gradients, untrained_predictions
 from bnviz.figures.untrained_jacobian import untrained_jacobian
 from bnviz.figures.untrained_loss import untrained_loss
-from bnviz.figures.untrained_parts import ON, WAITING, clear_note, compact, name_of, tick_text, untrained_chart, waiting
+from bnviz.figures.untrained_parts import ON, WAITING, compact, name_of, tick_text, untrained_chart, waiting
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import STANDARDISED_EDGES, Floats, Gradients, Run, Untrained
 

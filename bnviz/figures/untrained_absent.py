@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS
-from bnviz.figures.chart import MARGIN
+from bnviz.figures.chart import MARGIN, clear_note
 from bnviz.figures.theme import EVENT_WIDTH, TICK_SIZE, swatch_of
 from bnviz.figures.timeline import INSIDE
-from bnviz.figures.untrained_parts import PAD, WAITING, clear_note, compact, depth_ticks
+from bnviz.figures.untrained_parts import PAD, WAITING, compact, depth_ticks
 from bnviz.figures.words import has_data, joined
 from bnviz.records import Floats, Untrained
 

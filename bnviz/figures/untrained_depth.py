@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS, Connections, Nonlinearity, View
-from bnviz.figures.chart import Words, domains, line, panel_heading
-from bnviz.figures.numbers import alike, number, percent
-from bnviz.figures.theme import THIN_WIDTH, TICK_SIZE, Spec
+from bnviz.figures.chart import Words, domains, panel_heading
+from bnviz.figures.numbers import alike, percent
+from bnviz.figures.theme import Spec
 from bnviz.figures.untrained_absent import (
     absence_labels,
     finding,
@@ -31,7 +31,11 @@ from bnviz.figures.untrained_parts import (
     depth_axis,
     depth_labels,
     depth_lines,
+    limit_label,
+    limit_line,
     log_scale,
+    mean_ratio,
+    ratio_texts,
     reference_label,
     reference_line,
     untrained_chart,
@@ -60,8 +64,8 @@ def untrained_gradients(run: Run, view: View) -> Spec:
     data = depth_lines(norms, scale, "%{customdata:.3~g}")
     annotations = depth_labels(norms, _texts(_newest(untrained, norms)), scale)
     if np.isfinite(reference).any():
-        data.append(_reference_line(reference))
-        annotations.append(_reference_label())
+        data.append(limit_line(reference))
+        annotations.append(limit_label(f"√(π/(π−1)) = {WIDE_GROWTH:.2f}"))
     absent = absence_labels(untrained, norms, last=last, more=": no gradient")
     annotations += absent + waiting_notes(untrained, norms)
     told = _growth(norms)
@@ -81,21 +85,12 @@ def growth_factors(norms: Floats) -> list[float]:
 
     Of the matrices 2 to l: the first has another number of inputs and the last another number of outputs.
     """
-    return [_mean_ratio(one[1:-1]) for one in norms]
-
-
-def _mean_ratio(norms: Floats) -> float:
-    known = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    if known.size < 2:
-        return float("nan")
-    first, last = known[[0, -1]]
-    return float(np.exp((np.log(norms[first]) - np.log(norms[last])) / (last - first)))
+    return [mean_ratio(one[1:-1]) for one in norms]
 
 
 def _growth(norms: Floats) -> str:
     """Such as "toward the input × 1.00 a layer without BN, × 1.22 with it"."""
-    texts = [f"× {number(factor, 3)}" if np.isfinite(factor) else None for factor in growth_factors(norms)]
-    told = enumerate_texts(TWINS, texts, of=" a layer")
+    told = enumerate_texts(TWINS, ratio_texts(growth_factors(norms)), of=" a layer")
     return f"toward the input {told}" if told else ""
 
 
@@ -109,32 +104,6 @@ def _wide_limit(untrained: Untrained) -> Floats:
     if config.nonlinearity is Nonlinearity.RELU and config.connections is Connections.PLAIN and config.depth > 2:
         limit[1:-1] = norms[-2] * WIDE_GROWTH ** np.arange(config.depth - 2, -1, -1)
     return limit
-
-
-def _reference_line(norms: Floats) -> dict[str, Any]:
-    """norms: [w]"""
-    depth = np.arange(1, len(norms) + 1, dtype=np.float64)
-    known = np.isfinite(norms)
-    thin = {"color": "@text", "width": THIN_WIDTH, "dash": "1px,3px"}
-    return line(depth[known], norms[known], name="wide limit", colour="@text", hover="%{y:.3~g}") | {"line": thin}
-
-
-def _reference_label() -> dict[str, Any]:
-    """What the dotted line is, in the corner that it leaves free."""
-    return {
-        "name": "reference",
-        "text": f"··· √(π/(π−1)) = {WIDE_GROWTH:.2f} a layer,<br>wide limit with BN",
-        "xref": "x domain",
-        "x": 1,
-        "xanchor": "right",
-        "yref": "y domain",
-        "y": 1,
-        "yanchor": "top",
-        "align": "right",
-        "showarrow": False,
-        "bgcolor": "@page",
-        "font": {"size": TICK_SIZE, "color": "@muted"},
-    }
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------

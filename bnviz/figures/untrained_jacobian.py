@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import TWINS, View
-from bnviz.figures.chart import Words, domains, line, number_of, panel_heading
+from bnviz.figures.chart import Words, clear_note, domains, line, number_of, panel_heading
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import alike, finite, nice_at_least, nice_at_most, number
 from bnviz.figures.theme import RUN_WIDTH, THIN_WIDTH, TICK_SIZE, Spec
@@ -28,7 +28,6 @@ from bnviz.figures.untrained_absent import (
 from bnviz.figures.untrained_parts import (
     ON,
     Scale,
-    clear_note,
     depth_axis,
     name_of,
     reference_line,

@@ -4,16 +4,27 @@ Shapes: k = the twins, n = layers.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from bnviz.config import TWINS
-from bnviz.figures.chart import Words, base_axis, chart, empty_axes, key_of, line, measured_part, note, value_axis
+from bnviz.figures.chart import (
+    Words,
+    base_axis,
+    clear_note,
+    empty_axes,
+    key_of,
+    line,
+    measured_part,
+    not_yet,
+    value_axis,
+)
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import finite, log_ticks, nice_at_least, nice_at_most, number
+from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import MARKER_SIZE, THIN_WIDTH, TICK_SIZE, Spec, swatch_of, symbol_of
 from bnviz.figures.timeline import INSIDE
 from bnviz.records import Floats, Run
@@ -96,33 +107,16 @@ def untrained_chart(
     words: Words,
     data: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Mapping[str, Any]],
-    *,
-    shows: str = "",
     **more: Any,
 ) -> Spec:
     """A chart of `run.untrained`."""
-    config = "" if run.untrained is None else "-".join(map(str, astuple(run.untrained.config)))
-    return chart(_stage(run), name, words, data, axes, shows=f"{config}-{shows}", **more)
+    return study_chart(staged(run, TWINS), run.untrained, name, words, data, axes, **more)
 
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before anything of it is measured."""
-    words = Words(title, "", f"{title}: not measured yet.", how)
-    return untrained_chart(
-        run, name, words, [], empty_axes(), annotations=[clear_note(WAITING)], key=key_of(_stage(run))
-    )
-
-
-def clear_note(text: str) -> dict[str, Any]:
-    """Why there is nothing to see, legible on a grid."""
-    return note(text) | {"bgcolor": "@page"}
-
-
-def _stage(run: Run) -> Run:
-    """The same run with nothing but the twins in it, both in good health: what happened to the run's own networks
-    has nothing to do with these."""
-    twins = replace(run.history, competitors=TWINS)
-    return run.replace(history=twins, status=replace(run.status, health=()))
+    key = key_of(staged(run, TWINS))
+    return untrained_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(WAITING)], key=key)
 
 
 # --- axes over depth --------------------------------------------------------------------------------------------------
@@ -249,5 +243,45 @@ def reference_label(text: str, y: float, *, is_above: bool = False) -> dict[str,
         "y": y,
         "yanchor": "bottom" if is_above else "top",
         "showarrow": False,
+        "font": {"size": TICK_SIZE, "color": "@muted"},
+    }
+
+
+def mean_ratio(values: Floats) -> float:
+    """How many times the next layer's value each one's is, geometric mean over the layers known; NaN if unknown. [n]"""
+    known = np.flatnonzero(np.isfinite(values) & (values > 0))
+    if known.size < 2:
+        return float("nan")
+    first, last = known[[0, -1]]
+    return float(np.exp((np.log(values[first]) - np.log(values[last])) / (last - first)))
+
+
+def ratio_texts(ratios: Iterable[float]) -> list[str | None]:
+    """Such as "× 1.46"; None where unknown."""
+    return [f"× {number(float(one), 3)}" if np.isfinite(one) else None for one in ratios]
+
+
+def limit_line(values: Floats) -> dict[str, Any]:
+    """A dotted line over depth: what theory says of wide networks. values: [n], NaN where it says nothing."""
+    depth = np.arange(1, len(values) + 1, dtype=np.float64)
+    known = np.isfinite(values)
+    thin = {"color": "@text", "width": THIN_WIDTH, "dash": "1px,3px"}
+    return line(depth[known], values[known], name="wide limit", colour="@text", hover="%{y:.3~g}") | {"line": thin}
+
+
+def limit_label(growth: str) -> dict[str, Any]:
+    """What the dotted line is, in the corner that it leaves free."""
+    return {
+        "name": "reference",
+        "text": f"··· {growth} a layer,<br>wide limit with BN",
+        "xref": "x domain",
+        "x": 1,
+        "xanchor": "right",
+        "yref": "y domain",
+        "y": 1,
+        "yanchor": "top",
+        "align": "right",
+        "showarrow": False,
+        "bgcolor": "@page",
         "font": {"size": TICK_SIZE, "color": "@muted"},
     }

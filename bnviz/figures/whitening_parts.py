@@ -4,16 +4,16 @@ Shapes: t = treatments.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from typing import Any, Final
 
 import numpy as np
 
 from bnviz.config import Treatment
-from bnviz.figures.chart import Words, base_axis, chart, domains, empty_axes, number_of, value_axis
+from bnviz.figures.chart import Words, base_axis, clear_note, domains, empty_axes, not_yet, number_of, value_axis
 from bnviz.figures.numbers import nice_at_most, number, percent, whole
+from bnviz.figures.studies import study_chart
 from bnviz.figures.theme import NAME_SIZE, TICK_SIZE, Spec
-from bnviz.figures.untrained_parts import clear_note, compact
+from bnviz.figures.untrained_parts import compact
 from bnviz.records import TREATMENTS, Floats, Run
 
 SHAPES: Final[Mapping[Treatment, tuple[str, str]]] = {  # so that none is told by its colour alone
@@ -40,29 +40,15 @@ def unit_chart(
     words: Words,
     data: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Mapping[str, Any]],
-    *,
-    meta: Mapping[str, Any] | None = None,
-    shows: str = "",
     **more: Any,
 ) -> Spec:
     """A chart of the linear unit."""
-    unit = run.linear_unit
-    config = "" if unit is None else "-".join(str(one) for one in astuple(unit.config))
-    spec = chart(run, name, words, data, axes, shows=f"{config}-{shows}", **more)
-    spec["layout"]["meta"] |= meta or {}
-    return spec
+    return study_chart(run, run.linear_unit, name, words, data, axes, **more)
 
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before anything of it is measured."""
-    return unit_chart(
-        run,
-        name,
-        Words(title, "", f"{title}: not measured yet.", how),
-        [],
-        empty_axes(),
-        annotations=[clear_note(WAITING)],
-    )
+    return unit_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(WAITING)])
 
 
 # --- names and numbers ------------------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import PixelForm, View
-from bnviz.figures.chart import Words, base_axis, line
+from bnviz.figures.chart import Words, base_axis, clear_note, line
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import log_ticks, whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.timeline import INSIDE, axis_unit
-from bnviz.figures.untrained_parts import clear_note, compact, log_scale
+from bnviz.figures.untrained_parts import compact, log_scale
 from bnviz.figures.whitening_parts import label_of, rounded, unit_chart, waiting
 from bnviz.records import TREATMENTS, LinearUnit, Run, Spectrum
 

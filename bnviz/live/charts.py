@@ -46,7 +46,6 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "trials-gap": (),
     "trials-change": (),
     "trials-digits": (),
-    "trials-spread": ("trial",),
     "depth-gradients": (),
     "depth-outputs": (),
     "whitening-descent": ("descent_step",),

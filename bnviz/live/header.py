@@ -113,18 +113,22 @@ def _in_words(intervention: Intervention) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def summary_of_untrained(config: UntrainedConfig) -> str:
     """What two untrained networks are, and how they differ."""
-    layers = f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}"
+    return (
+        f"{_untrained(config, f', {config.connections}')}. Both networks have the same weights; one has BN before each "
+        "nonlinearity, with gamma 1 and beta 0. 128 training images, nothing trained."
+    )
+
+
+def _untrained(config: UntrainedConfig | DepthConfig, joined_how: str = "") -> str:
+    """Sizes and weights of networks that are not trained."""
     parts = [
-        f"{layers}, {config.connections}",
+        f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}{joined_how}",
         _nonlinearity(config.nonlinearity),
         _initial_weights(config.initialization, config.init_scale),
         "binary input",
         f"seed {config.seed}",
     ]
-    return (
-        f"{', '.join(parts)}. Both networks have the same weights; one has BN before each nonlinearity, with gamma 1 "
-        "and beta 0. 128 training images, nothing trained."
-    )
+    return ", ".join(parts)
 
 
 @lru_cache(maxsize=256)
@@ -149,15 +153,8 @@ def summary_of_trials(config: TrialsConfig) -> str:
 @lru_cache(maxsize=256)
 def summary_of_depth(config: DepthConfig) -> str:
     """What four untrained networks are, and how they differ."""
-    parts = [
-        f"{config.depth} {'layer' if config.depth == 1 else 'layers'} of {config.width}",
-        _nonlinearity(config.nonlinearity),
-        _initial_weights(config.initialization, config.init_scale),
-        "binary input",
-        f"seed {config.seed}",
-    ]
     return (
-        f"{', '.join(parts)}. All four have the same weights: two have residual connections, two have BN before each "
+        f"{_untrained(config)}. All four have the same weights: two have residual connections, two have BN before each "
         "nonlinearity, with gamma 1 and beta 0. 256 training images, nothing trained."
     )
 

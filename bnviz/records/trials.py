@@ -31,7 +31,6 @@ class Trials:
     steps: Ints  # [x] of each run
     accuracy: Floats  # [k, x, r, t] at inference; before the last moment on every fifth test image
     batch_accuracy: Floats  # [k, x, r] at the end, with the statistics of each 1,000 test images
-    train_accuracy: Floats  # [k, x, r] at the end, at inference, on the first 10,000 of the images trained on
     diverged_step: Floats  # [k, x, r] 0 where a network did not
     spread: Floats  # [k, x, r, 2, l] std of each hidden layer's inputs to the nonlinearity, at step 0 and at the end
     changed_accuracy: Floats  # [k, r, c, a, 2] of changed test images, with running statistics and with their own

@@ -147,11 +147,6 @@ class Trainer:
     # --- training -----------------------------------------------------------------------------------------------------
 
     @property
-    def training_set(self) -> tuple[Tensor, Tensor]:
-        """Images [m, 784] in the run's input form, and labels [m]."""
-        return self._images, self._labels
-
-    @property
     def device_name(self) -> str:
         """ "CPU" or the GPU's name."""
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"

@@ -22,7 +22,6 @@ from bnviz.training.trainer import Trainer
 
 ITEM_MILLISECONDS: Final = 20.0  # estimated work between two items
 CHANGED_IMAGES: Final = 2000  # test images on which changes are tried
-TRAINING_IMAGES: Final = 10_000
 PARTS: Final = 5  # of the test images; moments before the last are measured on one of them
 DIGIT: Final = 0  # the test image that is shown changed
 
@@ -70,11 +69,11 @@ class _Running:
         trainer = Trainer(settings, self._mnist, self._config.competitors)
         yield 0.0
         self._unfinished.spread[:, x, r, 0] = trainer.spread()
-        moments = _moments(condition.steps)
+        moments, tests = _moments(condition.steps), self._test_parts(trainer)
         pause = max(round(ITEM_MILLISECONDS / trials_milliseconds(self._config, condition)), 1)
         for step in range(condition.steps):
             for t in moments.get(step, ()):
-                self._unfinished.accuracy[:, x, r, t] = trainer.accuracy_on(self._test_parts(trainer)[0])
+                self._unfinished.accuracy[:, x, r, t] = trainer.accuracy_on(tests[0])
             if step in moments or step % pause == 0:
                 yield step / condition.steps
             if not trainer.is_finished:
@@ -94,12 +93,6 @@ class _Running:
         found.spread[:, x, r, 1] = trainer.spread()
         yield from _whole(found.accuracy[:, x, r, -1], tests, trainer.accuracy_on)
         yield from _whole(found.batch_accuracy[:, x, r], tests, partial(trainer.accuracy_on, has_batch_statistics=True))
-        images, labels = trainer.training_set
-        yield from _whole(
-            found.train_accuracy[:, x, r],
-            _parts(images[:TRAINING_IMAGES], labels[:TRAINING_IMAGES]),
-            trainer.accuracy_on,
-        )
         if self._config.experiment is Experiment.TEST_TIME:
             yield from self._try_changes(trainer, r)
         # Last, since it says that all of this run is known.
@@ -158,7 +151,6 @@ def _nothing_yet(config: TrialsConfig) -> Trials:
         steps=np.array([one.steps for one in conditions]),
         accuracy=np.full((k, x, r, len(MOMENTS)), np.nan),
         batch_accuracy=np.full((k, x, r), np.nan),
-        train_accuracy=np.full((k, x, r), np.nan),
         diverged_step=np.full((k, x, r), np.nan),
         spread=np.full((k, x, r, 2, layers), np.nan),
         changed_accuracy=np.full((k, r, c, a, len(STATISTICS)), np.nan),

@@ -35,8 +35,6 @@ LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mini_batches": ("trials-gap", "trials-curves"),
     "test_time": ("trials-change", "trials-digits"),
     "depth": ("depth-gradients", "depth-outputs"),
-    "initialization": ("trials-spread", "trials-summary", "trials-curves"),
-    "dropout": ("trials-gap", "trials-curves"),
 }
 """Of each part of the page where BN fails."""
 WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")

@@ -21,16 +21,19 @@ def explain(name: str) -> None:
 
 def about(page: str) -> None:
     """What a page asks and where to look first, behind a button."""
-    title, body = texts.title_and_body(f"page-{page}")
     with st.popover("About this page", icon=":material/help:"):
-        st.markdown(f"**{title}**")
-        st.markdown(body)
+        say(f"page-{page}")
 
 
 def about_normalizations(normalizations: Iterable[Normalization]) -> None:
     """What each of these does and needs, behind a button."""
     with st.popover("How they normalize", icon=":material/help:", width="stretch"):
         for one in normalizations:
-            title, body = texts.title_and_body(f"normalization-{one}")
-            st.markdown(f"**{title}**")
-            st.markdown(body)
+            say(f"normalization-{one}")
+
+
+def say(name: str, badge: str = "") -> None:
+    """An explanation as part of the page."""
+    title, body = texts.title_and_body(name)
+    st.markdown(f"**{title}**{badge}")
+    st.markdown(body)

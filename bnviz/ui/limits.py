@@ -20,9 +20,9 @@ from bnviz.config import (
     settings_of,
 )
 from bnviz.ui import lab as commands
-from bnviz.ui import texts
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.controls import group_heading, widget
+from bnviz.ui.explain import say
 from bnviz.ui.lab import Lab, Role, keep_view, open_lab, open_recording, show_value
 from bnviz.ui.presets import LIMITS_PRESETS, Preset
 from bnviz.ui.study import keys_of, open_study
@@ -178,10 +178,8 @@ def batch_of_one(part: Part) -> None:
 
 
 def _box(text: str, key: str, badge: str = "") -> None:
-    title, body = texts.title_and_body(text)
     with st.container(border=True, key=key):
-        st.markdown(f"**{title}**{badge}")
-        st.markdown(body)
+        say(text, badge)
 
 
 # --- into the lab -----------------------------------------------------------------------------------------------------

@@ -32,13 +32,12 @@ def a_trials(
         steps=np.array([one.steps for one in config.conditions]),
         accuracy=accuracy,
         batch_accuracy=final + 0.02,
-        train_accuracy=final + 0.03,
         diverged_step=np.zeros((k, x, seeds)),
         spread=np.abs(rng.normal(1, 0.2, (k, x, seeds, 2, layers))),
         changed_accuracy=np.clip(changed + np.zeros((k, seeds, c, a, 2)) + [0, 0.03], 0, 1),
         changed_digits=rng.uniform(0, 1, (c, a, 28, 28)),
     )
-    for array in (trials.accuracy, trials.batch_accuracy, trials.train_accuracy, trials.spread, trials.diverged_step):
+    for array in (trials.accuracy, trials.batch_accuracy, trials.spread, trials.diverged_step):
         for turn in range(x * seeds if known is not None else 0):
             if turn >= (known or 0):
                 array[:, turn % x, turn // x] = np.nan

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.config import Axis, ShiftMeasure, View
+from bnviz.config import Axis, Experiment, ShiftMeasure, View
 from bnviz.figures import FIGURES
 from bnviz.live.charts import ALL_FIELDS, DRAWS, READS, PackedCharts
 from bnviz.live.frames import Spec, pack
 from bnviz.records import Run
 from tests.figures import made_up_runs
+from tests.figures.made_up_trials import a_depth, a_trials
 from tests.live import fakes
 
 OTHER: dict[str, Any] = {
@@ -34,6 +35,7 @@ OTHER: dict[str, Any] = {
     "gamma": 2.0,
     "beta": -1.0,
     "weight_factor": 3.0,
+    "trial": 3,
 }
 
 
@@ -135,6 +137,10 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
         has_landscape=True,
         has_anatomy=True,
     )
+    if name.startswith(("trials-", "depth-")):
+        changes = {"trials-gap": Experiment.MINI_BATCHES, "trials-summary": Experiment.BATCH_SIZE}
+        trials = a_trials(changes.get(name, Experiment.TEST_TIME))
+        run = run.replace(study=a_depth() if name.startswith("depth-") else trials)
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)) == pack(FIGURES[name](run, changed))
