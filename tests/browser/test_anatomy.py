@@ -6,9 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.app_server import AppServer
-from tests.browser.test_lab import pause, play_until, step_at_rest
-from tests.browser.test_landscapes import card
-from tests.browser.test_pages import opened, see_all
+from tests.browser.visit import card, opened, pause, play_until, see_all, step_at_rest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -37,7 +35,7 @@ def test_the_phases_are_stepped_and_played_to_the_last(context: BrowserContext, 
     phase.press("End")
     expect(walk).to_contain_text("9. back to x")
     walk.get_by_role("button", name="Play through").click()
-    expect(walk).to_contain_text("2. batch mean and variance", timeout=10_000)
+    expect(walk).to_contain_text("2. batch mean and variance")
     walk.get_by_role("button", name="Stop").click()
     phase.press("Home")
     expect(walk).to_contain_text("1. pre-activations")
@@ -50,7 +48,7 @@ def test_a_run_of_ones_own_is_walked_through_and_the_identity_recovered(
     play_until(page, 60)
     pause(page)
     step = step_at_rest(page)
-    expect(card(page, "anatomy-walk")).to_contain_text(f"step {step}, layer 3", timeout=60_000)
+    expect(card(page, "anatomy-walk")).to_contain_text(f"step {step}, layer 3")
     identity = card(page, "anatomy-identity")
     expect(identity).to_contain_text("away from the input")
     page.get_by_role("button", name="Recover the identity").click()

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app_server import AppServer
+from tests.browser.visit import axis_range, card, drawn_step, main_button, opened, pause, play_until, press, when
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CHARTS = (
     "accuracy", "drift-bands", "loss", "density", "drift-distance", "gradient-histogram", "loss-contour", "health",
 )  # fmt: skip
-PATIENCE = 30_000
 
 
 @pytest.fixture
@@ -26,68 +26,9 @@ def lab(context: BrowserContext, server: AppServer) -> Iterator[Page]:
         pause(page)  # the next test has the machine to itself
 
 
-def main_button(page: Page) -> Locator:
-    """Play or Pause."""
-    return page.locator(".st-key-play button").first
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(url)
-    page.wait_for_selector('[data-chart="accuracy"] .main-svg')
-    return page
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=False).first.click()
-
-
-def drawn_step(page: Page) -> int:
-    return int(page.locator("[data-run-step]").get_attribute("data-run-step") or 0)
-
-
-def when(page: Page, condition: str, argument: object = None) -> None:
-    page.wait_for_function(condition, arg=argument, timeout=PATIENCE)
-
-
-def play_until(page: Page, step: int) -> None:
-    press(page, "Play")
-    page.wait_for_url("**run=*")
-    when(
-        page,
-        "step => { const d = document.querySelector('[data-run-step]').dataset;"
-        " return d.runId === new URL(location).searchParams.get('run') && Number(d.runStep) >= step }",
-        step,
-    )
-
-
-def pause(page: Page) -> None:
-    main_button(page).click()
-    expect(main_button(page)).to_contain_text("Play")
-
-
-def step_at_rest(page: Page) -> str:
-    """The step that the page tells once a paused run has come to rest: a few steps may still have been under way."""
-    status = page.locator(".bnviz-status b").first
-    before, now = "", status.inner_text()
-    while now != before:
-        page.wait_for_timeout(800)
-        before, now = now, status.inner_text()
-    return now
-
-
-def axis_range(page: Page, chart: str, axis: str) -> list[float]:
-    values = page.evaluate(
-        "([chart, axis]) => document.querySelector(`[data-chart=${chart}] .js-plotly-plot`)._fullLayout[axis].range",
-        [chart, axis],
-    )
-    return [float(value) for value in values]
-
-
 def test_a_recorded_run_is_drawn_before_anything_is_pressed(lab: Page) -> None:
     assert drawn_step(lab) == 1500
-    expect(lab.locator('[data-chart="accuracy"]')).to_contain_text("recorded")
+    expect(card(lab, "accuracy")).to_contain_text("recorded")
     expect(lab.locator(".bnviz-status")).to_contain_text("recorded")
 
 
@@ -95,10 +36,10 @@ def test_play_draws_all_eight_charts_from_the_visitors_own_run_and_pause_holds_i
     play_until(lab, 60)
     pause(lab)
     for name in CHARTS:
-        card = lab.locator(f'[data-chart="{name}"]')
-        card.scroll_into_view_if_needed()
-        expect(card).to_contain_text("measured")
-        expect(card.locator(".main-svg").first).to_be_visible()
+        chart = card(lab, name)
+        chart.scroll_into_view_if_needed()
+        expect(chart).to_contain_text("measured")
+        expect(chart.locator(".main-svg").first).to_be_visible()
     lab.wait_for_timeout(1000)
     step = drawn_step(lab)
     lab.wait_for_timeout(1500)
@@ -116,7 +57,7 @@ def test_the_first_four_charts_and_the_transport_need_no_scrolling(lab: Page) ->
 def test_a_step_button_takes_exactly_that_many_steps(lab: Page) -> None:
     for count, step in [(1, 1), (10, 11)]:
         lab.get_by_role("button", name=f"+{count}", exact=True).first.click()
-        when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === step", step)
+        when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) === step", step)
 
 
 def test_the_learning_rate_changes_live_without_losing_the_training(lab: Page) -> None:
@@ -126,7 +67,7 @@ def test_the_learning_rate_changes_live_without_losing_the_training(lab: Page) -
     when(lab, "() => document.body.innerText.includes('0.7')")
     expect(lab.locator(".bnviz-live")).to_contain_text(re.compile("learning rate"))
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", step)
     assert lab.locator("[data-generation]").get_attribute("data-generation") == generation
     # A chart that has just been drawn rests for a moment.
     when(lab, "() => document.querySelector('[data-chart=accuracy] .js-plotly-plot').layout.shapes.length >= 1")
@@ -140,7 +81,7 @@ def test_a_slider_that_moves_faster_than_the_page_answers_restarts_nothing(lab: 
         lab.wait_for_timeout(pause_ms)
     when(lab, "() => document.querySelector('.bnviz-live').innerText.includes('→ 5 at step')")
     assert lab.locator("[data-generation]").get_attribute("data-generation") == generation
-    expect(lab.locator('[data-chart="accuracy"]')).not_to_contain_text("earlier run")
+    expect(card(lab, "accuracy")).not_to_contain_text("earlier run")
 
 
 def test_a_restart_keeps_the_run_before_as_a_ghost(lab: Page) -> None:
@@ -149,11 +90,11 @@ def test_a_restart_keeps_the_run_before_as_a_ghost(lab: Page) -> None:
     traces = "() => document.querySelector('[data-chart=accuracy] .js-plotly-plot').data.length"
     before = lab.evaluate(traces)
     press(lab, "New seed")
-    when(lab, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === 0")
+    when(lab, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) === 0")
     lab.get_by_role("button", name="+10", exact=True).first.click()
-    when(lab, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) === 10")
+    when(lab, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) === 10")
     assert lab.evaluate(traces) > before
-    expect(lab.locator('[data-chart="accuracy"]')).to_contain_text("earlier run")
+    expect(card(lab, "accuracy")).to_contain_text("earlier run")
 
 
 def test_zoom_is_kept_through_updates(lab: Page) -> None:
@@ -167,7 +108,7 @@ def test_zoom_is_kept_through_updates(lab: Page) -> None:
     lab.wait_for_timeout(300)
     zoomed = axis_range(lab, "accuracy", "yaxis")
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step + 20", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step + 20", step)
     assert axis_range(lab, "accuracy", "yaxis") == pytest.approx(zoomed)
 
 
@@ -178,11 +119,9 @@ def test_hover_is_kept_through_updates(lab: Page) -> None:
     lab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     lab.wait_for_selector('[data-chart="accuracy"] .hoverlayer .hovertext, [data-chart="accuracy"] .hoverlayer .legend')
     step = drawn_step(lab)
-    when(lab, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step + 10", step)
+    when(lab, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step + 10", step)
     # A chart that is being drawn shows its hover again with the next frame of the page; the mouse stands still.
-    lab.wait_for_function(
-        "() => document.querySelector('[data-chart=accuracy] .hoverlayer').childElementCount > 0", timeout=2000
-    )
+    when(lab, "() => document.querySelector('[data-chart=accuracy] .hoverlayer').childElementCount > 0")
 
 
 def test_a_settings_link_reproduces_the_page_and_starts_nothing(context: BrowserContext, server: AppServer) -> None:
@@ -192,7 +131,7 @@ def test_a_settings_link_reproduces_the_page_and_starts_nothing(context: Browser
     assert drawn_step(page) == 0
     page.wait_for_timeout(1500)
     assert drawn_step(page) == 0
-    expect(page.locator('[data-chart="drift-bands"]')).to_contain_text("layer 2")
+    expect(card(page, "drift-bands")).to_contain_text("layer 2")
     expect(page.get_by_role("button", name="Play").first).to_be_visible()
 
 
@@ -201,7 +140,7 @@ def test_a_second_tab_shows_the_same_run_and_a_closed_tab_does_not_end_it(lab: P
     second = opened(context, lab.url)
     lab.close()
     step = drawn_step(second)
-    when(second, "step => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > step", step)
+    when(second, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", step)
     expect(main_button(second)).to_contain_text("Pause")
     expect(main_button(second)).to_be_enabled()
 
@@ -210,7 +149,7 @@ def test_somebody_else_watches_and_cannot_steer(lab: Page, browser: Browser) -> 
     play_until(lab, 20)
     stranger = browser.new_context()
     page = opened(stranger, lab.url)
-    when(page, "() => Number(document.querySelector('[data-run-step]')?.dataset.runStep) > 0")
+    when(page, "() => Number(document.querySelector('[data-run-step]').dataset.runStep) > 0")
     expect(main_button(page)).to_contain_text("Pause")
     expect(main_button(page)).to_be_disabled()
     expect(page.get_by_role("button", name="Start my own").first).to_be_enabled()
@@ -246,7 +185,7 @@ def test_a_phone_scrolls_nothing_sideways_and_keeps_the_transport_in_reach(
     page.wait_for_selector('[data-chart="accuracy"] .main-svg')
     assert page.evaluate("() => document.querySelector('.stMain').scrollWidth <= 390")
     expect(page.get_by_role("button", name="Play").first).to_be_in_viewport()
-    page.locator('[data-chart="health"]').scroll_into_view_if_needed()
+    card(page, "health").scroll_into_view_if_needed()
     expect(page.get_by_role("button", name="Play").first).to_be_in_viewport()
 
 
@@ -261,9 +200,9 @@ def test_the_keyboard_plays_pauses_and_explains(lab: Page) -> None:
 
 def test_every_chart_explains_itself(lab: Page) -> None:
     for name in CHARTS:
-        card = lab.locator(f'[data-chart="{name}"]')
-        card.scroll_into_view_if_needed()
-        card.get_by_role("button", name="About this chart").click()
+        chart = card(lab, name)
+        chart.scroll_into_view_if_needed()
+        chart.get_by_role("button", name="About this chart").click()
         expect(lab.get_by_role("dialog")).to_contain_text("What to look for")
         lab.keyboard.press("Escape")
         expect(lab.get_by_role("dialog")).to_have_count(0)

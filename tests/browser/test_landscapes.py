@@ -3,21 +3,16 @@
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.app_server import AppServer
-from tests.browser.test_lab import drawn_step, pause, play_until, step_at_rest, when
-from tests.browser.test_pages import is_measured, opened, see_all
+from tests.browser.visit import card, drawn_step, is_measured, opened, pause, play_until, see_all, step_at_rest, when
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LANDSCAPE = ("landscape", "loss", "landscape-cut", "landscape-batches", "sharpness")
 WHITENING = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 SMALL = "res=17&pimages=128"  # drawn in a moment
-
-
-def card(page: Page, name: str):
-    return page.locator(f'[data-chart="{name}"]')
 
 
 def test_the_page_on_landscapes_begins_with_a_recording_of_all_its_charts(
@@ -35,7 +30,7 @@ def test_a_run_draws_its_landscape_while_it_goes_on_and_ends_with_that_of_its_la
     expect(card(page, "landscape")).to_contain_text(re.compile(r"step \d"))
     pause(page)
     step = step_at_rest(page)
-    expect(card(page, "landscape")).to_contain_text(re.compile(rf"^(?!.*% measured).*step {step},"), timeout=60_000)
+    expect(card(page, "landscape")).to_contain_text(re.compile(rf"^(?!.*% measured).*step {step},"))
     see_all(page, LANDSCAPE, "measured")
     assert "res=17" in page.url
 
@@ -47,7 +42,7 @@ def test_a_chip_shows_another_plane_of_the_same_run_and_surfaces_turn(
     play_until(page, 60)
     pause(page)
     page.get_by_role("button", name="Random directions").click()
-    expect(card(page, "landscape")).to_contain_text("random filter-normalised directions", timeout=60_000)
+    expect(card(page, "landscape")).to_contain_text("random filter-normalised directions")
     card(page, "landscape").get_by_role("button", name="Surface").click()
     expect(card(page, "landscape").locator("canvas").first).to_be_visible()
     card(page, "landscape").get_by_role("button", name="Contour").click()
@@ -78,7 +73,7 @@ def test_a_plane_that_is_not_there_is_said_on_its_chart_and_the_run_goes_on(
 ) -> None:
     page = opened(context, f"{server.url}/landscape?plane=points&pa=plain%400&pb=plain%400&{SMALL}")
     play_until(page, 20)
-    expect(card(page, "landscape")).to_contain_text("span no plane", timeout=60_000)
+    expect(card(page, "landscape")).to_contain_text("span no plane")
     before = drawn_step(page)
     when(page, "step => Number(document.querySelector('[data-run-step]').dataset.runStep) > step", before)
 
@@ -150,7 +145,7 @@ def test_the_descents_are_played_step_by_step_and_scrubbed(context: BrowserConte
     expect(descent).to_contain_text("up to step 0")
     descent.get_by_role("button", name="Play through").click()
     expect(descent).to_contain_text(re.compile(r"up to step [5-9]"))
-    expect(descent).to_contain_text("up to step 20", timeout=15_000)
+    expect(descent).to_contain_text("up to step 20")
     expect(descent.get_by_role("button", name="Play through")).to_be_visible()
 
 

@@ -8,8 +8,7 @@ from playwright.sync_api import BrowserContext, expect
 from bnviz.ui.charts import LIMITS_CHARTS
 from bnviz.ui.limits import PARTS
 from tests.app_server import AppServer
-from tests.browser.test_landscapes import card
-from tests.browser.test_pages import opened, see_all
+from tests.browser.visit import card, opened, see_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,15 +22,15 @@ def test_every_part_begins_with_a_recorded_experiment(context: BrowserContext, s
 def test_another_part_is_a_click_away_and_in_the_address(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/limits")
     page.get_by_role("radio", name=PARTS["depth"]).click()
-    expect(card(page, "depth-gradients")).to_contain_text("residual", timeout=30_000)
+    expect(card(page, "depth-gradients")).to_contain_text("residual")
     expect(page).to_have_url(re.compile("part=depth"))
 
 
 def test_an_experiment_of_ones_own_fills_in_while_it_runs(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/limits?part=mini_batches&mini_batches-steps=100&mini_batches-seeds=1")
     gap = card(page, "trials-gap")
-    expect(gap).to_contain_text("measured", timeout=60_000)
-    expect(gap).to_contain_text("100 steps, one seed.", timeout=120_000)
+    expect(gap).to_contain_text("measured")
+    expect(gap).to_contain_text("100 steps, one seed.")
     expect(page.get_by_text(re.compile("Trained on two classes a batch")).first).to_be_visible()
 
 
@@ -39,4 +38,4 @@ def test_a_preset_opens_in_the_lab(context: BrowserContext, server: AppServer) -
     page = opened(context, f"{server.url}/limits")
     page.get_by_role("button", name="Batch of 2").click()
     expect(page.get_by_role("button", name="Play")).to_be_enabled(timeout=30_000)
-    expect(card(page, "accuracy")).to_contain_text("GroupNorm", timeout=60_000)
+    expect(card(page, "accuracy")).to_contain_text("GroupNorm")

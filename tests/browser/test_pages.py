@@ -3,10 +3,21 @@
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.app_server import AppServer
-from tests.browser.test_lab import PATIENCE, drawn_step, main_button, pause, play_until, press, when
+from tests.browser.visit import (
+    card,
+    drawn_step,
+    is_measured,
+    main_button,
+    opened,
+    pause,
+    play_until,
+    press,
+    see_all,
+    when,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,29 +29,6 @@ TRAINING = ("gradient-layers", "gradient-steps", "gradient-norm", "update-ratio"
 SHIFT = (
     "accuracy", "covariate-shift", "drift-distance", "loss", "smoothness", "accuracy-modes", "drift-bands", "density",
 )  # fmt: skip
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(url)
-    page.wait_for_selector("[data-chart] .main-svg")
-    return page
-
-
-def see_all(page: Page, names: tuple[str, ...], badge: str) -> None:
-    """Every chart is there, in order, drawn, with its badge."""
-    cards = page.locator("[data-chart]")
-    assert [cards.nth(i).get_attribute("data-chart") for i in range(cards.count())] == list(names)
-    for name in names:
-        card = page.locator(f'[data-chart="{name}"]')
-        card.scroll_into_view_if_needed()
-        expect(card).to_contain_text(badge)
-        expect(card.locator(".main-svg").first).to_be_visible()
-
-
-def is_measured(page: Page) -> None:
-    expect(page.locator(".bnviz-status-own")).to_contain_text(re.compile(r"^measured"), timeout=60_000)
 
 
 def test_a_link_to_a_page_is_inside_the_app_although_it_is_the_servers_first_request(
@@ -58,9 +46,9 @@ def test_untrained_networks_are_measured_and_their_layers_looked_through_without
     is_measured(page)
     see_all(page, UNTRAINED, "measured")
     assert "run=" not in page.url
-    expect(page.locator('[data-chart="untrained-histogram"]')).to_contain_text("output layer")  # the nearest to 10
+    expect(card(page, "untrained-histogram")).to_contain_text("output layer")  # the nearest to 10
     page.get_by_role("slider", name="Weight layer").press("ArrowLeft")
-    expect(page.locator('[data-chart="untrained-histogram"]')).to_contain_text("layer 8")
+    expect(card(page, "untrained-histogram")).to_contain_text("layer 8")
     assert "ulayer=8" in page.url
     is_measured(page)
 
@@ -69,9 +57,9 @@ def test_networks_that_overflow_are_shown_as_such(context: BrowserContext, serve
     page = opened(context, f"{server.url}/gradients?depth=100&uscale=4")
     is_measured(page)
     for name in UNTRAINED:
-        card = page.locator(f'[data-chart="{name}"]')
-        card.scroll_into_view_if_needed()
-        expect(card).to_contain_text(re.compile("without BN overflows from layer 6\\d"))
+        a_card = card(page, name)
+        a_card.scroll_into_view_if_needed()
+        expect(a_card).to_contain_text(re.compile("without BN overflows from layer 6\\d"))
 
 
 def test_what_would_take_too_long_is_refused_with_the_cost(context: BrowserContext, server: AppServer) -> None:
@@ -88,12 +76,12 @@ def test_the_labs_run_is_looked_at_more_closely_and_scrubbed_back(context: Brows
     play_until(page, 200)
     pause(page)
     see_all(page, TRAINING, "measured")
-    layers = page.locator('[data-chart="gradient-layers"]')
+    layers = card(page, "gradient-layers")
     layers.scroll_into_view_if_needed()
     scrubber = layers.get_by_role("slider", name="Step")
     scrubber.press("Home")
     expect(layers).to_contain_text("step 0")
-    expect(page.locator('[data-chart="gradient-steps"]')).to_contain_text("step 0")
+    expect(card(page, "gradient-steps")).to_contain_text("step 0")
     scrubber.press("End")
     expect(layers.locator(".bnviz-scrubbed")).to_contain_text("the newest")
     run_id = page.locator("[data-run-id]").get_attribute("data-run-id")
@@ -117,13 +105,13 @@ def test_four_networks_train_and_the_shift_is_measured_live(context: BrowserCont
     expect(page.locator(".bnviz-status")).to_contain_text("% measuring")
     pause(page)
     see_all(page, SHIFT, "measured")
-    card = page.locator('[data-chart="covariate-shift"]')
-    card.scroll_into_view_if_needed()
+    a_card = card(page, "covariate-shift")
+    a_card.scroll_into_view_if_needed()
     for measure in ("Relative", "Cosine", "Change"):
-        card.get_by_role("button", name=measure).click()
-        expect(card.get_by_role("button", name=measure)).to_have_attribute("aria-pressed", "true")
+        a_card.get_by_role("button", name=measure).click()
+        expect(a_card.get_by_role("button", name=measure)).to_have_attribute("aria-pressed", "true")
     for label in ("noisy BN", "noise, no BN"):
-        expect(page.locator('[data-chart="accuracy"]')).to_contain_text(label)
+        expect(card(page, "accuracy")).to_contain_text(label)
 
 
 def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServer) -> None:
@@ -160,9 +148,9 @@ def test_an_explanation_opens_with_its_formulas_set(
     context: BrowserContext, server: AppServer, path: str, chart: str
 ) -> None:
     page = opened(context, server.url + path)
-    card = page.locator(f'[data-chart="{chart}"]')
-    card.scroll_into_view_if_needed()
-    card.get_by_role("button", name="About this chart").click()
+    a_card = card(page, chart)
+    a_card.scroll_into_view_if_needed()
+    a_card.get_by_role("button", name="About this chart").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("What to look for")
     expect(dialog.locator(".katex").first).to_be_visible()

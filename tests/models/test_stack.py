@@ -86,9 +86,6 @@ def largest_difference(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
 @settings(max_examples=80, deadline=None)
 @given(models, batches, competitors, st.integers(0, 99))
 def test_gradients_equal_autograds(model, batch, normalizations, seed):
-    # On two or three images BN divides by next to nothing now and then: through many layers that magnifies the last
-    # bit until autograd in another order of summation would not equal itself.
-    assume(batch > 3 or model.hidden_layers <= 4)
     whitens = Normalization.DECORRELATED in normalizations
     assume(not whitens or (batch > model.width // model.groups and model.hidden_layers <= 4))
     stack, (images, labels) = make_stack(model, normalizations), images_and_labels(batch, seed)
@@ -102,11 +99,29 @@ def test_gradients_equal_autograds(model, batch, normalizations, seed):
         output = net(images)
         loss = nn.functional.cross_entropy(output, labels)
         loss.backward()
-        assert activations.loss[k].item() == pytest.approx(loss.item(), abs=1e-10)
-        assert activations.accuracy[k].item() == pytest.approx((output.argmax(1) == labels).double().mean().item())
+        expected = reference.gradients(net)
         # A batch little larger than a group of units has a covariance of a condition that costs the reference digits.
         tolerance = 1e-6 if normalization is Normalization.DECORRELATED else 1e-10
-        assert largest_difference(collect.gradient.named(k), reference.gradients(net)) < tolerance
+        # On two or three images BN divides by next to nothing now and then, and layer after layer magnifies the last
+        # bits. Where that reaches the digits that are compared, autograd in another order would not equal itself.
+        again = reference.network(model, normalization, initial_weights(model), torch.float64)
+        assume(largest_difference(badly_rounded_gradients(again, images, labels), expected) < tolerance)
+        assert activations.loss[k].item() == pytest.approx(loss.item(), abs=1e-10)
+        assert activations.accuracy[k].item() == pytest.approx((output.argmax(1) == labels).double().mean().item())
+        assert largest_difference(collect.gradient.named(k), expected) < tolerance
+
+
+def badly_rounded_gradients(net: nn.Sequential, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Autograd's, when every module errs by some fifty units in the last place, in each image on its own."""
+    generator = torch.Generator().manual_seed(0)
+
+    def err(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output * (1 + 1e-14 * torch.randn(output.shape, generator=generator, dtype=output.dtype))
+
+    for module in net:
+        module.register_forward_hook(err)
+    nn.functional.cross_entropy(net(images), labels).backward()
+    return reference.gradients(net)
 
 
 @pytest.mark.slow
