@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import CLASSES, INPUT_PIXELS, InputForm, Sampling
+from bnviz.config import CLASSES, INPUT_PIXELS, TRAIN_IMAGES, InputForm, Sampling
 from bnviz.errors import DataError
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "assets" / "mnist"
-TRAIN_IMAGES: Final = 60_000
 BINARY_THRESHOLD: Final = 127  # of 255: a pixel above one half
 _IMAGE_HEADER: Final = 16  # bytes before the pixels in the IDX format
 _LABEL_HEADER: Final = 8

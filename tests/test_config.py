@@ -19,6 +19,7 @@ from bnviz.config import (
     Initialization,
     LinearUnitConfig,
     ModelConfig,
+    Network,
     Number,
     Optimizer,
     Settings,
@@ -183,8 +184,8 @@ def test_more_work_never_costs_less(settings: Settings) -> None:
 
 
 def test_an_unknown_setting_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="dropout"):
-        Settings().replace(dropout=0.5)
+    with pytest.raises(ConfigError, match="momentun"):
+        Settings().replace(momentun=0.5)
 
 
 def test_a_scheme_in_a_link_without_a_scale_takes_the_schemes_own() -> None:
@@ -296,3 +297,33 @@ def test_a_link_whose_settings_do_not_go_together_keeps_the_others() -> None:
     settings, (notice,) = config.from_query({"networks": "none,group", "groups": "7", "lr": "0.1"})
     assert settings == Settings().replace(learning_rate=0.1)
     assert "do not divide" in notice
+
+
+@pytest.mark.parametrize("network", Network)
+def test_every_network_round_trips_and_has_a_competitor(network: Network) -> None:
+    others = [one for one in Network if one is not network][:3]
+    settings = Settings().replace(
+        networks=(network, *others), groups=4, batch_size=60, dropout=0.3, training_images=500
+    )
+    assert config.from_query(config.to_query(settings)) == (settings, [])
+    assert config.from_json(config.to_json(settings)) == settings
+    assert config.networks_of(config.lineup(settings.model)) == settings.model.networks
+
+
+def test_a_link_and_a_file_of_before_say_the_same_networks() -> None:
+    old = ("none", "batch", "layer", "group", "weight", "renormalization", "decorrelated", "noisy_batch", "noise")
+    assert tuple(Network)[: len(old)] == old
+    settings, notices = config.from_query({"networks": "none,batch,noise"})
+    assert (settings.model.networks, notices) == ((Network.NONE, Network.BATCH, Network.NOISE), [])
+    assert (settings.model.training_images, settings.hyper.dropout) == (60_000, 0.5)
+
+
+def test_a_batch_larger_than_the_training_set_is_refused_with_a_remedy() -> None:
+    small = Settings().replace(training_images=100, batch_size=100)
+    with pytest.raises(
+        ConfigError, match="batch of 128 cannot be drawn from 100 training images: choose a batch of at"
+    ):
+        small.replace(batch_size=128)
+    with pytest.raises(ConfigError, match="hold 5 of each: choose a batch of at most 10"):
+        small.replace(sampling="two_classes")
+    small.replace(sampling="two_classes", batch_size=10)

@@ -170,3 +170,10 @@ def test_every_order_goes_on_exactly_from_seed_epoch_and_position(sampling):
     assert torch.equal(batches.peek(50), again.peek(50))
     for size in (50, 90, 60):
         assert torch.equal(batches.take(size), again.take(size))
+
+
+def test_the_first_images_hold_more_than_a_twentieth_of_every_class() -> None:
+    """From which mini-batches of two classes are drawn; see `config.rules`."""
+    is_of_class = data.load().train_labels[:, None] == torch.arange(10)
+    rarest = is_of_class.cumsum(0).min(dim=1).values[99:]
+    assert (rarest >= torch.arange(100, 60_001) // 20).all()

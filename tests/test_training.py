@@ -14,10 +14,12 @@ from bnviz.config import (
     PLAIN,
     TWINS,
     WITH_NOISE,
+    AnatomyConfig,
     Directions,
     HyperParams,
     LandscapeConfig,
     ModelConfig,
+    Sampling,
     Settings,
     Statistics,
     networks_of,
@@ -610,6 +612,9 @@ LINEUPS = [
     (("none", "decorrelated"), {}),
     (("weight", "decorrelated", "noisy_batch"), {"optimizer": "adam", "learning_rate": 0.01, "bn_placement": "after"}),
     (("batch", "weight", "renormalization", "decorrelated"), {"momentum": 0.5}),
+    (("none", "batch", "dropout", "batch_dropout"), {"training_images": 500}),
+    (("layer", "batch_dropout", "lsuv", "glorot"), {"bn_placement": "after", "momentum": 0.5}),
+    (("none", "lsuv", "orthogonal", "he"), {"optimizer": "adam", "learning_rate": 0.01, "initialization": "lsuv"}),
 ]
 
 
@@ -764,3 +769,75 @@ def test_batches_of_two_classes_cost_batch_norm_its_accuracy_at_inference_and_th
     none, batch, layer = np.mean([one.measure(is_scheduled=True).accuracy for one in runs], axis=0)
     assert min(none, layer) > 0.92
     assert 0.75 < batch < min(none, layer) - 0.03
+
+
+# --- dropout, starts of one's own, smaller training sets --------------------------------------------------------------
+
+WITH_DROPOUT = ("none", "batch", "dropout", "batch_dropout")
+
+
+def test_the_twins_train_beside_networks_with_dropout_as_they_do_alone_bit_for_bit(mnist):
+    alone, beside = (run(Trainer(s, mnist), 10).checkpoint() for s in (SMALL, SMALL.replace(networks=WITH_DROPOUT)))
+    for name, value in alone.items():
+        if name.startswith(("plain/", "bn/")):
+            assert torch.equal(value, beside[name]), name
+    assert not torch.equal(beside["plain/weight.2"], beside["dropout/weight.2"])
+    assert not torch.equal(beside["bn/weight.2"], beside["bndropout/weight.2"])
+
+
+def test_with_p_0_networks_with_dropout_train_as_their_twins_without(mnist):
+    tensors = run(Trainer(SMALL.replace(networks=WITH_DROPOUT, dropout=0.0), mnist), 10).checkpoint()
+    for layer in (1, 2, 3):
+        assert torch.equal(tensors[f"plain/weight.{layer}"], tensors[f"dropout/weight.{layer}"])
+        assert torch.equal(tensors[f"bn/weight.{layer}"], tensors[f"bndropout/weight.{layer}"])
+
+
+def test_the_probes_see_dropout_and_the_test_accuracy_does_not(mnist):
+    trainer = Trainer(SMALL.replace(networks=("batch", "batch_dropout")), mnist)
+    point = trainer.measure(is_scheduled=True)
+    assert point.accuracy[0] == point.accuracy[1]
+    assert not np.array_equal(point.quantiles[0, 1], point.quantiles[1, 1])
+    np.testing.assert_array_equal(point.quantiles[0, 0], point.quantiles[1, 0])  # the images are whole
+
+
+def test_a_dropout_that_was_changed_meanwhile_does_not_move_where_the_drift_began(mnist):
+    straight = Trainer(SMALL.replace(networks=WITH_DROPOUT), mnist)
+    run(straight, 5)
+    run(straight, 5, replace(SMALL.hyper, dropout=0.2))
+    resumed = Trainer.resume(straight.settings, mnist, straight.checkpoint())
+    assert_same_point(straight.measure(is_scheduled=True), resumed.measure(is_scheduled=True))
+
+
+def test_networks_start_from_their_own_weights_and_those_of_one_scheme_from_the_same(mnist):
+    settings = SMALL.replace(networks=("none", "batch", "lsuv", "he"), initialization="lsuv", init_scale=1.0)
+    tensors = Trainer(settings, mnist).checkpoint()
+    for layer in (1, 2, 3):
+        first = tensors[f"plain/weight.{layer}"]
+        assert torch.equal(first, tensors[f"bn/weight.{layer}"])
+        assert torch.equal(first, tensors[f"lsuv/weight.{layer}"])
+        assert not torch.equal(first, tensors[f"he/weight.{layer}"])
+
+
+@pytest.mark.parametrize("sampling", Sampling)
+def test_only_the_first_training_images_are_trained_on(mnist, sampling):
+    settings = SMALL.replace(training_images=100, sampling=sampling, batch_size=10)
+    others = mnist.train_images.clone()
+    others[100:] = others[100:].flip(0)
+    twin = type(mnist)(others, mnist.train_labels, mnist.test_images, mnist.test_labels)
+    assert_same_state(run(Trainer(settings, mnist), 25), run(Trainer(settings, twin), 25))
+    more = settings.replace(training_images=200)
+    weights = [run(Trainer(more, each), 25).checkpoint()["bn/weight.1"] for each in (mnist, twin)]
+    assert not torch.equal(*weights)
+
+
+def test_with_100_training_images_everything_can_be_measured(mnist):
+    trainer = run(Trainer(SMALL.replace(training_images=100), mnist), 5)
+    *_, picture = trainer.landscape(LandscapeConfig(resolution=11))
+    assert np.isfinite(picture.loss).all()
+    assert picture.images == 50  # of each of the two batches
+    *_, contour = trainer.contour(Directions.PATHS)
+    assert contour.images == 100
+    *_, sharpest = trainer.sharpness()
+    assert np.isfinite(sharpest.eigenvalue).all()
+    *_, walked = trainer.anatomy(AnatomyConfig(images=256))
+    assert not walked.problem

@@ -9,20 +9,28 @@ from bnviz.config.anatomy import (
 )
 from bnviz.config.competitors import (
     BN,
+    BN_DROPOUT,
     COMPETITORS,
     DECORRELATED,
+    DROPOUT,
+    GLOROT,
     GROUP,
+    HE,
     LAYER,
+    LSUV,
     NOISE,
     NOISY,
+    ORTHOGONAL,
     PLAIN,
     RENORM,
     TWINS,
     WEIGHT,
+    WITH_DROPOUT,
     WITH_NOISE,
     Competitor,
     lineup,
     networks_of,
+    normalizations_of,
 )
 from bnviz.config.depth import (
     DEPTH_SETTINGS,
@@ -66,6 +74,7 @@ from bnviz.config.names import (
     Initialization,
     InputForm,
     Measure,
+    Network,
     Nonlinearity,
     Normalization,
     Optimizer,
@@ -88,7 +97,18 @@ from bnviz.config.settings import (
     weight_count,
 )
 from bnviz.config.study import StudyConfig
-from bnviz.config.table import BY_KEY, BY_NAME, NOISE_SETTINGS, SETTINGS, Choice, Number, Setting, Several, text_of
+from bnviz.config.table import (
+    BY_KEY,
+    BY_NAME,
+    NOISE_SETTINGS,
+    SETTINGS,
+    TRAIN_IMAGES,
+    Choice,
+    Number,
+    Setting,
+    Several,
+    text_of,
+)
 from bnviz.config.trials import (
     BATCH_SIZES,
     MOST_TRIALS_SECONDS,
@@ -112,21 +132,22 @@ from bnviz.config.untrained import (
 from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, view_to_query
 
 __all__ = [
-    "ANATOMY_SETTINGS", "BATCH_SIZES", "BN", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS",
-    "DECORRELATED", "DEPTH_SETTINGS", "GROUP", "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS", "LANDSCAPE_SETTINGS",
-    "LAYER", "LINEAR_UNIT_SETTINGS", "MEAN", "MOST_ANATOMY_IMAGES", "MOST_CHECKPOINT_BYTES", "MOST_DEPTH_SECONDS",
-    "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS", "MOST_TRIALS_SECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST",
-    "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP", "PLAIN", "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION",
-    "SETTINGS", "TRIALS", "TRIALS_SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT", "WITH_NOISE",
-    "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Condition", "Connections", "DepthConfig",
-    "Device", "Directions", "Equal", "Experiment", "HyperParams", "Initialization", "InputForm", "LandscapeConfig",
-    "LinearUnitConfig", "Measure", "ModelConfig", "Nonlinearity", "Normalization", "Number", "Optimizer", "PixelForm",
-    "RateRule", "Sampling", "Setting", "Settings", "Several", "ShiftMeasure", "Statistics", "StudyConfig",
+    "ANATOMY_SETTINGS", "BATCH_SIZES", "BN", "BN_DROPOUT", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS",
+    "DECORRELATED", "DEPTH_SETTINGS", "DROPOUT", "GLOROT", "GROUP", "HE", "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS",
+    "LANDSCAPE_SETTINGS", "LAYER", "LINEAR_UNIT_SETTINGS", "LSUV", "MEAN", "MOST_ANATOMY_IMAGES",
+    "MOST_CHECKPOINT_BYTES", "MOST_DEPTH_SECONDS", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
+    "MOST_TRIALS_SECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP",
+    "ORTHOGONAL", "PLAIN", "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION", "SETTINGS", "TRAIN_IMAGES", "TRIALS",
+    "TRIALS_SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT", "WITH_DROPOUT", "WITH_NOISE",
+    "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Condition", "Connections", "DepthConfig", "Device",
+    "Directions", "Equal", "Experiment", "HyperParams", "Initialization", "InputForm", "LandscapeConfig",
+    "LinearUnitConfig", "Measure", "ModelConfig", "Network", "Nonlinearity", "Normalization", "Number", "Optimizer",
+    "PixelForm", "RateRule", "Sampling", "Setting", "Settings", "Several", "ShiftMeasure", "Statistics", "StudyConfig",
     "Treatment", "TrialsConfig", "UntrainedConfig", "View", "WeightPoint", "Whitening", "anatomy_from_query",
     "anatomy_to_query", "check_cost", "check_landscape", "check_rules", "checkpoint_bytes", "default_init_scale",
     "depth_from_query", "depth_seconds", "depth_to_query", "from_json", "from_query", "landscape_from_json",
     "landscape_from_query", "landscape_seconds", "landscape_to_json", "landscape_to_query", "linear_unit_from_query",
-    "linear_unit_to_query", "lineup", "networks_of", "settings_of", "step_milliseconds", "text_of", "to_json",
-    "to_query", "trials_from_query", "trials_seconds", "trials_to_query", "untrained_from_query", "untrained_seconds",
-    "untrained_to_query", "view_from_query", "view_to_query", "weight_count",
+    "linear_unit_to_query", "lineup", "networks_of", "normalizations_of", "settings_of", "step_milliseconds", "text_of",
+    "to_json", "to_query", "trials_from_query", "trials_seconds", "trials_to_query", "untrained_from_query",
+    "untrained_seconds", "untrained_to_query", "view_from_query", "view_to_query", "weight_count",
 ]  # fmt: skip

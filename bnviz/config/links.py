@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from bnviz.config.competitors import TWINS, WITH_NOISE, networks_of
 from bnviz.config.model import default_init_scale
-from bnviz.config.names import Normalization
+from bnviz.config.names import Network
 from bnviz.config.settings import Settings
 from bnviz.config.table import SETTINGS, text_of
 from bnviz.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
 OLD_LINEUP: Final = "lineup"  # what links and files said of the networks while there were two choices
-_OLD_LINEUPS: Final[Mapping[str, tuple[Normalization, ...]]] = {
+_OLD_LINEUPS: Final[Mapping[str, tuple[Network, ...]]] = {
     "twins": networks_of(TWINS),
     "noisy": networks_of(WITH_NOISE),
 }

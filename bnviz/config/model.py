@@ -8,12 +8,12 @@ from bnviz.config.names import (
     Device,
     Initialization,
     InputForm,
+    Network,
     Nonlinearity,
-    Normalization,
     Optimizer,
     Sampling,
 )
-from bnviz.config.table import BY_NAME, check_fields
+from bnviz.config.table import BY_NAME, TRAIN_IMAGES, check_fields
 
 INPUT_PIXELS: Final = 28 * 28
 CLASSES: Final = 10
@@ -35,6 +35,7 @@ class HyperParams:
     noise_scale_spread: float = 0.1
     r_max: float = 3.0  # where the schedule of Ioffe 2017 ends: 1 and 0 for 5,000 steps, then slowly up to these
     d_max: float = 5.0
+    dropout: float = 0.5  # p, as in Srivastava et al. 2014 for hidden layers
 
     def __post_init__(self) -> None:
         check_fields(self, BY_NAME)
@@ -44,7 +45,7 @@ class HyperParams:
 class ModelConfig:
     """What defines the networks and their data: changing it restarts the run from the seed."""
 
-    networks: tuple[Normalization, ...] = (Normalization.NONE, Normalization.BATCH)
+    networks: tuple[Network, ...] = (Network.NONE, Network.BATCH)
     groups: int = 4
     nonlinearity: Nonlinearity = Nonlinearity.SIGMOID
     initialization: Initialization = Initialization.GAUSSIAN
@@ -55,6 +56,7 @@ class ModelConfig:
     optimizer: Optimizer = Optimizer.SGD
     input_form: InputForm = InputForm.BINARY
     sampling: Sampling = Sampling.SHUFFLED
+    training_images: int = TRAIN_IMAGES
     seed: int = 0
     device: Device = Device.AUTO
 
@@ -72,7 +74,7 @@ def whitening_milliseconds(model: ModelConfig, images: int) -> float:
 
     Eigenvectors of each group of s units and products in float64; 1.2 to 2.5 times the processor time at s = 5 to 128.
     """
-    if Normalization.DECORRELATED not in model.networks:
+    if Network.DECORRELATED not in model.networks:
         return 0.0
     size = model.width / model.groups
     eigenvectors = model.groups * (0.02 + 5e-5 * size**2 + 3e-7 * size**3)

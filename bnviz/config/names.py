@@ -17,6 +17,7 @@ class Initialization(StrEnum):
     GLOROT = "glorot"  # init_scale × N(0, 2/(fan_in + fan_out))
     HE = "he"  # init_scale × N(0, 2/fan_in)
     ORTHOGONAL = "orthogonal"  # init_scale × a (semi-)orthogonal matrix
+    LSUV = "lsuv"  # init_scale × that, divided by the std of the layer's output: Mishkin & Matas 2016
 
 
 class Optimizer(StrEnum):
@@ -49,8 +50,31 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Network(StrEnum):
+    """What a run compares, in the order in which networks stand beside each other; see `competitors.COMPETITORS`.
+
+    The names of the first nine are those of their normalizations: links and files of before say no more.
+    """
+
+    NONE = "none"
+    BATCH = "batch"
+    LAYER = "layer"
+    GROUP = "group"
+    WEIGHT = "weight"
+    RENORMALIZATION = "renormalization"
+    DECORRELATED = "decorrelated"
+    NOISY_BATCH = "noisy_batch"
+    NOISE = "noise"
+    DROPOUT = "dropout"  # without BN
+    BATCH_DROPOUT = "batch_dropout"
+    LSUV = "lsuv"  # this and the following without BN, from initial weights of their own
+    ORTHOGONAL = "orthogonal"
+    HE = "he"
+    GLOROT = "glorot"
+
+
 class Normalization(StrEnum):
-    """In the order in which networks stand beside each other."""
+    """What a network's hidden layers do to their values."""
 
     NONE = "none"
     BATCH = "batch"

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from bnviz.config.competitors import COMPETITORS
-from bnviz.config.names import Normalization
+from bnviz.config.competitors import lineup, normalizations_of
+from bnviz.config.model import CLASSES, ModelConfig
+from bnviz.config.names import Normalization, Sampling
 from bnviz.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,27 +16,45 @@ IN_GROUPS = (Normalization.GROUP, Normalization.DECORRELATED)
 def check_rules(settings: "Settings") -> None:
     """`ConfigError` where settings do not go together; the text names value, rule and remedy."""
     model, batch = settings.model, settings.hyper.batch_size
-    for normalization in IN_GROUPS:
-        if normalization in model.networks and model.width % model.groups:
+    normalizations = normalizations_of(model)
+    _check_training_set(model, batch)
+    for one in lineup(model):
+        if one.normalization in IN_GROUPS and model.width % model.groups:
             _, *fitting = reversed(_divisors(model.width))  # groups of one unit are no groups
             raise ConfigError(
                 f"{model.groups} groups do not divide the {model.width} units of a layer, and "
-                f"{COMPETITORS[normalization].label} has groups of equal size: choose {_listed(fitting[::-1])} groups, "
+                f"{one.label} has groups of equal size: choose {_listed(fitting[::-1])} groups, "
                 "or another width."
             )
-    if Normalization.GROUP in model.networks and model.groups == model.width:
+    if Normalization.GROUP in normalizations and model.groups == model.width:
         raise ConfigError(
             f"{model.groups} groups of one unit each leave GroupNorm nothing to take a variance over: choose fewer "
             f"groups ({_listed(_divisors(model.width)[:-1])}), or compare BN, which does so over the images."
         )
     size = model.width // model.groups
-    if Normalization.DECORRELATED in model.networks and batch <= size:
+    if Normalization.DECORRELATED in normalizations and batch <= size:
         fitting = [groups for groups in _divisors(model.width) if model.width // groups < batch]
         more = f"more groups ({_listed(fitting)}), " if fitting else ""
         raise ConfigError(
             f"A batch of {batch} is too small for decorrelated BN to whiten groups of {size} units: a covariance of no "
             f"more images than units is singular. Choose {more}a batch of at least {size + 1}, or compare BN, which "
             "needs no covariance, or LayerNorm, which needs no batch."
+        )
+
+
+def _check_training_set(model: ModelConfig, batch: int) -> None:
+    """A mini-batch holds no image twice, and is no larger than an epoch."""
+    count = model.training_images
+    if batch > count:
+        raise ConfigError(
+            f"A batch of {batch} cannot be drawn from {count} training images: choose a batch of at most {count}, or "
+            "more training images."
+        )
+    of_a_class = count // (2 * CLASSES)  # MNIST's rarest digit makes up more than a twentieth of its first images
+    if model.sampling is Sampling.TWO_CLASSES and batch > 2 * of_a_class:
+        raise ConfigError(
+            f"A batch of {batch} of two classes is too large for {count:,} training images, which are only sure to "
+            f"hold {of_a_class:,} of each: choose a batch of at most {2 * of_a_class}, or more training images."
         )
 
 

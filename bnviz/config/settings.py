@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from bnviz.config.competitors import lineup
+from bnviz.config.competitors import lineup, normalizations_of
 from bnviz.config.model import PROBE_IMAGES, HyperParams, ModelConfig, whitening_milliseconds
 from bnviz.config.names import Normalization, Optimizer
 from bnviz.config.rules import check_rules
@@ -70,7 +70,7 @@ def checkpoint_bytes(settings: Settings, competitors: int | None = None) -> int:
     model = settings.model
     optimizer_state = 2 if model.optimizer is Optimizer.ADAM else int(settings.hyper.momentum > 0)
     inputs = model.hidden_layers * model.width * PROBE_IMAGES
-    whitens = Normalization.DECORRELATED in model.networks
+    whitens = Normalization.DECORRELATED in normalizations_of(model)
     covariances = model.hidden_layers * model.width * (model.width // model.groups) * whitens
     networks = competitors or len(lineup(model))
     return 4 * (networks * ((1 + optimizer_state) * weight_count(model) + inputs) + covariances)

@@ -15,8 +15,8 @@ from bnviz.config.names import (
     Device,
     Initialization,
     InputForm,
+    Network,
     Nonlinearity,
-    Normalization,
     Optimizer,
     Sampling,
 )
@@ -198,6 +198,9 @@ _MOMENTA: Final = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0
 _NOISE: Final = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)
 _SCALE_LIMITS: Final = (1, 1.1, 1.25, 1.5, 2, 3, 5, 7, 10)
 _SHIFT_LIMITS: Final = (0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7, 10, 20)
+_DROPOUTS: Final = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+TRAIN_IMAGES: Final = 60_000  # of MNIST
+_TRAINING_SETS: Final = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, TRAIN_IMAGES)
 _GROUPS: Final = (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 256)
 WIDTHS: Final = (10, 16, 20, 32, 50, 64, 80, 100, 128, 150, 200, 256, 320, 400, 512)
 
@@ -227,8 +230,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "Batch Renorm: how far the scale may depart from the batch's own, up and down; 1 is BN."),
     Setting("d_max", "dmax", "Limit d_max", True, Number(0, 20, _SHIFT_LIMITS),
             "Batch Renorm: how far the mean may depart from the batch's own, in standard deviations; 0 is BN."),
-    Setting("networks", "networks", "Compare", False, Several(Normalization, 2, 4),
-            "Networks that differ in their normalization alone; two to four train side by side."),
+    Setting("dropout", "dropout", "Dropout p", True, Number(0, 0.9, _DROPOUTS),
+            "Each value of a hidden layer's output is 0 with this probability, in training and in networks with "
+            "dropout only; what is left is divided by 1 − p."),
+    Setting("networks", "networks", "Compare", False, Several(Network, 2, 4),
+            "Networks that differ in normalization, dropout or initial weights; two to four train side by side."),
     Setting("groups", "groups", "Groups of units", False, Number(1, 256, _GROUPS, is_integer=True),
             "Into how many groups GroupNorm and decorrelated BN part a layer's units. GroupNorm with 1 is LayerNorm."),
     Setting("nonlinearity", "g", "Nonlinearity", False, Choice(Nonlinearity),
@@ -242,6 +248,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("sampling", "sampling", "Mini-batches", False, Choice(Sampling),
             "shuffled: independent of each other. two classes: each of two digits only, drawn anew. sorted: digit "
             "after digit. In the last two a batch’s statistics are not the population’s."),
+    Setting("training_images", "images", "Training images", False,
+            Number(100, TRAIN_IMAGES, _TRAINING_SETS, is_integer=True),
+            "Only the first so many of MNIST's 60,000 are trained on: with few of them networks overfit."),
     Setting("init_scale", "scale", "Initial scale", False, Number(0.01, 10, log_grid(0.01, 10, MANTISSAS)),
             "Gaussian: the standard deviation of the weights. Other schemes: a factor on theirs."),
     Setting("hidden_layers", "layers", "Hidden layers", False, Number(1, 20, tuple(range(1, 21)), is_integer=True),

@@ -54,6 +54,12 @@ _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "weight": ("#6C435F", "#C24690"),
     "renorm": ("#A361FB", "#E6CBFB"),
     "decorrelated": ("#6D9976", "#89E29D"),
+    "dropout": ("#760033", "#007256"),
+    "bndropout": ("#0000CE", "#0069C3"),
+    "lsuv": ("#040CFF", "#D46282"),
+    "orthogonal": ("#1AA1BD", "#AC2A9B"),
+    "he": ("#B1102F", "#885C01"),
+    "glorot": ("#69006D", "#8809FF"),
     "green": ("#00825F", "#3CC79B"),
     "orange": ("#B87700", "#F0B93A"),
     # Treatments of a linear unit's inputs: standardising is what BN does, and has its colour.
@@ -86,10 +92,19 @@ _SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
     "weight": ("hexagon", "⬢"),
     "renorm": ("star", "★"),
     "decorrelated": ("x", "✖"),
+    "dropout": ("triangle-left", "◀"),
+    "bndropout": ("triangle-right", "▶"),
+    "lsuv": ("pentagon", "⬟"),
+    "orthogonal": ("bowtie", "⧓"),
+    "he": ("hourglass", "⧗"),
+    "glorot": ("hexagram", "✶"),
 }
 _SIZES: Final[Mapping[str, float]] = {
     "triangle-up": 1.35,
     "triangle-down": 1.35,
+    "triangle-left": 1.35,
+    "triangle-right": 1.35,
+    "hexagram": 1.2,
     "star": 1.35,
 }  # Plotly's has half the area of the others
 _OTHER_SYMBOL: Final = ("diamond", "◆")

@@ -28,6 +28,7 @@ SHORT_NAMES: Final = {
     "noise_scale": "n_σ",
     "noise_mean_spread": "r_μ",
     "noise_scale_spread": "r_σ",
+    "dropout": "dropout p",
 }
 MERGED_SHARE: Final = 0.04  # changes of one setting this near each other (as a share of the axis) get one label
 CHARACTER_SHARE: Final = 0.028  # width of a label's character as a share of the axis, on a phone

@@ -6,14 +6,14 @@ report for their own settings stands in assets/texts/verdict-<measure>.md.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 
-from bnviz.config import Normalization
+from bnviz.config import Competitor, Normalization
 from bnviz.figures.numbers import number, percent, rough_percent, whole
 from bnviz.figures.words import has_data, health_of, is_diverged, last_finite, spoken, weight_layer
 from bnviz.records import Condition, Floats, Run
@@ -152,11 +152,17 @@ def verdicts(run: Run) -> tuple[Verdict, ...]:
 
 
 def twins_of(run: Run) -> Twins | None:
-    """The first competitor without and the first with batch normalization."""
-    kinds = [one.normalization for one in run.competitors]
-    if Normalization.NONE not in kinds or Normalization.BATCH not in kinds:
-        return None
-    return Twins(kinds.index(Normalization.NONE), kinds.index(Normalization.BATCH))
+    """The first competitor without and the first with batch normalization that do not differ in anything else."""
+    of = run.competitors
+    with_bn = [k for k, one in enumerate(of) if one.normalization is Normalization.BATCH]
+    without = [k for k, one in enumerate(of) if one.normalization is Normalization.NONE]
+    pairs = [Twins(plain, bn) for plain in without for bn in with_bn if _differ_in_bn_alone(of[plain], of[bn])]
+    return pairs[0] if pairs else None
+
+
+def _differ_in_bn_alone(one: Competitor, other: Competitor) -> bool:
+    """Whatever they are called."""
+    return replace(one, normalization=other.normalization, name=other.name, label=other.label) == other
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------

@@ -6,11 +6,16 @@ from typing import Final
 import numpy as np
 
 from bnviz.config import (
+    BN_DROPOUT,
     BY_NAME,
     DECORRELATED,
+    GLOROT,
     GROUP,
+    HE,
     LAYER,
+    LSUV,
     NOISY,
+    ORTHOGONAL,
     RENORM,
     TWINS,
     WEIGHT,
@@ -22,10 +27,14 @@ from bnviz.records import Badge, Condition, Floats, Health, Run
 
 _BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
 _BEFORE_MORE: Final = "Press Play: {count} networks start from the same weights and see the same images: {names}."
+_BEFORE_OTHER_STARTS: Final = "Press Play: {count} networks see the same images: {names}."
+_NO_BN: Final = ", no BN"
 _SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
-_IN_A_SENTENCE: Final = {"noise, no BN": "with noise but no BN"} | {
-    one.label: f"with {one.label}" for one in (LAYER, GROUP, WEIGHT, RENORM, DECORRELATED, NOISY)
-}
+_IN_A_SENTENCE: Final = (
+    {"noise, no BN": "with noise but no BN", "dropout, no BN": "with dropout but no BN"}
+    | {one.label: f"with {one.label}" for one in (LAYER, GROUP, WEIGHT, RENORM, DECORRELATED, NOISY, BN_DROPOUT)}
+    | {one.label: f"from {one.label.removesuffix(_NO_BN)} weights without BN" for one in (LSUV, ORTHOGONAL, HE, GLOROT)}
+)
 SIGHT: Final = 3.0
 FALL: Final = 0.2  # of accuracy, below a network's own best: worth a word
 DEAD: Final = 0.25  # share of a layer's units
@@ -50,7 +59,8 @@ def _before_data(run: Run) -> str:
         return _BEFORE_DATA
     count = len(run.competitors)
     names = ", ".join(f"{_mark(run, k)} {spoken(one)}" for k, one in enumerate(run.competitors))
-    return _BEFORE_MORE.format(count=_COUNTS.get(count, str(count)), names=names)
+    text = _BEFORE_OTHER_STARTS if any(one.has_own_start for one in run.competitors) else _BEFORE_MORE
+    return text.format(count=_COUNTS.get(count, str(count)), names=names)
 
 
 def _standing(run: Run) -> str:

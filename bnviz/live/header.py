@@ -1,13 +1,15 @@
 """The header of a frame: what a run is doing, in the words and numbers that the page shows around its charts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from bnviz.config import (
     BY_NAME,
+    TRAIN_IMAGES,
     BnPlacement,
+    Competitor,
     DepthConfig,
     Initialization,
     LinearUnitConfig,
@@ -19,6 +21,8 @@ from bnviz.config import (
     TrialsConfig,
     UntrainedConfig,
     View,
+    lineup,
+    normalizations_of,
     to_query,
 )
 from bnviz.records import Badge, Intervention, Run
@@ -187,12 +191,10 @@ def summary(settings: Settings) -> str:
         f"batch {hyper.batch_size}",
         f"{model.input_form} input",
         *([_SAMPLINGS[model.sampling]] if model.sampling in _SAMPLINGS else []),
+        *([f"{model.training_images:,} training images"] if model.training_images < TRAIN_IMAGES else []),
         f"seed {model.seed}",
     ]
-    return (
-        f"{', '.join(parts)}. {_who(len(model.networks))} start from the same weights and see the same mini-batches. "
-        f"{_difference(settings)}"
-    )
+    return f"{', '.join(parts)}. {_shared(lineup(model))} {_difference(settings)}"
 
 
 def _nonlinearity(one: Nonlinearity) -> str:
@@ -202,21 +204,31 @@ def _nonlinearity(one: Nonlinearity) -> str:
 def _initial_weights(initialization: Initialization, scale: float) -> str:
     if initialization is Initialization.GAUSSIAN:
         return f"weights N(0, {scale:g}²)"
-    name = {"glorot": "Glorot", "he": "He", "orthogonal": "orthogonal"}[initialization]
+    name = {"glorot": "Glorot", "he": "He", "orthogonal": "orthogonal", "lsuv": "LSUV"}[initialization]
     return f"{name} weights" if scale == 1 else f"{name} weights × {scale:g}"
 
 
 def _placement(model: ModelConfig) -> list[str]:
     """Where stands what has a place before or after the nonlinearity: "BN before the nonlinearity"; of none nothing."""
-    placed = set(model.networks) - {Normalization.NONE, Normalization.WEIGHT}
+    placed = set(normalizations_of(model)) - {Normalization.NONE, Normalization.WEIGHT}
     if not placed:
         return []
     is_bn, is_noise = placed <= {*_OVER_IMAGES["BN"], Normalization.NOISE}, placed == {Normalization.NOISE}
     return [f"{'noise' if is_noise else 'BN' if is_bn else 'normalization'} {model.bn_placement} the nonlinearity"]
 
 
-def _who(networks: int) -> str:
-    return "Both networks" if networks == 2 else "All networks"
+def _shared(competitors: Sequence[Competitor]) -> str:
+    """What the networks have in common."""
+    who = "Both networks" if len(competitors) == 2 else "All networks"
+    own = [one.label for one in competitors if one.has_own_start]
+    if not own:
+        return f"{who} start from the same weights and see the same mini-batches."
+    if len(own) == len(competitors):
+        return f"{who} see the same mini-batches, from initial weights that their names say, each scheme at scale 1."
+    return (
+        f"{who} see the same mini-batches and start from the same weights, but for {' and '.join(own)}: their names "
+        "say the scheme, at scale 1."
+    )
 
 
 def _difference(settings: Settings) -> str:
@@ -224,7 +236,7 @@ def _difference(settings: Settings) -> str:
     model, hyper = settings.model, settings.hyper
     units = model.width * model.hidden_layers
     added = f"{2 * units:,} numbers γ, β"
-    present = set(model.networks)
+    present = set(normalizations_of(model))
     sentences = []
     if over_images := _present(present, _OVER_IMAGES):
         if model.bn_placement is BnPlacement.BEFORE:
@@ -242,6 +254,10 @@ def _difference(settings: Settings) -> str:
         sentences.append(
             f"Noise: n_μ {hyper.noise_mean:g}, n_σ {hyper.noise_scale:g}, r_μ {hyper.noise_mean_spread:g}, "
             f"r_σ {hyper.noise_scale_spread:g}, fresh at every step, none at inference."
+        )
+    if any(one.has_dropout for one in lineup(model)):
+        sentences.append(
+            f"Dropout: p {hyper.dropout:g} in every hidden layer, fresh masks at every step, none at inference."
         )
     return " ".join(sentences)
 

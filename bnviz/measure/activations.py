@@ -19,11 +19,11 @@ from bnviz.records import BAND_LEVELS, QUANTILE_LEVELS, Floats, Ints
 
 DEAD_SPREAD: Final = 1e-6  # a unit whose outputs lie closer together than this says the same of every image
 
-Draw = Callable[[Tensor], None]  # fills the noise of a batch, [2, l, 1, b, p]
+Draw = Callable[[Activations], None]  # fills the noise and the masks of a batch
 
 
-def nothing_drawn(noise: Tensor) -> None:
-    """Leaves the noise as it is: without any, unless somebody has drawn it."""
+def nothing_drawn(batch: Activations) -> None:
+    """Leaves both as they are: without any, unless somebody has drawn them."""
 
 
 class Probe:
@@ -39,13 +39,12 @@ class Probe:
         self._activations: Activations | None = None
 
     def run(self, stack: Stack, draw: Draw = nothing_drawn) -> Activations:
-        """Forward pass and loss, with the noise that `draw` fills in; the result is overwritten by the next run."""
+        """Forward pass and loss, with what `draw` fills in; the result is overwritten by the next run."""
         batch = self._activations
         if batch is None or len(batch.loss) != len(stack):
             batch = self._activations = stack.activations(len(self.images))
             batch.fill(self.images, self.labels, self._lit)
-        if batch.noise is not None:
-            draw(batch.noise)
+        draw(batch)
         stack.forward(batch)
         stack.loss(batch)
         return batch

@@ -14,7 +14,7 @@ from bnviz.measure.activations import Draw, Probe
 from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_gradients
 from bnviz.measure.weight_path import WeightPath
-from bnviz.models import Batch, Noise, Stack, states_of
+from bnviz.models import Batch, Draws, Stack, states_of
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import Floats, Ints
 
@@ -39,7 +39,7 @@ class Instruments:
     """The probes of a stack, and what they remember from point to point.
 
     The probe is the first 512 test images, whatever the seed; the gradients use the first 128 of them. Networks with
-    noise are probed with the noise of the step, as they train; their test accuracy is without.
+    noise or dropout are probed with that of the step, as they train; their test accuracy is without.
     """
 
     def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints, hyper: HyperParams) -> None:
@@ -48,7 +48,7 @@ class Instruments:
         self._accuracy = TestAccuracy(test_images, test_labels)
         self._probe = _first_images(PROBE_IMAGES, test_images, test_labels)
         self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
-        self._noise = Noise(stack.model.seed)
+        self._draws = Draws(stack.model.seed)
         self.restart_drift(stack, hyper)
         self.path = WeightPath(states_of(stack))
 
@@ -58,7 +58,7 @@ class Instruments:
         self.drift = Drift(self._probe.sorted_inputs(stack, self._draw(0, hyper)))
 
     def _draw(self, step: int, hyper: HyperParams) -> Draw:
-        return partial(self._noise.draw, step=step, hyper=hyper, batch=Batch.PROBE)
+        return partial(self._draws.fill, step=step, hyper=hyper, kind=Batch.PROBE)
 
     def read(self, stack: Stack, step: int, hyper: HyperParams, is_scheduled: bool, with_accuracy: bool) -> Readings:
         """All readings, test accuracy where it is asked for.

@@ -14,7 +14,7 @@ class Rehearsal:
 
     Attributes:
         batch: the mini-batch, to be filled before each rehearsal.
-        mixed: the same labels and noise, for passes that begin at a hidden layer.
+        mixed: the same labels, noise and masks, for passes that begin at a hidden layer.
         gradient: of every parameter at the present weights.
         after: the networks after the update, once `update` has been called.
     """
@@ -36,6 +36,8 @@ class Rehearsal:
         self.mixed.labels.copy_(self.batch.labels)
         if self.mixed.noise is not None and self.batch.noise is not None:
             self.mixed.noise.copy_(self.batch.noise)
+        if self.mixed.masks is not None and self.batch.masks is not None:
+            self.mixed.masks.copy_(self.batch.masks)
         stack.forward(self.batch)
         stack.loss(self.batch)
         stack.backward(self.batch, self._collect)

@@ -86,9 +86,18 @@ class _Measuring:
         return replace(self._unfinished, done=done, **arrays)
 
     def draw_weights(self) -> Iterator[float]:
-        """The same weights for both, and the same as the app's other networks of these sizes start from."""
-        config = self._config
-        weights = drawn_weights(config.initialization, config.init_scale, config.sizes, config.seed)
+        """The same weights for both, and the same as the app's other networks of these sizes start from.
+
+        But for LSUV's: they have their scale from these images, and from what residual layers add up.
+        """
+        config, without_bn = self._config, self._networks[0]
+
+        def layer_of(number: int, u: Tensor, products: Tensor) -> Tensor:
+            return without_bn.activate(number + 1, u, products)
+
+        weights = drawn_weights(
+            config.initialization, config.init_scale, config.sizes, config.seed, self._images, layer_of
+        )
         for layer, weight in enumerate(weights, start=1):
             for network in self._networks:
                 network.add_layer(weight.to(self._images))

@@ -43,9 +43,11 @@ class UntrainedNetwork:
         x = linear(u, weight)
         if gain:
             x = gain[0] * _batch_normalized(x)[0]
-        if layer == self._output:
-            return x + shift
-        outputs: Tensor = _Nonlinear.apply(x + shift, self._nonlinearity)  # type: ignore[no-untyped-call]
+        return x + shift if layer == self._output else self.activate(layer, u, x + shift)
+
+    def activate(self, layer: int, u: Tensor, z: Tensor) -> Tensor:
+        """What a hidden layer makes of the inputs to its nonlinearity, z [m, n]; u are its own."""
+        outputs: Tensor = _Nonlinear.apply(z, self._nonlinearity)  # type: ignore[no-untyped-call]
         return u + outputs if self._skips(layer) else outputs
 
     def backward(self, layer: int, u: Tensor, delta: Tensor) -> tuple[Tensor, Parameters]:

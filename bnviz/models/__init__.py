@@ -10,6 +10,7 @@ Shapes used throughout: K = networks, b = batch, n = units of a layer, p = n pad
 from bnviz.models import optimizers
 from bnviz.models.activations import Activations
 from bnviz.models.combinations import Combinations, states_of
+from bnviz.models.draws import Draws
 from bnviz.models.initialization import initial_weights
 from bnviz.models.noise import Batch, Noise
 from bnviz.models.optimizers import make_optimizer
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "Collect",
     "Combinations",
+    "Draws",
     "Noise",
     "Parameters",
     "Stack",

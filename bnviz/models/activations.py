@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bnviz.config import BnPlacement, ModelConfig, Normalization
+from bnviz.models.dropout import Passage, passages
 from bnviz.models.lit_pixels import LitDataSet, LitPixels
 from bnviz.models.normalizations import NORMALIZATIONS, Memory, NormalizationPair
 from bnviz.models.normalizations.none import NoNormalization
@@ -56,10 +57,11 @@ class HiddenLayer:
     Attributes:
         z: the input to the nonlinearity. BN before: z = BN(u W); otherwise z = u W + b.
         g: the nonlinearity's output g(z).
-        u: what the next layer sees. BN after: u = BN(g(z)); otherwise u is g itself.
+        u: what the next layer sees. BN after: u = BN(g(z)); otherwise u is g itself, unless a network has dropout.
         delta: dl/d(u W) once backward has passed.
         parts: one for each group of networks.
         before, after: what stands on either side of the nonlinearity: all parts, and with BN after it those of weights.
+        passages: from the layer's outputs to u, where a network has dropout.
     """
 
     z: Tensor
@@ -69,6 +71,7 @@ class HiddenLayer:
     parts: tuple[Part, ...]
     before: tuple[Part, ...]
     after: tuple[Part, ...]
+    passages: tuple[Passage, ...]
 
 
 class Activations:
@@ -86,6 +89,8 @@ class Activations:
         statistics: [l, 2, K, 1, p], mean and biased variance of this batch, where networks take them; and by group.
         noise: [2, l, 1, b, p], factors and shifts of the networks that are noisy: 1 and 0 until `Noise.draw` fills
             them. None without such networks.
+        masks: [l, 1, b, p], factors of the networks that have dropout: 1 until `Dropout.draw` fills them. None without
+            such networks.
         mean_d_scales: [K, 2, l, p], dl/dgamma and dl/dbeta of all layers divided by b, where networks train them;
             and by group.
         log_p_label, is_right: [K, b, 1], log p of the right class, and 1 where it is the answer; together `scores`.
@@ -102,8 +107,10 @@ class Activations:
         batch: int,
         dtype: torch.dtype,
         device: torch.device,
+        has_dropout: Sequence[bool] = (),
     ) -> None:
         self.batch = batch
+        self._has_dropout = tuple(has_dropout)
         self.lit: LitPixels | None = None
         sizes = model.sizes
         networks, width, classes = groups[-1].networks.stop, sizes[1], sizes[-1]
@@ -123,6 +130,9 @@ class Activations:
         if any(group.normalization.is_noisy for group in groups):
             self.noise = zeros(2, len(sizes) - 2, 1, batch, p)
             self.noise[0] = 1
+        self.masks: Tensor | None = None
+        if any(has_dropout):
+            self.masks = zeros(len(sizes) - 2, 1, batch, p).add_(1)
         self.mean_d_scales = zeros(networks, 2, len(sizes) - 2, p)
         self.mean_d_scales_of_groups = [self.mean_d_scales[group.networks] for group in groups]
         self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
@@ -162,7 +172,8 @@ class Activations:
     ) -> HiddenLayer:
         z, g, normalized, delta = buffers
         is_before = placement is BnPlacement.BEFORE
-        u = g if is_before else torch.zeros_like(g)
+        # With dropout u must not be g: backward through a sigmoid needs g itself.
+        u = g if is_before and self.masks is None else torch.zeros_like(g)
         parts: list[Part] = []
         before: list[Part] = []
         after: list[Part] = []
@@ -179,7 +190,9 @@ class Activations:
             (before if stands_before else after).append(part)
             if stands_before and not is_before:
                 after.append(replace(part, normalization=NoNormalization(), x=g[k], out=u[k]))
-        return HiddenLayer(z, g, u, delta, tuple(parts), tuple(before), tuple(after))
+        mask = None if self.masks is None else self.masks[layer]
+        passing = passages(self._has_dropout, g if is_before else u, u, delta, mask)
+        return HiddenLayer(z, g, u, delta, tuple(parts), tuple(before), tuple(after), tuple(passing))
 
     def _memory(self, layer: int, k: slice, normalized: Tensor) -> Memory:
         mean, variance = self.statistics[layer, :, k]

@@ -89,7 +89,9 @@ class Collect:
 
 
 class Stack:
-    """K networks of one shape that differ in normalization: u_l = g(N(u_(l-1) W_l)) and so on, up to ten logits.
+    """K networks of one shape that differ in normalization or dropout.
+
+    u_l = g(N(u_(l-1) W_l)) and so on, up to ten logits.
 
     With BN before the nonlinearity (the paper's place) z = BN(u W): a bias would cancel in the mean and is dropped,
     beta takes its part. With BN after it, u = BN(g(u W + b)): b acts inside g, before any mean is taken, and the next
@@ -99,9 +101,11 @@ class Stack:
     Args:
         has_covariance: whether to keep running covariances; unless told, if a network whitens. A stack that lost its
             last such network keeps them, so that states of before and after have one length.
+        has_dropout: of each network; of none unless given. See `dropout`.
 
     Attributes:
         learning_rates: each network's own; None where it has that of the run.
+        has_dropout: of each network.
         parameters: what the optimizer changes.
         running: [l, 2, K, 1, p], running mean and unbiased variance of every hidden layer, for networks with BN.
         covariance: [l, K, G, s, s], running and unbiased, of every group of units, for networks that whiten; without
@@ -118,8 +122,10 @@ class Stack:
         device: torch.device | None = None,
         learning_rates: Sequence[float | None] | None = None,
         has_covariance: bool | None = None,
+        has_dropout: Sequence[bool] | None = None,
     ) -> None:
         self.model, self.normalizations = model, tuple(normalizations)
+        self.has_dropout = tuple(has_dropout or [False] * len(self.normalizations))
         self.learning_rates = tuple(learning_rates or [None] * len(self.normalizations))
         self.dtype, self.device = dtype, device or torch.device("cpu")
         self.groups = groups_of(self.normalizations)
@@ -193,7 +199,7 @@ class Stack:
 
     def activations(self, batch: int) -> Activations:
         """Buffers for a batch of this size."""
-        return Activations(self.model, self.groups, batch, self.dtype, self.device)
+        return Activations(self.model, self.groups, batch, self.dtype, self.device, self.has_dropout)
 
     # --- forward ------------------------------------------------------------------------------------------------------
 
@@ -241,6 +247,8 @@ class Stack:
         self._normalize(layer, hidden.before)
         self._nonlinearity.forward(hidden.z, out=hidden.g)
         self._normalize(layer, hidden.after)
+        for one in hidden.passages:
+            one.forward()
 
     def _normalize(self, layer: int, parts: Sequence[Part]) -> None:
         numbers = self._numbers[layer]
@@ -308,6 +316,8 @@ class Stack:
 
     def _backward_through(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]
+        for one in hidden.passages:
+            one.backward()
         self._denormalize(layer, hidden.after)
         self._nonlinearity.backward(hidden.delta, hidden.z, hidden.g)
         self._denormalize(layer, hidden.before)
@@ -409,7 +419,8 @@ class Stack:
         normalizations = [self.normalizations[k] for k in networks]
         rates = [self.learning_rates[k] for k in networks]
         has_covariance = self.covariance.shape[-1] > 0
-        chosen = Stack(self.model, normalizations, self.dtype, self.device, rates, has_covariance)
+        drops = [self.has_dropout[k] for k in networks]
+        chosen = Stack(self.model, normalizations, self.dtype, self.device, rates, has_covariance, drops)
         chosen.parameters.flat.copy_(self.parameters.only(networks).flat)
         chosen.running.copy_(self.running[:, :, list(networks)])
         chosen.covariance.copy_(self.covariance[:, list(networks)])

@@ -55,6 +55,7 @@ def landscapes(
     try:
         if not scene.training:
             raise ConfigError("The weights are about to overflow: there is nothing to draw. Lower the learning rate.")
+        config = _within(config, len(scene.images))
         check_landscape(config, scene.stack.model, len(scene.stack))
         batch = scene.stack.activations(config.images)
         batch.fill(scene.images[: config.images], scene.labels[: config.images])
@@ -65,6 +66,11 @@ def landscapes(
         return
     for picture in draw(config, plane, scene.stack, scene.walk, scene.images, scene.labels, has_lines):
         yield _record(scene, config, picture, earlier)
+
+
+def _within(config: LandscapeConfig, count: int) -> LandscapeConfig:
+    """With smaller batches where so few training images do not fill them all."""
+    return config.replace(images=min(config.images, count // config.batches))
 
 
 def contours(scene: Scene, config: LandscapeConfig) -> Iterator[Contour]:

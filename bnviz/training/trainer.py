@@ -35,7 +35,7 @@ from bnviz.measure.sharpness import sharpness
 from bnviz.measure.shift import covariate_shift
 from bnviz.measure.smoothness import along_gradient
 from bnviz.measure.weight_path import Walk
-from bnviz.models import Activations, Noise, Stack, initial_weights, make_optimizer, optimizers
+from bnviz.models import Activations, Draws, Stack, initial_weights, make_optimizer, optimizers
 from bnviz.models.captured import Captured, captured_on
 from bnviz.models.lit_pixels import lit_data_set
 from bnviz.records import (
@@ -62,7 +62,12 @@ from bnviz.training.means import Means
 
 CONTOUR_IMAGES: Final = 512
 SHARPNESS_IMAGES: Final = 512
-_LIMITS: Final = ("r_max", "d_max")
+# What the probes at step 0 depended on, by its name in a checkpoint; one of an earlier version may lack some.
+_AT_START: Final = {
+    "noise_at_start": NOISE_SETTINGS,
+    "limits_at_start": ("r_max", "d_max"),
+    "dropout_at_start": ("dropout",),
+}
 
 
 def device_of(device: Device) -> torch.device:
@@ -73,15 +78,23 @@ def device_of(device: Device) -> torch.device:
     return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
 
 
-def _untrained(model: ModelConfig, competitors: Sequence[Competitor], device: torch.device) -> Stack:
-    """The competitors at step 0; those that start from the same settings start from the same weights."""
-    rates = [one.learning_rate for one in competitors]
-    stack = Stack(model, [one.normalization for one in competitors], device=device, learning_rates=rates)
+def _untrained(model: ModelConfig, competitors: Sequence[Competitor], images: Tensor) -> Stack:
+    """The competitors at step 0; those that start from the same settings start from the same weights.
+
+    images: [m, n_0], those of training, on the device to train on.
+    """
+    stack = Stack(
+        model,
+        [one.normalization for one in competitors],
+        device=images.device,
+        learning_rates=[one.learning_rate for one in competitors],
+        has_dropout=[one.has_dropout for one in competitors],
+    )
     starts: dict[ModelConfig, list[int]] = {}
     for k, competitor in enumerate(competitors):
         starts.setdefault(competitor.starts_from(model), []).append(k)
     for start, networks in starts.items():
-        stack.set_weights(initial_weights(start), networks)
+        stack.set_weights(initial_weights(start, images), networks)
     return stack
 
 
@@ -100,6 +113,7 @@ class Trainer:
         step_count: lock-steps taken. A step at which a competitor diverges counts.
         images_seen: by each competitor that still trains.
         units: [l, u] whose bands are kept.
+        training_set: images [training_images, 784] in the run's input form, and labels.
         test_set: images [10000, 784] in the run's input form, and labels [10000].
     """
 
@@ -115,14 +129,17 @@ class Trainer:
         self.step_count = self.images_seen = 0
         self.units: Ints = kept_units(model.hidden_layers, model.width)
         self._device = device_of(model.device)
-        self._images, test_images = mnist.inputs(model.input_form, self._device)
-        self._labels, test_labels = mnist.labels(self._device)
+        images, test_images = mnist.inputs(model.input_form, self._device)
+        labels, test_labels = mnist.labels(self._device)
+        self._mnist = (images, labels, test_images, test_labels)
+        self.training_set = (images[: model.training_images], labels[: model.training_images])
         self.test_set = (test_images, test_labels)
-        self._lit = lit_data_set(self._images)
+        self._images, self._labels = self.training_set
+        self._lit = lit_data_set(images)  # of all: the training images are the first of them
         self._batches = self._order()
-        self._stack = _untrained(model, self.competitors, self._device)
+        self._stack = _untrained(model, self.competitors, self._images)
         self._optimizer = make_optimizer(self._stack)
-        self._noise, self._at_start = Noise(model.seed), settings.hyper  # where the drift is measured from
+        self._draws, self._at_start = Draws(model.seed), settings.hyper  # where the drift is measured from
         self._instruments = Instruments(self._stack, test_images, test_labels, self.units, settings.hyper)
         self._rehearsal: Rehearsal | None = None
         self._captured_forward, self._captured_update = (self._new_captured() for _ in range(2))
@@ -202,8 +219,7 @@ class Trainer:
             batch = self._batch = self._stack.activations(len(index))
         self._stack.limit(self.settings.hyper)
         batch.index.copy_(index, non_blocking=True)
-        if batch.noise is not None:
-            self._noise.draw(batch.noise, self.step_count, self.settings.hyper)
+        self._draws.fill(batch, self.step_count, self.settings.hyper)
         self._captured_forward(lambda: self._forward_work(batch), key=batch)
         losses, accuracies = batch.report.tolist()
         return batch, losses, accuracies
@@ -380,7 +396,7 @@ class Trainer:
         return Smoothness(self.step_count, **values)
 
     def _rehearse(self, hyper: HyperParams) -> Rehearsal:
-        """The next mini-batch, and the noise that goes with it, where training does not see them."""
+        """The next mini-batch, and the noise and masks that go with it, where training does not see them."""
         rehearsal = self._rehearsal
         if rehearsal is None or not rehearsal.fits(self._stack, hyper.batch_size):
             rehearsal = self._rehearsal = Rehearsal(self._stack, hyper.batch_size)
@@ -388,8 +404,7 @@ class Trainer:
         batch = rehearsal.batch
         batch.index.copy_(self._batches.peek(hyper.batch_size))
         batch.select(self._images, self._labels, self._lit)
-        if batch.noise is not None:
-            self._noise.draw(batch.noise, self.step_count, hyper)
+        self._draws.fill(batch, self.step_count, hyper)
         return rehearsal
 
     def sharpness(self, hyper: HyperParams | None = None) -> Iterator[Sharpness]:
@@ -436,15 +451,16 @@ class Trainer:
     def anatomy(self, config: AnatomyConfig) -> Iterator[Anatomy]:
         """A mini-batch on its way through one BN layer; a few ms further at each item, the last one whole.
 
-        Of the first network with BN that still trains: on a copy of its weights as they are at this call, so training
-        may go on between two items.
+        Of the first network with BN that still trains, without dropout: on a copy of its weights as they are at this
+        call, so training may go on between two items. The images are those of the whole training set, however few of
+        them are trained on.
         """
         with_bn = [k for k, one in enumerate(self.competitors) if one.normalization is Normalization.BATCH]
         places = [place for place, k in enumerate(self._training) if k in with_bn]
         if not places:
             return iter([no_anatomy(config, self.step_count, self._why_no_bn(with_bn))])
         name, stack = self.competitors[self._training[places[0]]].name, self._stack.only(places[:1])
-        return anatomy(config, stack, name, self.step_count, self._images, self._labels, *self.test_set)
+        return anatomy(config, stack, name, self.step_count, *self._mnist)
 
     def _why_no_bn(self, with_bn: list[int]) -> str:
         if not with_bn:
@@ -502,9 +518,8 @@ class Trainer:
             "means": self._means.state(),
             "compute_time": self._compute_time.state(),
             "update_ratio": self._latest_update_ratio(),
-            "noise_at_start": np.array([getattr(self._at_start, name) for name in NOISE_SETTINGS]),
-            "limits_at_start": np.array([getattr(self._at_start, name) for name in _LIMITS]),
         }
+        arrays |= {key: np.array([getattr(self._at_start, name) for name in names]) for key, names in _AT_START.items()}
         tensors |= {name: torch.tensor(array) for name, array in arrays.items()}
         for k, competitor in enumerate(self.competitors):
             tensors |= {f"{competitor.name}/{name}": value for name, value in self._competitor_state(k).items()}
@@ -548,7 +563,7 @@ class Trainer:
             self._means.restore(tensors["means"].numpy())
         self._update_ratio = tensors["update_ratio"].numpy()
         self._compute_time.restore(tensors["compute_time"].numpy())
-        for key, settings in (("noise_at_start", NOISE_SETTINGS), ("limits_at_start", _LIMITS)):
+        for key, settings in _AT_START.items():
             if key in tensors:
                 self._at_start = replace(self._at_start, **dict(zip(settings, tensors[key].tolist(), strict=True)))
         self._instruments.restart_drift(self._stack, self._at_start)

@@ -12,6 +12,7 @@ from bnviz.config import (
     Choice,
     Device,
     Initialization,
+    Network,
     Normalization,
     Number,
     Setting,
@@ -21,16 +22,16 @@ from bnviz.live.header import settings_text
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
 from bnviz.ui.chosen import Chip, try_these
-from bnviz.ui.explain import about_normalizations
+from bnviz.ui.explain import about_networks
 from bnviz.ui.lab import Lab, Role, show_value
 from bnviz.ui.presets import PRESETS, SHIFT_PRESETS, Preset
 
 PRESETS_OF = {Role.LAB: PRESETS, Role.SHIFT: SHIFT_PRESETS}
 CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
-    "glorot": "Glorot", "he": "He", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU", "auto": "automatic",
-    "two_classes": "two classes", "pca": "PCA", "zca": "ZCA", "shared": "one for all", "multiple": "× each one's limit",
-    "best": "2/(λ_max + λ_min) each", **{str(kind): one.label for kind, one in COMPETITORS.items()},
+    "glorot": "Glorot", "he": "He", "lsuv": "LSUV", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU",
+    "auto": "automatic", "two_classes": "two classes", "pca": "PCA", "zca": "ZCA", "shared": "one for all",
+    "multiple": "× each one's limit", "best": "2/(λ_max + λ_min) each",
 }  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def _live(lab: Lab) -> None:
     setting_widget(lab, "bn_momentum")
     if compares(lab, Normalization.RENORMALIZATION):
         _pair(lab, "r_max", "d_max")
+    if _has_dropout(lab):
+        setting_widget(lab, "dropout")
     if compares(lab, Normalization.NOISY_BATCH, Normalization.NOISE):
         _pair(lab, "noise_mean", "noise_mean_spread")
         _pair(lab, "noise_scale", "noise_scale_spread")
@@ -58,9 +61,14 @@ def _live(lab: Lab) -> None:
             st.markdown(body)
 
 
+def _has_dropout(lab: Lab) -> bool:
+    """Whether one of the networks has dropout."""
+    return any(one.has_dropout for one in config.lineup(lab.settings.model))
+
+
 def compares(lab: Lab, *normalizations: Normalization) -> bool:
     """Whether any of these is among the networks."""
-    return not set(normalizations).isdisjoint(lab.settings.model.networks)
+    return not set(normalizations).isdisjoint(config.normalizations_of(lab.settings.model))
 
 
 def group_heading(text: str) -> None:
@@ -71,12 +79,13 @@ def _restarting(lab: Lab) -> None:
     group_heading("Restarts the run")
     _ghost(lab)
     setting_widget(lab, "networks")
-    about_normalizations(lab.settings.model.networks)
+    about_networks(lab.settings.model.networks)
     if compares(lab, *IN_GROUPS):
         setting_widget(lab, "groups")
     _pair(lab, "nonlinearity", "optimizer")
     _pair(lab, "initialization", "input_form")
     _pair(lab, "init_scale", "sampling")
+    setting_widget(lab, "training_images")
     _pair(lab, "hidden_layers", "width")
     st.caption(_cost(lab))
     _pair(lab, "bn_placement", "seed")
@@ -154,7 +163,7 @@ def _label(lab: Lab, setting: Setting) -> str:
 
 
 def _choice_text(value: Any) -> str:
-    return CHOICES.get(str(value), str(value))
+    return COMPETITORS[value].label if isinstance(value, Network) else CHOICES.get(str(value), str(value))
 
 
 def _number_text(value: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from bnviz.config import Normalization
+from bnviz.config import Network
 from bnviz.ui import texts
 
 
@@ -25,11 +25,11 @@ def about(page: str) -> None:
         say(f"page-{page}")
 
 
-def about_normalizations(normalizations: Iterable[Normalization]) -> None:
+def about_networks(networks: Iterable[Network]) -> None:
     """What each of these does and needs, behind a button."""
-    with st.popover("How they normalize", icon=":material/help:", width="stretch"):
-        for one in normalizations:
-            say(f"normalization-{one}")
+    with st.popover("How they differ", icon=":material/help:", width="stretch"):
+        for one in networks:
+            say(f"network-{one}")
 
 
 def say(name: str, badge: str = "") -> None:

@@ -26,6 +26,7 @@ from bnviz.config import (
     WEIGHT,
     Axis,
     Competitor,
+    Network,
     Normalization,
     ShiftMeasure,
     View,
@@ -159,13 +160,11 @@ def test_every_chart_has_its_explanation() -> None:
         assert len(body) > 200
 
 
-@pytest.mark.parametrize("normalization", list(Normalization))
-def test_every_normalization_says_what_it_takes_its_statistics_over_and_what_changes_at_inference(
-    normalization: Normalization,
-) -> None:
-    title, body = title_and_body(f"normalization-{normalization}")
+@pytest.mark.parametrize("network", list(Network))
+def test_every_network_says_what_it_takes_its_statistics_over_and_what_changes_at_inference(network: Network) -> None:
+    title, body = title_and_body(f"network-{network}")
     assert title
-    for part in ("$$", "**What it does.**", "**Statistics.**", "**Training and inference", "**Source.**"):
+    for part in ("**What it does.**", "**Statistics.**", "**Training and inference", "**Source.**"):
         assert part in body
 
 

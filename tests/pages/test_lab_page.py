@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Nonlinearity, Normalization, Settings
+from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Network, Nonlinearity, Settings
 from bnviz.records import Run
 from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
@@ -15,7 +15,7 @@ from bnviz.ui.texts import title_and_body
 
 ROOT = Path(__file__).resolve().parents[2]
 # Shown only where there is a choice, and a network that they matter to.
-HIDDEN = {"device", "groups", "r_max", "d_max", *NOISE_SETTINGS}
+HIDDEN = {"device", "dropout", "groups", "r_max", "d_max", *NOISE_SETTINGS}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_which_networks_are_compared_is_a_choice_and_their_settings_appear_with_
 def test_the_networks_that_are_compared_are_explained_and_no_others(lab: AppTest) -> None:
     def explained() -> set[str]:
         texts = " ".join(one.value for one in lab.sidebar.markdown)
-        return {str(one) for one in Normalization if f"**{title_and_body(f'normalization-{one}')[0]}**" in texts}
+        return {str(one) for one in Network if f"**{title_and_body(f'network-{one}')[0]}**" in texts}
 
     assert explained() == {"none", "batch"}
     control(lab, "Compare").set_value(["none", "layer", "weight"]).run()
@@ -99,6 +99,16 @@ def test_a_batch_too_small_to_whiten_is_refused_in_the_middle_of_a_run_and_the_r
 def test_a_link_that_says_which_lineup_is_a_settings_link_still(engine: Engine) -> None:
     page = opened(lineup="noisy")
     assert [str(one) for one in control(page, "Compare").value] == ["none", "batch", "noisy_batch", "noise"]
+
+
+def test_dropouts_p_is_there_only_where_a_network_has_dropout(engine: Engine) -> None:
+    def labels(page: AppTest) -> set[str]:
+        return {one.label for one in page.select_slider}
+
+    assert "Dropout p" in labels(opened(networks="none,batch_dropout"))
+    page = opened(networks="none,batch,lsuv")
+    assert "Dropout p" not in labels(page)
+    assert "Training images" in labels(page)
 
 
 def run_of(page: AppTest, engine: Engine) -> Run:
