@@ -16,6 +16,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bnviz")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In several processes (`-n 2 --dist loadgroup`) the tests of a file stay together, and those with a browser.
+
+    A browser, the server and its workers keep a machine busy by themselves.
+    """
+    for item in items:
+        group = "browser" if item.get_closest_marker("browser") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless browser; where none can be had the test skips, saying what to install; under CI=true it fails.

@@ -1,14 +1,24 @@
 """The lab in a real browser: what a visitor does in the first minutes."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app_server import AppServer
-from tests.browser.visit import axis_range, card, drawn_step, main_button, opened, pause, play_until, press, when
+from tests.browser.visit import (
+    axis_range,
+    card,
+    drawn_step,
+    empty_tab,
+    main_button,
+    opened,
+    pause,
+    play_until,
+    press,
+    when,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,12 +28,8 @@ CHARTS = (
 
 
 @pytest.fixture
-def lab(context: BrowserContext, server: AppServer) -> Iterator[Page]:
-    page = opened(context, server.url)
-    yield page
-    if not page.is_closed() and "Pause" in main_button(page).inner_text():
-        page.keyboard.press("Escape")
-        pause(page)  # the next test has the machine to itself
+def lab(context: BrowserContext, server: AppServer) -> Page:
+    return opened(context, server.url)
 
 
 def test_a_recorded_run_is_drawn_before_anything_is_pressed(lab: Page) -> None:
@@ -165,7 +171,7 @@ def test_a_run_in_which_both_networks_fail_says_how_and_where(context: BrowserCo
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_charts_follow_the_theme(context: BrowserContext, server: AppServer, scheme: str) -> None:
-    page = context.new_page()
+    page = empty_tab(context)
     page.emulate_media(color_scheme=scheme)
     page.goto(server.url)
     page.wait_for_selector('[data-chart="accuracy"] .main-svg')
@@ -179,7 +185,7 @@ def test_the_charts_follow_the_theme(context: BrowserContext, server: AppServer,
 def test_a_phone_scrolls_nothing_sideways_and_keeps_the_transport_in_reach(
     context: BrowserContext, server: AppServer
 ) -> None:
-    page = context.new_page()
+    page = empty_tab(context)
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(server.url)
     page.wait_for_selector('[data-chart="accuracy"] .main-svg')

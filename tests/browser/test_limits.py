@@ -8,14 +8,15 @@ from playwright.sync_api import BrowserContext, expect
 from bnviz.ui.charts import LIMITS_CHARTS
 from bnviz.ui.limits import PARTS
 from tests.app_server import AppServer
-from tests.browser.visit import card, opened, see_all
+from tests.browser.visit import card, empty_tab, go_to, opened, see_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_every_part_begins_with_a_recorded_experiment(context: BrowserContext, server: AppServer) -> None:
+    page = empty_tab(context)
     for part in PARTS:
-        page = opened(context, f"{server.url}/limits?part={part}")
+        go_to(page, f"{server.url}/limits?part={part}")
         see_all(page, LIMITS_CHARTS[part], "recorded")
 
 

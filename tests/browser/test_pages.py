@@ -9,6 +9,7 @@ from tests.app_server import AppServer
 from tests.browser.visit import (
     card,
     drawn_step,
+    empty_tab,
     is_measured,
     main_button,
     opened,
@@ -126,7 +127,7 @@ def test_the_verdicts_follow_the_guess(context: BrowserContext, server: AppServe
 
 @pytest.mark.parametrize("path", ["/gradients", "/gradients?part=training", "/shift", "/landscape", "/whitening"])
 def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppServer, path: str) -> None:
-    page = context.new_page()
+    page = empty_tab(context)
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(server.url + path)
     page.wait_for_selector("[data-chart] .main-svg")

@@ -9,11 +9,21 @@ expect.set_options(timeout=PATIENCE)
 
 
 def opened(context: BrowserContext, url: str) -> Page:
-    """A page of its own, once its first chart is drawn."""
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    """A page in a tab of its own, once its first chart is drawn."""
+    page = empty_tab(context)
+    go_to(page, url)
+    return page
+
+
+def go_to(page: Page, url: str) -> None:
     page.goto(url)
     page.wait_for_selector("[data-chart] .main-svg")
+
+
+def empty_tab(context: BrowserContext) -> Page:
+    """The tab that is there, if nothing is in it yet."""
+    page = next((one for one in context.pages if one.url == "about:blank"), None) or context.new_page()
+    page.set_default_timeout(PATIENCE)
     return page
 
 
@@ -57,6 +67,16 @@ def play_until(page: Page, step: int) -> None:
 def pause(page: Page) -> None:
     main_button(page).click()
     expect(main_button(page)).to_contain_text("Play")
+
+
+def pause_if_playing(page: Page) -> None:
+    """Whatever dialog is open."""
+    button = main_button(page)
+    if page.is_closed() or not button.count():
+        return
+    if "Pause" in button.inner_text() and button.is_enabled():
+        page.keyboard.press("Escape")
+        pause(page)
 
 
 def step_at_rest(page: Page) -> str:
