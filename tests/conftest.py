@@ -16,6 +16,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bnviz")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In several processes (`-n 2 --dist loadgroup`) the tests of a file stay together, and those with a browser.
 

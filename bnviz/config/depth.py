@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final
 
 from bnviz.config.names import Connections, Initialization, Nonlinearity
@@ -44,8 +43,7 @@ class DepthConfig:
 
 def depth_seconds(config: DepthConfig) -> float:
     """Estimated time of everything that is measured, on one CPU thread that trains nothing else, in s."""
-    sizes = config.network(Connections.PLAIN).sizes
-    weights = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    weights = sum(layer.weights for layer in config.network(Connections.PLAIN).layers)
     return (4e-7 + 1.5e-10 * config.width) * weights + 6e-3 * (config.depth + 1)
 
 

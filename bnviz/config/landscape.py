@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from bnviz.config.architecture import CLASSES
 from bnviz.config.competitors import BN, COMPETITORS, PLAIN
-from bnviz.config.model import CLASSES, ModelConfig, whitening_milliseconds
+from bnviz.config.model import ModelConfig, whitening_milliseconds
 from bnviz.config.names import Directions, Statistics
 from bnviz.config.table import Choice, Number, Setting, changed_to_query, check_fields, values_from_query
 from bnviz.errors import ConfigError

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bnviz.config.architecture import default_sizes
 from bnviz.config.competitors import TWINS, WITH_NOISE, networks_of
 from bnviz.config.model import default_init_scale
 from bnviz.config.names import Network
@@ -44,13 +45,15 @@ def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple
                 f"The link asks for {setting.key}={shown}, which is not {setting.domain.rule}; "
                 f"{setting.label.lower()} is {default} instead."
             )
+    if values.get("architecture", settings.model.architecture) is not settings.model.architecture:
+        values = default_sizes(values["architecture"]) | values
     if "initialization" in values and "init_scale" not in values:
         values["init_scale"] = default_init_scale(values["initialization"])
     try:
         return settings.replace(**values), notices
     except ConfigError as error:
         notices.append(f"{error.text} The link's sizes and networks fell back to their defaults.")
-        sizes = {"hidden_layers", "width", "batch_size", "optimizer", "momentum", "networks", "groups"}
+        sizes = {"architecture", "hidden_layers", "width", "batch_size", "optimizer", "momentum", "networks", "groups"}
         return settings.replace(**{name: v for name, v in values.items() if name not in sizes}), notices
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from bnviz.config.architecture import WeightLayer, weight_layers
 from bnviz.config.names import (
+    Architecture,
     BnPlacement,
     Device,
     Initialization,
@@ -15,9 +17,9 @@ from bnviz.config.names import (
 )
 from bnviz.config.table import BY_NAME, TRAIN_IMAGES, check_fields
 
-INPUT_PIXELS: Final = 28 * 28
-CLASSES: Final = 10
 PROBE_IMAGES: Final = 512  # on which every layer is measured
+_TEST_IMAGES_AT_ONCE: Final = 1000
+_TEST_MAPS_AT_ONCE: Final = 200  # images that a convolutional network sees at once: they have 144 rows each
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ class ModelConfig:
 
     networks: tuple[Network, ...] = (Network.NONE, Network.BATCH)
     groups: int = 4
+    architecture: Architecture = Architecture.FULLY_CONNECTED
     nonlinearity: Nonlinearity = Nonlinearity.SIGMOID
     initialization: Initialization = Initialization.GAUSSIAN
     init_scale: float = 0.1
     hidden_layers: int = 3
-    width: int = 100
+    width: int = 100  # of every hidden layer: units, or feature maps
     bn_placement: BnPlacement = BnPlacement.BEFORE
     optimizer: Optimizer = Optimizer.SGD
     input_form: InputForm = InputForm.BINARY
@@ -64,9 +67,28 @@ class ModelConfig:
         check_fields(self, BY_NAME)
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of every layer, input and output included: [hidden_layers + 2]."""
-        return (INPUT_PIXELS, *[self.width] * self.hidden_layers, CLASSES)
+    def layers(self) -> tuple[WeightLayer, ...]:
+        """Every weight layer, that of the output last: [hidden_layers + 1]."""
+        return weight_layers(self.architecture, self.hidden_layers, self.width)
+
+    @property
+    def is_convolutional(self) -> bool:
+        return self.architecture is Architecture.CONVOLUTIONAL
+
+    @property
+    def units(self) -> str:
+        """What a hidden layer has `width` of, in words."""
+        return "feature maps" if self.is_convolutional else "units"
+
+    @property
+    def test_images_at_once(self) -> int:
+        """Of the test set; where BN takes batch statistics there, over so many."""
+        return _TEST_MAPS_AT_ONCE if self.is_convolutional else _TEST_IMAGES_AT_ONCE
+
+    @property
+    def fewest_positions(self) -> int:
+        """Values that an image has in one unit of a hidden layer, in the layer with the fewest: 1 without space."""
+        return min(layer.positions for layer in self.layers[:-1])
 
 
 def whitening_milliseconds(model: ModelConfig, images: int) -> float:
@@ -76,9 +98,9 @@ def whitening_milliseconds(model: ModelConfig, images: int) -> float:
     """
     if Network.DECORRELATED not in model.networks:
         return 0.0
-    size = model.width / model.groups
+    size, values = model.width / model.groups, images * sum(layer.positions for layer in model.layers[:-1])
     eigenvectors = model.groups * (0.02 + 5e-5 * size**2 + 3e-7 * size**3)
-    return 1.5 * model.hidden_layers * (0.3 + eigenvectors + 3e-7 * images * model.width * size)
+    return 1.5 * (model.hidden_layers * (0.3 + eigenvectors) + 3e-7 * values * model.width * size)
 
 
 def default_init_scale(initialization: Initialization) -> float:

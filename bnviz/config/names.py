@@ -3,6 +3,11 @@
 from enum import StrEnum
 
 
+class Architecture(StrEnum):
+    FULLY_CONNECTED = "fully_connected"
+    CONVOLUTIONAL = "convolutional"  # two strided convolutions and a linear layer; see `architecture`
+
+
 class Nonlinearity(StrEnum):
     SIGMOID = "sigmoid"
     TANH = "tanh"

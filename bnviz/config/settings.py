@@ -43,7 +43,7 @@ class Settings:
 
 def weight_count(model: ModelConfig) -> int:
     """Numbers in the weight matrices of one competitor."""
-    return sum(a * b for a, b in zip(model.sizes, model.sizes[1:], strict=False))
+    return sum(layer.weights for layer in model.layers)
 
 
 def step_milliseconds(settings: Settings, competitors: int | None = None) -> float:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from bnviz.config.names import (
+    Architecture,
     BnPlacement,
     Device,
     Initialization,
@@ -209,7 +210,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("learning_rate", "lr", "Learning rate", True, Number(0.001, 30, log_grid(0.001, 30, MANTISSAS)),
             "The size of each step against the gradient, for every network."),
     Setting("batch_size", "batch", "Batch size", True, Number(1, 1024, _BATCHES, is_integer=True),
-            "Images in a mini-batch. BN takes its mean and variance over them and leaves nothing of a single one; "
+            "Images in a mini-batch. BN takes its mean and variance over them and leaves nothing of a single value; "
             "LayerNorm, GroupNorm and WeightNorm do not look at the others."),
     Setting("momentum", "momentum", "Momentum", True, Number(0, 0.99, _MOMENTA),
             "SGD's momentum, or Adam's decay of the first moment."),
@@ -237,6 +238,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "Networks that differ in normalization, dropout or initial weights; two to four train side by side."),
     Setting("groups", "groups", "Groups of units", False, Number(1, 256, _GROUPS, is_integer=True),
             "Into how many groups GroupNorm and decorrelated BN part a layer's units. GroupNorm with 1 is LayerNorm."),
+    Setting("architecture", "net", "Architecture", False, Choice(Architecture),
+            "convolutional: two 5 × 5 convolutions of stride 2, then a linear layer; BN's batch is then every position "
+            "of every image."),
     Setting("nonlinearity", "g", "Nonlinearity", False, Choice(Nonlinearity),
             "The function g after each hidden layer."),
     Setting("optimizer", "optimizer", "Optimizer", False, Choice(Optimizer),
@@ -256,7 +260,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("hidden_layers", "layers", "Hidden layers", False, Number(1, 20, tuple(range(1, 21)), is_integer=True),
             "Hidden layers between the image and the ten outputs."),
     Setting("width", "width", "Width", False, Number(10, 512, WIDTHS, is_integer=True),
-            "Units in each hidden layer."),
+            "Units in each hidden layer; of a convolutional network, feature maps."),
     Setting("bn_placement", "bn", "BN placed", False, Choice(BnPlacement),
             "Where BN, LayerNorm and the like stand: before the nonlinearity, as in the paper, or after it."),
     Setting("seed", "seed", "Seed", False, Number(0, 999_999, is_integer=True),

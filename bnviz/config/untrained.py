@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, TypeVar
 
-from bnviz.config.model import CLASSES, INPUT_PIXELS, default_init_scale
-from bnviz.config.names import Connections, Initialization, Nonlinearity
+from bnviz.config.architecture import WeightLayer, weight_layers
+from bnviz.config.model import default_init_scale
+from bnviz.config.names import Architecture, Connections, Initialization, Nonlinearity
 from bnviz.config.table import (
     MANTISSAS,
     WIDTHS,
@@ -70,9 +70,9 @@ class UntrainedConfig:
         check_seconds(self.depth, self.width, untrained_seconds(self), MOST_UNTRAINED_SECONDS)
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of every layer, input and output included: [depth + 2]."""
-        return (INPUT_PIXELS, *[self.width] * self.depth, CLASSES)
+    def layers(self) -> tuple[WeightLayer, ...]:
+        """Every weight layer, that of the output last: [depth + 1]."""
+        return weight_layers(Architecture.FULLY_CONNECTED, self.depth, self.width)
 
 
 def check_seconds(depth: int, width: int, seconds: float, most: float) -> None:
@@ -95,7 +95,7 @@ def untrained_parts(config: UntrainedConfig) -> tuple[float, float, float, float
     On the safe side: 1.2 to 2.2 times the processor time of one thread at depths 1 to 100 and widths 32 to 512.
     """
     n, layers = config.width, config.depth + 1
-    weights = sum(n_in * n_out for n_in, n_out in pairwise(config.sizes))
+    weights = sum(layer.weights for layer in config.layers)
     one_pass = 6.5e-9 * weights + 1.4e-4 * layers  # forward through one network
     one_svd = 1.5e-10 * n**3 + 5.5e-8 * n**2 + 1.5e-4
     jacobian_layers = min(config.depth - 1, MOST_JACOBIAN_LAYERS)

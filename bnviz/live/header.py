@@ -142,7 +142,7 @@ def summary_of_trials(config: TrialsConfig) -> str:
     model = settings.model
     length = f"{config.images:,} images" if config.counts_images else f"{config.steps:,} steps"
     parts = [
-        "-".join(str(size) for size in model.sizes),
+        _layers(model),
         _nonlinearity(model.nonlinearity),
         _initial_weights(model.initialization, model.init_scale),
         f"SGD, learning rate {config.learning_rate:g}",
@@ -180,9 +180,8 @@ def summary_of_linear_unit(config: LinearUnitConfig) -> str:
 def summary(settings: Settings) -> str:
     """What this run compares and how its networks differ, in two or three short sentences."""
     model, hyper = settings.model, settings.hyper
-    layers = "-".join(str(size) for size in model.sizes)
     parts = [
-        layers,
+        _layers(model),
         _nonlinearity(model.nonlinearity),
         _initial_weights(model.initialization, model.init_scale),
         *_placement(model),
@@ -195,6 +194,15 @@ def summary(settings: Settings) -> str:
         f"seed {model.seed}",
     ]
     return f"{', '.join(parts)}. {_shared(lineup(model))} {_difference(settings)}"
+
+
+def _layers(model: ModelConfig) -> str:
+    """Such as "784-100-100-100-10", or the side of the maps and how many there are."""
+    first, *_ = model.layers
+    if model.is_convolutional:
+        maps = ", ".join(f"{one.side}×{one.side}×{one.n_out}" for one in model.layers[:-1])
+        return f"two 5×5 convolutions of stride 2 to {maps}, then 10"
+    return "-".join(str(size) for size in (first.n_in, *(one.n_out for one in model.layers)))
 
 
 def _nonlinearity(one: Nonlinearity) -> str:

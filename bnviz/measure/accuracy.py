@@ -1,48 +1,47 @@
 """Accuracy on the test images, as at inference: BN with running statistics."""
 
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import BnPlacement
+from bnviz.config import BnPlacement, ModelConfig
 from bnviz.models import Activations, Parameters, Stack
 from bnviz.models.lit_pixels import LitPixels, lit_data_set
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.models.normalizations.group import over_units
 from bnviz.models.normalizations.layer import LayerNorm
+from bnviz.models.patches import seen_by
 from bnviz.records import Floats
-
-CHUNK: Final = 1000  # images at a time: what they need stays in the processor's cache
-
 
 Chunk = tuple[Tensor, LitPixels | None, Tensor]  # images [b, 784], the same as lit pixels, labels [b]
 
 
 @lru_cache(maxsize=8)  # by the tensors' identity: all runs of a process share one copy
-def _chunks(images: Tensor, labels: Tensor) -> list[Chunk]:
-    lit = lit_data_set(images)
-    index = torch.split(torch.arange(len(images)), CHUNK)
+def _chunks(images: Tensor, labels: Tensor, at_once: int, has_lit: bool) -> list[Chunk]:
+    lit = lit_data_set(images) if has_lit else None
+    index = torch.split(torch.arange(len(images)), at_once)
     parts = [None] * len(index) if lit is None else [lit.take(one) for one in index]
-    return list(zip(torch.split(images, CHUNK), parts, torch.split(labels, CHUNK), strict=True))
+    return list(zip(torch.split(images, at_once), parts, torch.split(labels, at_once), strict=True))
 
 
 class TestAccuracy:
     """All K networks on the test set at once; buffers are kept from one call to the next.
 
     Args:
+        model: of the networks; what as many images need as it takes at once stays in the processor's cache.
         images: [count, 784], labels: [count] int64.
         is_shared: whether others measure on the same images: then what is made of them is kept for all.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
-    def __init__(self, images: Tensor, labels: Tensor, is_shared: bool = True) -> None:
+    def __init__(self, model: ModelConfig, images: Tensor, labels: Tensor, is_shared: bool = True) -> None:
         chunks = _chunks if is_shared else _chunks.__wrapped__
-        self._chunks, self._count = chunks(images, labels), len(labels)
-        self._buffers: tuple[Tensor, Tensor, Tensor] | None = None
+        self._chunks = chunks(images, labels, model.test_images_at_once, not model.is_convolutional)
+        self._count = len(labels)
+        self._buffers: list[tuple[Tensor, Tensor]] = []
         self._batch: Activations | None = None
 
     def __len__(self) -> int:
@@ -62,7 +61,7 @@ class TestAccuracy:
         return np.where(is_finite.cpu().numpy(), share, np.nan)
 
     def measure_with_batch_statistics(self, stack: Stack) -> Floats:
-        """The same, BN with the statistics of each thousand images: [K]. Without noise, as `measure`."""
+        """The same, BN with the statistics of all images that are taken at once: [K]. Without noise, as `measure`."""
         hits = torch.zeros(len(stack), dtype=torch.float64, device=stack.device)
         for images, lit, labels in self._chunks:
             batch = self._batch
@@ -77,30 +76,36 @@ class TestAccuracy:
 
     def _logits(self, stack: Stack, folded: Parameters, images: Tensor, lit: LitPixels | None) -> Tensor:
         """[K, 10, b]: that way round the product takes a quarter of the time."""
-        z, g, logits = self._buffers_for(stack, len(images))
-        nonlinearity, width = NONLINEARITIES[stack.model.nonlinearity], stack.model.width
-        is_before = stack.model.bn_placement is BnPlacement.BEFORE
+        buffers, model = self._buffers_for(stack, len(images)), stack.model
+        nonlinearity, width = NONLINEARITIES[model.nonlinearity], model.width
+        is_before = model.bn_placement is BnPlacement.BEFORE
         biases = [bias[:, :, :width] for bias in folded.biases[:-1]]
-        for layer, (weight, bias) in enumerate(zip(folded.weights[:-1], biases, strict=True)):
+        below = images
+        for layer, (weight, bias, (z, g)) in enumerate(zip(folded.weights[:-1], biases, buffers, strict=True)):
+            seen = seen_by(model, layer, below)
             if layer == 0:
-                _first_inputs(images, lit, weight, bias, out=z)
+                _first_inputs(seen, lit, weight, bias, out=z)
             else:
-                torch.bmm(g, weight, out=z).add_(bias)
+                torch.bmm(seen, weight, out=z).add_(bias)
+            below = g
             if is_before:
                 _normalize_each_image(stack, folded, layer, z)
             nonlinearity.forward(z, out=g)
             if not is_before:
                 _normalize_each_image(stack, folded, layer, g)
-        torch.bmm(folded.weights[-1].transpose(1, 2), g.transpose(1, 2), out=logits)
+        seen = seen_by(model, model.hidden_layers, below)
+        logits = torch.bmm(folded.weights[-1].transpose(1, 2), seen.transpose(1, 2))
         return logits.add_(folded.biases[-1][:, :, : logits.shape[1]].transpose(1, 2))
 
-    def _buffers_for(self, stack: Stack, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Without the padding of `parameters`: no bit here has to be the same whatever stands beside it."""
-        width, classes = stack.model.width, stack.model.sizes[-1]
-        if self._buffers is None or self._buffers[0].shape != (len(stack), batch, width):
-            z = torch.zeros(len(stack), batch, width, dtype=stack.dtype, device=stack.device)
-            logits = torch.zeros(len(stack), classes, batch, dtype=stack.dtype, device=stack.device)
-            self._buffers = (z, torch.zeros_like(z), logits)
+    def _buffers_for(self, stack: Stack, batch: int) -> list[tuple[Tensor, Tensor]]:
+        """Inputs and outputs of each layer's nonlinearity, shared by layers of one shape.
+
+        Without the padding of `parameters`: no bit here has to be the same whatever stands beside it.
+        """
+        shapes = [(len(stack), batch * layer.positions, layer.n_out) for layer in stack.model.layers[:-1]]
+        if [z.shape for z, _ in self._buffers] != shapes:
+            of = {shape: torch.zeros(2, *shape, dtype=stack.dtype, device=stack.device).unbind() for shape in shapes}
+            self._buffers = [(of[shape][0], of[shape][1]) for shape in shapes]
         return self._buffers
 
 
@@ -111,11 +116,12 @@ def _normalize_each_image(stack: Stack, folded: Parameters, layer: int, x: Tenso
         if group.normalization.is_per_image:
             k, groups = group.networks, 1 if isinstance(group.normalization, LayerNorm) else stack.model.groups
             gamma, beta = (each[layer][k][:, :, :width] for each in (folded.gammas, folded.betas))
-            x[k] = over_units(x[k], groups, dim=2).mul_(gamma).add_(beta)
+            positions = stack.model.layers[layer].positions
+            x[k] = over_units(x[k], groups, 2, positions).mul_(gamma).add_(beta)
 
 
 def _first_inputs(images: Tensor, lit: LitPixels | None, weight: Tensor, bias: Tensor, out: Tensor) -> None:
-    """out <- u W + b of the first layer: [b, n_0], [K, n_0, n], [K, 1, n] to [K, b, n]."""
+    """out <- u W + b of the first layer: [b, n_in], [K, n_in, n], [K, 1, n] to [K, b, n]."""
     if lit is None:
         torch.bmm(images.expand(len(weight), *images.shape), weight, out=out).add_(bias)
         return

@@ -42,20 +42,40 @@ class Probe:
         """Forward pass and loss, with what `draw` fills in; the result is overwritten by the next run."""
         batch = self._activations
         if batch is None or len(batch.loss) != len(stack):
-            batch = self._activations = stack.activations(len(self.images))
+            batch = stack.activations(len(self.images))
             batch.fill(self.images, self.labels, self._lit)
+            self._activations = None if stack.model.is_convolutional else batch  # maps are too large to keep
         draw(batch)
         stack.forward(batch)
         stack.loss(batch)
         return batch
 
     def sorted_inputs(self, stack: Stack, draw: Draw = nothing_drawn) -> Floats:
-        """Inputs to each unit's nonlinearity, sorted over the images: [K, l, n, m]. NumPy's sort is far the faster."""
+        """Inputs to each unit's nonlinearity, sorted over the images: [K, l, n, m]. NumPy's sort is far the faster.
+
+        Of a feature map one position an image, see `probe_rows`.
+        """
         batch, width = self.run(stack, draw), stack.model.width
-        by_unit = torch.stack([hidden.z[:, :, :width].transpose(1, 2) for hidden in batch.hidden], dim=1)
+        rows = probe_rows(stack.model, len(self.images))
+        inputs = [hidden.z[:, :, :width] for hidden in batch.hidden]
+        kept = [z if some is None else z[:, some.to(z.device)] for z, some in zip(inputs, rows, strict=True)]
+        by_unit = torch.stack([z.transpose(1, 2) for z in kept], dim=1)
         values: Floats = by_unit.cpu().numpy()
         values.sort(axis=-1)
         return values
+
+
+def probe_rows(model: ModelConfig, images: int) -> list[Tensor | None]:
+    """For each hidden layer the rows that stand for the images, [m]; None where each has a single one.
+
+    Neighbouring positions say almost the same, so of every image one is taken, drawn from the seed and always the same:
+    as many values a unit as without space, independent of each other.
+    """
+    if not model.is_convolutional:
+        return [None] * model.hidden_layers
+    generator = torch.Generator().manual_seed(model.seed)
+    positions = [layer.positions for layer in model.layers[:-1]]
+    return [torch.arange(images) * s + torch.randint(s, (images,), generator=generator) for s in positions]
 
 
 def _ranks(levels: tuple[float, ...] | Floats, count: int) -> tuple[Ints, Ints, Floats]:

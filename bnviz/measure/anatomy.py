@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from bnviz.config import AnatomyConfig
-from bnviz.measure.accuracy import CHUNK
 from bnviz.measure.activations import at_levels
 from bnviz.measure.bn_network import BnNetwork, Moments, moments
 from bnviz.models import Activations, Collect, Parameters, Stack
@@ -466,9 +465,11 @@ def _population(site: _Site, images: Tensor, test_images: Tensor, test_labels: T
         },
     )
     accuracy = np.full(3, np.nan)
-    at_once = max(_FEWEST_ROWS, min(CHUNK, _ITEM_WORK // site.weights))
+    at_once = max(_FEWEST_ROWS, min(site.stack.model.test_images_at_once, _ITEM_WORK // site.weights))
     for kind, given in enumerate((None, site.network.running, statistics)):
-        rows = CHUNK if given is None else at_once  # each thousand has statistics of its own
+        rows = (
+            site.stack.model.test_images_at_once if given is None else at_once
+        )  # each thousand has statistics of its own
         for done, share in _accuracy(site.network, test_images, test_labels, given, rows):
             accuracy[kind] = share
             yield 0.25 * (1 + kind + done), {"accuracy": accuracy.copy()}

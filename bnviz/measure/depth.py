@@ -15,6 +15,7 @@ from torch.nn.functional import one_hot
 from bnviz.config import TWINS, Connections, DepthConfig
 from bnviz.measure.untrained_network import UntrainedNetwork
 from bnviz.models.initialization import drawn_weights
+from bnviz.models.lsuv import LSUV_IMAGES, fully_connected
 from bnviz.records import Depth
 
 DEPTH_IMAGES: Final = 256  # as in Yang et al. 2019 large enough for its limit
@@ -51,8 +52,14 @@ def _forward_and_backward(
 ) -> Iterator[float]:
     """Fill in `spread` and `gradient`, [l] each, layer by layer; yields the share that is done."""
     layers = config.depth + 1
+    # LSUV's as a plain network without BN measures them, so that all four start from the same weights.
     weights = drawn_weights(
-        config.initialization, config.init_scale, config.network(Connections.PLAIN).sizes, config.seed
+        config.initialization,
+        config.init_scale,
+        config.network(Connections.PLAIN).layers,
+        config.seed,
+        images[:LSUV_IMAGES],
+        fully_connected(config.nonlinearity),
     )
     inputs = [images]
     for layer, weight in enumerate(weights, start=1):

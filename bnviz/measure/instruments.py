@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from bnviz.config import PROBE_IMAGES, HyperParams
+from bnviz.config import PROBE_IMAGES, HyperParams, ModelConfig
 from bnviz.measure import activations
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.activations import Draw, Probe
@@ -45,9 +45,10 @@ class Instruments:
     def __init__(self, stack: Stack, test_images: Tensor, test_labels: Tensor, units: Ints, hyper: HyperParams) -> None:
         self._units = units
         self.wants_batch_accuracy = False
-        self._accuracy = TestAccuracy(test_images, test_labels)
-        self._probe = _first_images(PROBE_IMAGES, test_images, test_labels)
-        self._gradient_probe = _first_images(GRADIENT_IMAGES, test_images, test_labels)
+        self._accuracy = TestAccuracy(stack.model, test_images, test_labels)
+        self._probe, self._gradient_probe = (
+            _first_images(stack.model, count, test_images, test_labels) for count in (PROBE_IMAGES, GRADIENT_IMAGES)
+        )
         self._draws = Draws(stack.model.seed)
         self.restart_drift(stack, hyper)
         self.path = WeightPath(states_of(stack))
@@ -111,6 +112,6 @@ class Instruments:
         return self.path.until(step, states_of(stack))
 
 
-def _first_images(count: int, images: Tensor, labels: Tensor) -> Probe:
-    lit = lit_data_set(images)
+def _first_images(model: ModelConfig, count: int, images: Tensor, labels: Tensor) -> Probe:
+    lit = None if model.is_convolutional else lit_data_set(images)
     return Probe(images[:count], labels[:count], None if lit is None else lit.take(torch.arange(count)))

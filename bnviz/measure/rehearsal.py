@@ -35,7 +35,8 @@ class Rehearsal:
             self.after.follow(stack)
         self.mixed.labels.copy_(self.batch.labels)
         if self.mixed.noise is not None and self.batch.noise is not None:
-            self.mixed.noise.copy_(self.batch.noise)
+            for mine, drawn in zip(self.mixed.noise, self.batch.noise, strict=True):
+                mine.copy_(drawn)
         if self.mixed.masks is not None and self.batch.masks is not None:
             self.mixed.masks.copy_(self.batch.masks)
         stack.forward(self.batch)

@@ -96,7 +96,7 @@ class _Measuring:
             return without_bn.activate(number + 1, u, products)
 
         weights = drawn_weights(
-            config.initialization, config.init_scale, config.sizes, config.seed, self._images, layer_of
+            config.initialization, config.init_scale, config.layers, config.seed, self._images, layer_of
         )
         for layer, weight in enumerate(weights, start=1):
             for network in self._networks:

@@ -4,7 +4,8 @@ On a fixed batch the first layer is linear in the coefficients: X (a U + b V) = 
 largest, are computed once; everything after it is computed for many points side by side, without a backward pass and
 without the padding of `Stack`, units before images: [p, n, b], so that the means over a batch run over neighbours.
 
-Shapes: m = vectors, F = numbers of a state, p = points, b = images.
+Shapes: m = vectors, F = numbers of a state, p = points, b = images; in a convolutional network's hidden layers b are
+images times positions.
 """
 
 from typing import Final
@@ -19,6 +20,7 @@ from bnviz.models.normalizations.decorrelated import roots_and_axes, whitening_m
 from bnviz.models.normalizations.group import over_units
 from bnviz.models.normalizations.renormalization import corrections
 from bnviz.models.parameters import Parameters
+from bnviz.models.patches import seen_by
 from bnviz.models.stack import Stack
 
 FLOATS_AT_ONCE: Final = 500_000  # activations or weights of one layer: what stays in a processor's cache
@@ -77,15 +79,16 @@ class Combinations:
         self._stands_before = is_before or normalization.is_of_weights
         self._has_biases = not (self._stands_before and normalization.drops_bias_before_it)
         self._is_batch_mode = statistics is Statistics.BATCH
-        basis = Parameters(model.sizes, len(vectors), stack.dtype, stack.device)
+        basis = Parameters(model.layers, len(vectors), stack.dtype, stack.device)
         basis.flat.copy_(vectors[:, : basis.flat.shape[1]])
         if normalization.is_of_weights:
             # ||v||² of a unit is a quadratic form in the coefficients: of each, the inner products of its vectors.
             blocks = [weight.double() for weight in basis.weights[:-1]]
             self._inner = [torch.einsum("aij,bij->jab", block, block) for block in blocks]  # [n, m, m]
-        self._products = (basis.weights[0].transpose(1, 2) @ images.T).flatten(1)  # [m, n b]
+        seen = seen_by(model, 0, images)
+        self._products = (basis.weights[0].transpose(1, 2) @ seen.T).flatten(1)  # [m, n b]
         self._weights = [weight.transpose(1, 2).flatten(1) for weight in basis.weights[1:]]  # [m, n_out n_in]
-        self._biases = [_units(bias, n) for bias, n in zip(basis.biases, model.sizes[1:], strict=True)]  # [m, n]
+        self._biases = [_units(bias, one.n_out) for bias, one in zip(basis.biases, model.layers, strict=True)]  # [m, n]
         self._scales = [[_units(one, model.width) for one in each] for each in (basis.gammas, basis.betas)]
         begin = basis.flat.shape[1]
         end = begin + stack.running[:, :, 0].numel()
@@ -97,21 +100,30 @@ class Combinations:
     @property
     def points_at_once(self) -> int:
         """How many points are computed fastest side by side."""
+        images, layers = len(self._labels), self._model.layers
+        if self._model.is_convolutional:  # patches are the largest
+            return max(1, FLOATS_AT_ONCE // max(one.positions * images * one.n_in for one in layers[1:]))
         width = self._model.width
-        return max(1, FLOATS_AT_ONCE // (width * max(len(self._labels), width)))  # each point has weights of its own
+        return max(1, FLOATS_AT_ONCE // (width * max(images, width)))  # each point has weights of its own
 
     def losses(self, coefficients: Tensor) -> Tensor:
         """Softmax cross-entropy at each point, nats; inf where it is not finite. [p, m] to [p]"""
         c = coefficients.to(self._products)
-        points, images, sizes = len(c), len(self._labels), self._model.sizes
-        z = (c @ self._products).view(points, sizes[1], images)
-        for layer, weights in enumerate(self._weights):
-            u = self._hidden(layer, z, c)
-            z = torch.bmm((c @ weights).view(points, sizes[layer + 2], sizes[layer + 1]), u)
+        points, images, layers = len(c), len(self._labels), self._model.layers
+        z = (c @ self._products).view(points, layers[0].n_out, -1)
+        for layer, (weights, above) in enumerate(zip(self._weights, layers[1:], strict=True)):
+            u = self._seen(layer + 1, self._hidden(layer, z, c))
+            z = torch.bmm((c @ weights).view(points, above.n_out, above.n_in), u)
         logits = z.add_((c @ self._biases[-1])[:, :, None])
         right = logits.gather(1, self._labels.expand(points, 1, images))
         losses = (torch.logsumexp(logits, dim=1) - right[:, 0]).mean(dim=1)
         return losses.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=torch.inf)
+
+    def _seen(self, layer: int, u: Tensor) -> Tensor:
+        """What a weight layer sees of the outputs below. [p, n, b] to [p, n_in, b]"""
+        if not self._model.is_convolutional:
+            return u
+        return seen_by(self._model, layer, u.transpose(1, 2)).transpose(1, 2)
 
     def _hidden(self, layer: int, z: Tensor, c: Tensor) -> Tensor:
         """u W of one hidden layer to its outputs; u W itself is overwritten. [p, n, b]"""
@@ -132,7 +144,7 @@ class Combinations:
             squares = torch.einsum("pa,jab,pb->pj", c.double(), self._inner[layer], c.double())
             x.mul_(gamma * torch.rsqrt(squares)[:, :, None].to(x)).add_(beta)
         elif self._kind.is_per_image:
-            x.copy_(over_units(x, self._groups, dim=1)).mul_(gamma).add_(beta)
+            x.copy_(over_units(x, self._groups, 1, self._model.layers[layer].positions)).mul_(gamma).add_(beta)
         elif self._kind.whitens:
             self._whiten(layer, x, c)
             x.mul_(gamma).add_(beta)

@@ -30,7 +30,7 @@ class Dropout:
         self._generator = torch.Generator()
 
     def draw(self, masks: Tensor, step: int, p: float, batch: Batch = Batch.TRAINING) -> None:
-        """Fill `masks`, [l, 1, b, p], with 0 or 1 / (1 - p): those of every hidden layer, the same for all networks."""
+        """Fill `masks`, [rows, p], with 0 or 1 / (1 - p): those of every hidden layer, the same for all networks."""
         mixed = np.random.SeedSequence((self._seed, batch, step, _STREAM)).generate_state(1)
         self._generator.manual_seed(int(mixed[0]))
         drawn = masks if masks.device.type == "cpu" else torch.empty_like(masks, device="cpu")

@@ -2,7 +2,7 @@
 
 `Stack` writes its gradient out and in place, and no derivative can be taken of that; autograd takes any of this.
 
-Shapes: b = batch, n = units of a layer; no padding.
+Shapes: b = batch, n = units of a layer; no padding. With space b are images times positions in hidden layers.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ from bnviz.models.nonlinearities import LEAK, NONLINEARITIES
 from bnviz.models.normalizations import EPS, NORMALIZATIONS
 from bnviz.models.normalizations.group import over_units
 from bnviz.models.normalizations.renormalization import corrections
+from bnviz.models.patches import seen_by
 
 _VALUES: Final[dict[Nonlinearity, Callable[[Tensor], Tensor]]] = {
     Nonlinearity.SIGMOID: torch.sigmoid,
@@ -47,8 +48,9 @@ def cross_entropy(
     is_before = model.bn_placement is BnPlacement.BEFORE
     u = images
     for layer in range(1, model.hidden_layers + 1):
+        positions = model.layers[layer - 1].positions
         own = {kind: parameters[f"{kind}.{layer}"] for kind in ("weight", "gamma", "beta")}
-        z = u @ own["weight"]
+        z = seen_by(model, layer - 1, u) @ own["weight"]
         if pair.is_of_weights:
             u = activate(own["gamma"] * z / own["weight"].norm(dim=0) + own["beta"])
             continue
@@ -59,12 +61,12 @@ def cross_entropy(
             own["running"] = torch.stack([parameters[f"running_mean.{layer}"], parameters[f"running_var.{layer}"]])
             own["limits"] = limits
         u = (
-            activate(_normalized(normalization, z, own, model.groups))
+            activate(_normalized(normalization, z, own, model.groups, positions))
             if is_before
-            else _normalized(normalization, activate(z), own, model.groups)
+            else _normalized(normalization, activate(z), own, model.groups, positions)
         )
     output = model.hidden_layers + 1
-    logits = u @ parameters[f"weight.{output}"] + parameters[f"bias.{output}"]
+    logits = seen_by(model, output - 1, u) @ parameters[f"weight.{output}"] + parameters[f"bias.{output}"]
     return functional.cross_entropy(logits, labels)
 
 
@@ -74,7 +76,9 @@ def activation(nonlinearity: Nonlinearity) -> Callable[[Tensor], Tensor]:
     return own.value if isinstance(own, NonlinearityByAutograd) else _VALUES[nonlinearity]
 
 
-def _normalized(normalization: Normalization, x: Tensor, own: Mapping[str, Tensor], groups: int) -> Tensor:
+def _normalized(
+    normalization: Normalization, x: Tensor, own: Mapping[str, Tensor], groups: int, positions: int
+) -> Tensor:
     pair, gamma, beta = NORMALIZATIONS[normalization], own["gamma"], own["beta"]
     if isinstance(pair, NormalizationByAutograd):
         return pair.value(x[None], gamma[None, None], beta[None, None])[0]
@@ -82,9 +86,9 @@ def _normalized(normalization: Normalization, x: Tensor, own: Mapping[str, Tenso
         case Normalization.NONE | Normalization.NOISE:
             return x
         case Normalization.LAYER:
-            return gamma * over_units(x, 1, dim=1) + beta
+            return gamma * over_units(x, 1, 1, positions) + beta
         case Normalization.GROUP:
-            return gamma * over_units(x, groups, dim=1) + beta
+            return gamma * over_units(x, groups, 1, positions) + beta
         case Normalization.DECORRELATED:
             return gamma * _whitened(x, groups) + beta
         case Normalization.RENORMALIZATION:

@@ -1,14 +1,14 @@
 """Initial weights, drawn from the seed once for all competitors."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from math import sqrt
 
 import torch
 from torch import Tensor
 
-from bnviz.config import Initialization, ModelConfig
+from bnviz.config import Initialization, ModelConfig, WeightLayer
 from bnviz.models.lsuv import LSUV_IMAGES, Layer, plain_layers, unit_variance
+from bnviz.models.patches import seen_by
 
 
 def initial_weights(model: ModelConfig, images: Tensor | None = None) -> list[Tensor]:
@@ -16,60 +16,66 @@ def initial_weights(model: ModelConfig, images: Tensor | None = None) -> list[Te
 
     images: [m, n_0] float32 of the training set, in the run's form; only LSUV looks at them, at the first 512.
     """
-    layer = plain_layers(model.nonlinearity)
-    return list(drawn_weights(model.initialization, model.init_scale, model.sizes, model.seed, images, layer))
+    seen = None if images is None else seen_by(model, 0, images[:LSUV_IMAGES])
+    return list(
+        drawn_weights(model.initialization, model.init_scale, model.layers, model.seed, seen, plain_layers(model))
+    )
 
 
 def drawn_weights(
     scheme: Initialization,
     scale: float,
-    sizes: Sequence[int],
+    layers: Sequence[WeightLayer],
     seed: int,
-    images: Tensor | None = None,
+    inputs: Tensor | None = None,
     layer: Layer | None = None,
 ) -> Iterator[Tensor]:
-    """The same for layers of any sizes, input and output included, one matrix after the other.
+    """The same for any layers, one matrix after the other.
 
     Biases start at 0. The seed alone decides, with LSUV the images too: torch's global random numbers are neither read
     nor moved. LSUV's matrices are those of scale 1 times the scale.
 
-    images, layer: what LSUV measures, and what makes a layer's outputs of its inputs and W u.
+    inputs, layer: those of the first layer, [rows, n_in], which LSUV measures, and what makes a layer's outputs, or
+    the inputs of the one above, of its inputs and W u.
     """
     generator = torch.Generator().manual_seed(seed)
     if scheme is Initialization.LSUV:
-        if images is None or layer is None:
-            raise ValueError("LSUV measures the layers' outputs: give it images and layers")
-        orthogonal = (_orthogonal(_gaussian(n_out, n_in, generator)) for n_in, n_out in pairwise(sizes))
+        if inputs is None or layer is None:
+            raise ValueError("LSUV measures the layers' outputs: give it inputs and layers")
+        orthogonal = (_orthogonal(_gaussian(one, generator)) for one in layers)
         # On a CPU wherever the networks train, so that they start from the same bits.
-        for weight in unit_variance(orthogonal, images[:LSUV_IMAGES].float().cpu(), layer):
+        for weight in unit_variance(orthogonal, inputs.float().cpu(), layer):
             yield scale * weight
         return
-    for n_in, n_out in pairwise(sizes):
-        yield _draw(scheme, scale, n_out, n_in, generator)
+    for one in layers:
+        yield _draw(scheme, scale, one, generator)
 
 
-def _draw(scheme: Initialization, scale: float, n_out: int, n_in: int, generator: torch.Generator) -> Tensor:
+def _draw(scheme: Initialization, scale: float, layer: WeightLayer, generator: torch.Generator) -> Tensor:
     """One matrix [n_out, n_in].
+
+    The fan-in of a convolution is a patch of all feature maps, its fan-out the maps above times the taps: as PyTorch
+    counts them.
 
     Sources: Glorot & Bengio 2010 (variance 2/(fan_in + fan_out)); He et al. 2015 (2/fan_in); Saxe et al. 2014
     (orthogonal: the Q of a Gaussian matrix, signs made uniform).
     """
-    gaussian = _gaussian(n_out, n_in, generator)
+    gaussian = _gaussian(layer, generator)
     match scheme:
         case Initialization.GAUSSIAN:
             return scale * gaussian
         case Initialization.GLOROT:
-            return scale * sqrt(2 / (n_in + n_out)) * gaussian
+            return scale * sqrt(2 / (layer.n_in + layer.fan_out)) * gaussian
         case Initialization.HE:
-            return scale * sqrt(2 / n_in) * gaussian
+            return scale * sqrt(2 / layer.n_in) * gaussian
         case Initialization.ORTHOGONAL:
             return scale * _orthogonal(gaussian)
         case Initialization.LSUV:
             raise ValueError("LSUV draws no matrix by itself")
 
 
-def _gaussian(n_out: int, n_in: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(n_out, n_in, generator=generator)
+def _gaussian(layer: WeightLayer, generator: torch.Generator) -> Tensor:
+    return torch.randn(layer.n_out, layer.n_in, generator=generator)
 
 
 def _orthogonal(gaussian: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The noise of "noisy" Batch Normalization: each unit's values shifted and scaled at random, afresh at every step.
 
+A unit of a convolutional layer is a feature map: one mu and sigma for all of it, an m and s for each of its values.
+
 Source: Santurkar et al. 2018, Appendix A, Algorithm 1, whose constants are n_mu, n_sigma, r_mu and r_sigma. For unit j
 and image i of a batch, with no gradient through any of the draws:
 
@@ -10,6 +12,7 @@ and image i of a batch, with no gradient through any of the draws:
 r_sigma is read as a standard deviation; the paper does not say.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -34,17 +37,19 @@ class Noise:
         self._seed = seed
         self._generator = torch.Generator()
 
-    def draw(self, noise: Tensor, step: int, hyper: HyperParams, batch: Batch = Batch.TRAINING) -> None:
-        """Fill `noise`, [2, l, 1, b, p]: the factors s and the shifts m of every hidden layer, the same for all
+    def draw(self, noise: Sequence[Tensor], step: int, hyper: HyperParams, batch: Batch = Batch.TRAINING) -> None:
+        """Fill `noise`, [2, 1, b, p] for every hidden layer: the factors s and the shifts m, the same for all
         networks."""
         # Mixed, since torch's generator takes 32 bits: else seed 0 at step t drew the numbers of seed t's weights.
         self._generator.manual_seed(int(np.random.SeedSequence((self._seed, batch, step)).generate_state(1)[0]))
-        drawn = noise if noise.device.type == "cpu" else torch.empty_like(noise, device="cpu")
-        factors, shifts = drawn
-        a_unit = torch.rand(2, factors.shape[0], 1, 1, factors.shape[-1], generator=self._generator)
-        factors.normal_(generator=self._generator).mul_(hyper.noise_scale_spread)
-        factors.add_(1 + (hyper.noise_scale - 1) * a_unit[0])
-        shifts.uniform_(-1, 1, generator=self._generator).mul_(hyper.noise_mean_spread)
-        shifts.add_(hyper.noise_mean * (2 * a_unit[1] - 1))
-        if drawn is not noise:
-            noise.copy_(drawn)
+        drawn = [one if one.device.type == "cpu" else torch.empty_like(one, device="cpu") for one in noise]
+        a_unit = torch.rand(2, len(drawn), 1, 1, drawn[0].shape[-1], generator=self._generator)
+        for (factors, _), of_unit in zip(drawn, a_unit[0], strict=True):
+            factors.normal_(generator=self._generator).mul_(hyper.noise_scale_spread)
+            factors.add_(1 + (hyper.noise_scale - 1) * of_unit)
+        for (_, shifts), of_unit in zip(drawn, a_unit[1], strict=True):
+            shifts.uniform_(-1, 1, generator=self._generator).mul_(hyper.noise_mean_spread)
+            shifts.add_(hyper.noise_mean * (2 * of_unit - 1))
+        for target, source in zip(noise, drawn, strict=True):
+            if source is not target:
+                target.copy_(source)

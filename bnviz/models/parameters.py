@@ -1,11 +1,12 @@
 """The numbers that training changes, of K networks, in one buffer."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 import torch
 from torch import Tensor
+
+from bnviz.config import WeightLayer
 
 # Each network's block of units is padded to this many floats. Vectorised loops take up to 32 floats a pass and treat a
 # remainder by another formula, so without the padding a network's last bits would depend on what lies beside it.
@@ -35,10 +36,10 @@ class Parameters:
     """
 
     @torch.inference_mode(False)  # buffers made within a step may be written outside of it
-    def __init__(self, sizes: Sequence[int], networks: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.sizes, self.networks = tuple(sizes), networks
-        matrices = [(n_in, padded(n_out)) for n_in, n_out in pairwise(sizes)]
-        vectors = [(1, padded(n)) for n in sizes[1:]]
+    def __init__(self, layers: Sequence[WeightLayer], networks: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.layers, self.networks = tuple(layers), networks
+        matrices = [(layer.n_in, padded(layer.n_out)) for layer in layers]
+        vectors = [(1, p) for _, p in matrices]
         shapes = [*matrices, *vectors, *vectors[:-1], *vectors[:-1]]
         lengths = [rows * p for rows, p in shapes]
         self.flat = torch.zeros(networks, sum(lengths), dtype=dtype, device=device)
@@ -49,7 +50,7 @@ class Parameters:
         self._first_end = lengths[0]
         self.padded_weights = blocks[:w]
         self.first_weights = blocks[0].unbind()
-        self.weights = [block[:, :, :n] for block, n in zip(blocks[:w], sizes[1:], strict=True)]
+        self.weights = [block[:, :, : one.n_out] for block, one in zip(blocks[:w], layers, strict=True)]
         self.biases = blocks[w : 2 * w]
         self.gammas = blocks[2 * w : 3 * w - 1]
         self.betas = blocks[3 * w - 1 :]
@@ -67,7 +68,7 @@ class Parameters:
 
     def empty_like(self) -> "Parameters":
         """Zeros in the same arrangement: a gradient, a momentum, a direction."""
-        return Parameters(self.sizes, self.networks, self.flat.dtype, self.flat.device)
+        return Parameters(self.layers, self.networks, self.flat.dtype, self.flat.device)
 
     def clone(self) -> "Parameters":
         copy = self.empty_like()
@@ -76,7 +77,7 @@ class Parameters:
 
     def only(self, networks: Sequence[int]) -> "Parameters":
         """A copy of some of the networks, in this order."""
-        chosen = Parameters(self.sizes, len(networks), self.flat.dtype, self.flat.device)
+        chosen = Parameters(self.layers, len(networks), self.flat.dtype, self.flat.device)
         chosen.flat.copy_(self.flat[list(networks)])
         return chosen
 
@@ -87,6 +88,6 @@ class Parameters:
         """
         named = {f"weight.{layer}": weight[network] for layer, weight in enumerate(self.weights, start=1)}
         for kind, vectors in (("bias", self.biases), ("gamma", self.gammas), ("beta", self.betas)):
-            for layer, vector in enumerate(vectors, start=1):
-                named[f"{kind}.{layer}"] = vector[network, 0, : self.sizes[layer]]
+            for layer, (vector, shape) in enumerate(zip(vectors, self.layers, strict=False), start=1):
+                named[f"{kind}.{layer}"] = vector[network, 0, : shape.n_out]
         return named

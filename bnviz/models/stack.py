@@ -1,4 +1,9 @@
-"""K networks computed as one: forward and backward, written out."""
+"""K networks computed as one: forward and backward, written out.
+
+A convolutional network is the same products on other rows: those of a hidden layer are its patches at every position of
+every image (see `patches`), so that all that is taken over the rows, BN's mean and variance before all, is taken over
+images and positions. Between two layers the patches are copied, and on the way back their gradients added up.
+"""
 
 import math
 from collections.abc import Sequence
@@ -129,7 +134,7 @@ class Stack:
         self.learning_rates = tuple(learning_rates or [None] * len(self.normalizations))
         self.dtype, self.device = dtype, device or torch.device("cpu")
         self.groups = groups_of(self.normalizations)
-        self.parameters = Parameters(model.sizes, len(self.normalizations), self.dtype, self.device)
+        self.parameters = Parameters(model.layers, len(self.normalizations), self.dtype, self.device)
         for gamma in self.parameters.gammas:
             gamma.fill_(1)
         self._parts = ParameterParts(self.parameters, self.groups)
@@ -231,13 +236,27 @@ class Stack:
         self.forward_from_inputs(batch, 1)
 
     def forward_from_inputs(self, batch: Activations, first: int) -> None:
-        """The same where the inputs of weight layer `first`, counted from 0, are already in place."""
+        """The same where the outputs of the hidden layer below weight layer `first`, from 0, are already in place."""
         for layer in range(first, len(batch.hidden)):
+            self._gather(layer, batch)
             torch.bmm(batch.inputs[layer], self._parts.weights[layer], out=batch.products[layer])
             self._forward_hidden(layer, batch)
+        self._gather(-1, batch)
         torch.bmm(batch.inputs[-1], self._parts.weights[-1], out=batch.padded_logits)
         batch.padded_logits.add_(self._parts.output_bias)
         batch.no_classes.fill_(-torch.inf)
+
+    @staticmethod
+    def _gather(layer: int, batch: Activations) -> None:
+        """The outputs of the layer below as this weight layer sees them."""
+        if (link := batch.links[layer]) is not None:
+            link.gather()
+
+    @staticmethod
+    def _scatter(layer: int, batch: Activations) -> None:
+        """dl/d(what a weight layer sees) as dl/d(the outputs of the layer below)."""
+        if (link := batch.links[layer]) is not None:
+            link.scatter()
 
     def _forward_hidden(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]
@@ -275,13 +294,16 @@ class Stack:
         weights_t, into = self._parts.transposed_weights, sink.parts
         for layer in range(len(batch.hidden), 0, -1):
             delta = batch.deltas[layer]
-            torch.bmm(delta, weights_t[layer], out=batch.deltas[layer - 1])
+            torch.bmm(delta, weights_t[layer], out=batch.d_inputs[layer])
+            self._scatter(layer, batch)
             sink.weight(into.weights[layer], batch.transposed_inputs[layer], delta, self.along(layer, batch))
             self._backward_hidden(layer - 1, batch, sink)
         self._first_gradient(batch, sink, self.along(0, batch))
         sink.bias(into.output_bias, batch.ones, batch.padded_delta)
         for group, scales, mean_d_scales in zip(self.groups, into.scales, batch.mean_d_scales_of_groups, strict=True):
             if group.normalization.has_parameters:
+                if batch.positions is not None:  # so far divided by the rows, not by the images
+                    mean_d_scales.mul_(batch.positions)
                 sink.scales(scales, mean_d_scales, batch.batch)
 
     def weight_gradient(self, batch: Activations, layer: int, out: Tensor) -> None:
@@ -290,7 +312,8 @@ class Stack:
         `out` is [K, n_in, n], for the output layer with its padding.
         """
         for above in range(len(batch.hidden), layer, -1):
-            torch.bmm(batch.deltas[above], self._parts.transposed_weights[above], out=batch.deltas[above - 1])
+            torch.bmm(batch.deltas[above], self._parts.transposed_weights[above], out=batch.d_inputs[above])
+            self._scatter(above, batch)
             self._backward_through(above - 1, batch)
         torch.bmm(batch.transposed_inputs[layer], batch.deltas[layer], out=out)
         for one in self.along(layer, batch):
@@ -312,7 +335,7 @@ class Stack:
         self._backward_through(layer, batch)
         for part, bias in zip(batch.hidden[layer].parts, sink.parts.biases[layer], strict=True):
             if part.pre_activation is not None:
-                sink.bias(bias, batch.ones[: len(bias)], part.delta)
+                sink.bias(bias, batch.ones_of(layer)[: len(bias)], part.delta)
 
     def _backward_through(self, layer: int, batch: Activations) -> None:
         hidden = batch.hidden[layer]
@@ -338,25 +361,27 @@ class Stack:
     def update_running(self, batch: Activations, momentum: float) -> None:
         """running <- (1 - momentum) running + momentum batch, the variance unbiased: m/(m-1) var. PyTorch's convention.
 
-        Once a batch, after forward: it turns the batch's biased variance into the unbiased one in place. A batch of one
-        has a mean and no unbiased variance, m - 1 being 0: the running variance stays as it is.
+        m counts the values of a unit: images, or in a convolutional layer images times positions. Once a batch, after
+        forward: it turns the batch's biased variance into the unbiased one in place. A single value has a mean and no
+        unbiased variance, m - 1 being 0: the running variance stays as it is.
         """
-        kinds = slice(0, 2 if batch.batch > 1 else 1)
-        if batch.batch > 1:
-            batch.statistics[:, 1].mul_(batch.batch / (batch.batch - 1))
+        has_variance = min(batch.rows) > 1
+        kinds = slice(0, 2 if has_variance else 1)
+        if has_variance:
+            batch.statistics[:, 1].mul_(batch.unbiased)
         for group, running, statistics in zip(
             self.groups, self._running_of_groups, batch.statistics_of_groups, strict=True
         ):
             if group.normalization.has_statistics:
                 running[:, kinds].lerp_(statistics[:, kinds], momentum)
-        if self.covariance.shape[-1] and batch.batch > 1:
+        if self.covariance.shape[-1] and has_variance:
             self._update_covariance(batch, momentum)
 
     def _update_covariance(self, batch: Activations, momentum: float) -> None:
-        for covariance, hidden in zip(self.covariance, batch.hidden, strict=True):
+        for covariance, hidden, rows in zip(self.covariance, batch.hidden, batch.rows, strict=True):
             for group, part in zip(self.groups, hidden.parts, strict=True):
                 if group.normalization.whitens:
-                    unbiased = part.memory.own["covariance"] * (batch.batch / (batch.batch - 1))
+                    unbiased = part.memory.own["covariance"] * (rows / (rows - 1))
                     covariance[group.networks].lerp_(unbiased, momentum)
 
     def folded(self) -> Parameters:
@@ -380,6 +405,7 @@ class Stack:
         return folded
 
     def _fold(self, folded: Parameters, layer: int, k: slice) -> None:
+        """One factor and one shift a unit; the layer after it sees each unit so many times as it has rows for it."""
         mean, variance = self.running[layer, :, k]
         scale = folded.gammas[layer][k] * torch.rsqrt(variance + EPS)
         shift = folded.betas[layer][k] - scale * mean
@@ -389,8 +415,11 @@ class Stack:
             folded.biases[layer][k].copy_(shift)
         else:
             following = folded.weights[layer + 1][k]
-            folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(shift[:, :, :n], following)
-            following.mul_(scale[:, :, :n].transpose(1, 2))
+            times = following.shape[1] // n
+            folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(
+                shift[:, :, :n].repeat(1, 1, times), following
+            )
+            following.mul_(scale[:, :, :n].repeat(1, 1, times).transpose(1, 2))
 
     def _fold_matrix(self, folded: Parameters, layer: int, k: slice) -> None:
         """y = x scale + shift with scale = S^(-1/2) diag(gamma), block by block, [k, n, n]; see `_fold`."""
@@ -404,8 +433,10 @@ class Stack:
             folded.biases[layer][k][:, :, :n] = shift
         else:
             following = folded.weights[layer + 1][k]
-            folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(shift, following)
-            following.copy_(scale @ following)
+            times = following.shape[1] // n
+            folded.biases[layer + 1][k, :, : following.shape[2]].baddbmm_(shift.repeat(1, 1, times), following)
+            by_place = following.view(len(following), times, n, -1)  # each place of a patch has all the units
+            by_place.copy_(scale[:, None] @ by_place)
 
     def _fold_weight_norm(self, folded: Parameters, layer: int, k: slice) -> None:
         weights = folded.padded_weights[layer][k]

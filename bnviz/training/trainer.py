@@ -135,7 +135,9 @@ class Trainer:
         self.training_set = (images[: model.training_images], labels[: model.training_images])
         self.test_set = (test_images, test_labels)
         self._images, self._labels = self.training_set
-        self._lit = lit_data_set(images)  # of all: the training images are the first of them
+        self._lit = (
+            None if model.is_convolutional else lit_data_set(images)
+        )  # of all: the training images are the first of them
         self._batches = self._order()
         self._stack = _untrained(model, self.competitors, self._images)
         self._optimizer = make_optimizer(self._stack)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
-from bnviz.config import Condition, Experiment, TrialsConfig
+from bnviz.config import Condition, Experiment, ModelConfig, TrialsConfig
 from bnviz.config.trials import trials_milliseconds
 from bnviz.data import Mnist
 from bnviz.measure.accuracy import TestAccuracy
@@ -84,7 +84,7 @@ class _Running:
     def _test_parts(self, trainer: Trainer) -> list[TestAccuracy]:
         """The same for all runs."""
         if not self._tests:
-            self._tests = _parts(*trainer.test_set)
+            self._tests = _parts(trainer.settings.model, *trainer.test_set)
         return self._tests
 
     def _examine(self, trainer: Trainer, x: int, r: int) -> Iterator[None]:
@@ -104,7 +104,9 @@ class _Running:
         images, labels = (one[:CHANGED_IMAGES] for one in trainer.test_set)
         for c, change in enumerate(CHANGES):
             for a, amount in enumerate(AMOUNTS[c]):
-                accuracy = TestAccuracy(changed(images, change, float(amount), seed=r), labels, is_shared=False)
+                accuracy = TestAccuracy(
+                    trainer.settings.model, changed(images, change, float(amount), seed=r), labels, is_shared=False
+                )
                 for s in range(len(STATISTICS)):
                     self._unfinished.changed_accuracy[:, r, c, a, s] = trainer.accuracy_on(accuracy, bool(s))
                 yield
@@ -117,9 +119,9 @@ class _Running:
                 self._unfinished.changed_digits[c, a] = image.cpu().numpy()
 
 
-def _parts(images: Tensor, labels: Tensor) -> list[TestAccuracy]:
+def _parts(model: ModelConfig, images: Tensor, labels: Tensor) -> list[TestAccuracy]:
     """Every fifth image from each of the first five on: a part takes so little time that training can go on between."""
-    return [TestAccuracy(images[i::PARTS].contiguous(), labels[i::PARTS], is_shared=False) for i in range(PARTS)]
+    return [TestAccuracy(model, images[i::PARTS].contiguous(), labels[i::PARTS], is_shared=False) for i in range(PARTS)]
 
 
 def _whole(target: Floats, parts: list[TestAccuracy], accuracy_on: Callable[[TestAccuracy], Floats]) -> Iterator[None]:

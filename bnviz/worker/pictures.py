@@ -154,7 +154,7 @@ class Pictures:
         before, self._orders = self._orders, orders
         if trainer is not None and trainer.step_count > LEAST_EARLIER_STEPS:
             self._earlier = None if trainer.is_finished else trainer.walk().ends
-        if orders.settings.model.sizes != before.settings.model.sizes:
+        if orders.settings.model.layers != before.settings.model.layers:
             self._earlier = None
         self.forget()
         if orders.study != before.study:

@@ -72,9 +72,10 @@ def bare_steps(
 def bare_network(model: ModelConfig, has_bn: bool) -> nn.Sequential:
     g = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}[model.nonlinearity]
     modules: list[nn.Module] = []
-    for n_in, n_out in zip(model.sizes[:-2], model.sizes[1:-1], strict=True):
+    *hidden, output = model.layers
+    for n_in, n_out in ((layer.n_in, layer.n_out) for layer in hidden):
         modules += [nn.Linear(n_in, n_out, bias=not has_bn), *[nn.BatchNorm1d(n_out)] * has_bn, g()]
-    return nn.Sequential(*modules, nn.Linear(*model.sizes[-2:]))
+    return nn.Sequential(*modules, nn.Linear(output.n_in, output.n_out))
 
 
 def products_alone(settings: Settings) -> Step:

@@ -13,7 +13,7 @@ def test_it_is_the_share_that_pytorchs_networks_in_evaluation_mode_get_right(tra
     images, labels = test_set
     model = ModelConfig(bn_placement=placement, width=33)
     stack = trained(model)
-    measured = TestAccuracy(images, labels).measure(stack)
+    measured = TestAccuracy(stack.model, images, labels).measure(stack)
     for k, normalization in enumerate((Normalization.NONE, Normalization.BATCH)):
         net = reference_of(stack, k, model, normalization).eval()
         right = (net(images).argmax(1) == labels).sum().item()
@@ -21,7 +21,7 @@ def test_it_is_the_share_that_pytorchs_networks_in_evaluation_mode_get_right(tra
 
 
 def test_it_leaves_the_networks_alone_and_serves_fewer_of_them_afterwards(trained, test_set):
-    stack, accuracy = trained(ModelConfig()), TestAccuracy(*test_set)
+    stack, accuracy = trained(ModelConfig()), TestAccuracy(ModelConfig(), *test_set)
     before = stack.parameters.flat.clone()
     both = accuracy.measure(stack)
     assert torch.equal(stack.parameters.flat, before)
@@ -30,9 +30,9 @@ def test_it_leaves_the_networks_alone_and_serves_fewer_of_them_afterwards(traine
 
 def test_a_network_that_is_not_finite_has_none(trained, test_set):
     stack = trained(ModelConfig())
-    untouched = TestAccuracy(*test_set).measure(stack)[1]
+    untouched = TestAccuracy(ModelConfig(), *test_set).measure(stack)[1]
     stack.parameters.weights[1][0, 0, 0] = torch.nan
-    measured = TestAccuracy(*test_set).measure(stack)
+    measured = TestAccuracy(ModelConfig(), *test_set).measure(stack)
     assert measured[0] != measured[0]
     assert measured[1] == untouched
     assert Normalization.BATCH is stack.normalizations[1]

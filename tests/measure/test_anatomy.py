@@ -434,7 +434,7 @@ def test_the_three_accuracies_are_the_stacks_own_and_pytorchs_with_the_populatio
     right = pytorchs(stack).eval()(test_images).argmax(1)
     test_labels = torch.where(torch.arange(TEST_IMAGES) % 5 == 0, (right + 1) % 10, right)
     *_, record = anatomy(AnatomyConfig(), stack, "bn", 0, images, labels, test_images, test_labels)
-    measure = TestAccuracy(test_images, test_labels)
+    measure = TestAccuracy(stack.model, test_images, test_labels)
     answers = with_population(pytorchs(stack))(test_images).argmax(1)
     population = (answers == test_labels).double().mean().item()
     assert record.accuracy[0] == pytest.approx(measure.measure_with_batch_statistics(stack)[0], abs=1e-6)

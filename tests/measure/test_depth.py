@@ -41,9 +41,9 @@ def test_gradients_and_outputs_are_autograds(
     config = DepthConfig(depth=4, width=20, nonlinearity=Nonlinearity.TANH, seed=2)
     found = whole(config, batch)
     images, labels = batch
-    sizes = config.network(connections).sizes
+    layers = config.network(connections).layers
     u, outputs = images, []
-    weights = list(drawn_weights(config.initialization, config.init_scale, sizes, config.seed))
+    weights = list(drawn_weights(config.initialization, config.init_scale, layers, config.seed))
     for layer, weight in enumerate(weights[:-1]):
         x = u @ weight.T
         h = torch.tanh(nn.functional.batch_norm(x, None, None, training=True) if has_bn else x)

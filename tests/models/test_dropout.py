@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from bnviz.config import BnPlacement, ModelConfig, Nonlinearity, Normalization
-from bnviz.models import Batch, Collect, Stack, initial_weights
+from bnviz.config import Architecture, BnPlacement, ModelConfig, Nonlinearity, Normalization
+from bnviz.models import Activations, Batch, Collect, Stack, initial_weights
 from bnviz.models.dropout import Dropout
 from tests.models import reference
 
 
 def drawn(seed: int = 0, step: int = 0, p: float = 0.5, kind: Batch = Batch.TRAINING) -> torch.Tensor:
-    masks = torch.full((3, 1, 200, 128), torch.nan)
+    masks = torch.full((600, 128), torch.nan)
     Dropout(seed).draw(masks, step, p, kind)
-    return masks
+    return masks.view(3, 1, 200, 128)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -53,15 +53,17 @@ class Masked(nn.Module):
         self.mask = mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mask * x
+        return self.mask.reshape(x.shape) * x  # maps, or the same flattened
 
 
-def with_dropout(net: nn.Sequential, masks: torch.Tensor) -> nn.Sequential:
-    """Masks [l, b, n] before every weight layer but the first."""
+def with_dropout(net: nn.Sequential, masks: list[torch.Tensor]) -> nn.Sequential:
+    """Masks of the hidden layers, [b, n] or [b, n, s, s], on what each passes on."""
     modules: list[nn.Module] = []
     layers = iter(masks)
     for module in net:
-        if isinstance(module, nn.Linear) and modules:
+        if isinstance(module, (nn.Linear, nn.Conv2d)) and reference.of_kind(
+            nn.Sequential(*modules), reference.WEIGHTED
+        ):
             modules.append(Masked(next(layers)))
         modules.append(module)
     return nn.Sequential(*modules)
@@ -83,15 +85,28 @@ def through(stack: Stack, seed: int = 3, p: float = 0.4, images: int = 30) -> tu
     return batch, pixels, labels, gradient
 
 
+def masks_of(model: ModelConfig, batch: Activations) -> list[torch.Tensor]:
+    """Those of each hidden layer, as PyTorch's modules lay its values out."""
+    assert batch.masks is not None
+    found = []
+    for layer, mask in zip(model.layers, torch.split(batch.masks[:, : model.width], batch.rows), strict=False):
+        maps = mask.view(-1, layer.side, layer.side, model.width).permute(0, 3, 1, 2)
+        found.append(maps if model.is_convolutional else mask)
+    return found
+
+
+@pytest.mark.parametrize("architecture", Architecture)
 @pytest.mark.parametrize("placement", BnPlacement)
 @pytest.mark.parametrize("nonlinearity", Nonlinearity)
 @pytest.mark.parametrize(
     "normalization", [Normalization.NONE, Normalization.BATCH, Normalization.LAYER, Normalization.WEIGHT]
 )
 def test_forward_and_backward_are_those_of_autograd_with_the_same_masks(
-    normalization: Normalization, nonlinearity: Nonlinearity, placement: BnPlacement
+    normalization: Normalization, nonlinearity: Nonlinearity, placement: BnPlacement, architecture: Architecture
 ) -> None:
-    model = ModelConfig(width=20, hidden_layers=2, bn_placement=placement, nonlinearity=nonlinearity)
+    model = ModelConfig(
+        architecture=architecture, width=16, hidden_layers=2, bn_placement=placement, nonlinearity=nonlinearity
+    )
     stack = Stack(model, [Normalization.BATCH, normalization], torch.float64, has_dropout=[False, True])
     weights = initial_weights(model)
     stack.set_weights(weights)
@@ -100,7 +115,7 @@ def test_forward_and_backward_are_those_of_autograd_with_the_same_masks(
     for network, kind in enumerate(stack.normalizations):
         net = reference.network(model, kind, weights, torch.float64)
         if stack.has_dropout[network]:
-            net = with_dropout(net, batch.masks[:, 0, :, :20])
+            net = with_dropout(net, masks_of(model, batch))
         loss = nn.functional.cross_entropy(net(images), labels)
         loss.backward()
         assert batch.loss[network].item() == pytest.approx(loss.item(), rel=1e-12)

@@ -1,14 +1,15 @@
 """LSUV: outputs of unit variance at every layer, computed anew by PyTorch's own layers."""
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
 
 from bnviz import data
-from bnviz.config import Initialization, InputForm, ModelConfig, Nonlinearity
+from bnviz.config import Architecture, Initialization, InputForm, ModelConfig, Nonlinearity, Normalization
 from bnviz.models import initial_weights
 from bnviz.models.lsuv import LSUV_IMAGES, TOLERANCE
-from tests.models.reference import NONLINEARITIES
+from tests.models import reference
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +18,13 @@ def images() -> torch.Tensor:
 
 
 def variances(model: ModelConfig, weights: list[torch.Tensor], images: torch.Tensor) -> list[float]:
-    """Of every layer's W u, over all units and images, in float64."""
-    u, found = images.double(), []
-    for weight in weights:
-        products = nn.functional.linear(u, weight.double())
-        found.append(float(products.var(correction=0)))
-        u = NONLINEARITIES[model.nonlinearity]()(products)
+    """Of every weight layer's outputs in PyTorch's network, over all units, positions and images, in float64."""
+    values, found = images.double(), []
+    with torch.no_grad():
+        for module in reference.network(model, Normalization.NONE, weights, torch.float64):
+            values = module(values)
+            if isinstance(module, reference.WEIGHTED):
+                found.append(float(values.var(correction=0)))
     return found
 
 
@@ -39,6 +41,14 @@ def test_every_layers_outputs_have_a_variance_of_one_the_output_layers_too(
     assert all(abs(one - 1) < TOLERANCE for one in found)
     orthogonal = model.__class__(**{**vars(model), "initialization": Initialization.ORTHOGONAL})
     assert any(abs(one - 1) > TOLERANCE for one in variances(model, initial_weights(orthogonal), images[:LSUV_IMAGES]))
+
+
+def test_feature_maps_have_a_variance_of_one_over_images_and_positions(images: torch.Tensor) -> None:
+    sizes: dict[str, Any] = {"architecture": Architecture.CONVOLUTIONAL, "width": 16, "hidden_layers": 2}
+    model = ModelConfig(initialization=Initialization.LSUV, init_scale=1.0, nonlinearity=Nonlinearity.RELU, **sizes)
+    found = variances(model, initial_weights(model, images), images[:LSUV_IMAGES])
+    assert len(found) == 3
+    assert all(abs(one - 1) < TOLERANCE for one in found)
 
 
 def test_the_matrices_are_orthogonal_ones_each_times_a_number(images: torch.Tensor) -> None:
@@ -72,5 +82,5 @@ def test_a_layer_whose_outputs_are_constant_or_not_finite_keeps_its_orthogonal_m
 
 
 def test_without_images_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="give it images"):
+    with pytest.raises(ValueError, match="give it inputs"):
         initial_weights(ModelConfig(initialization=Initialization.LSUV))

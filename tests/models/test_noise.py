@@ -14,7 +14,7 @@ LAYERS, IMAGES, UNITS = 3, 4000, 256
 
 def drawn(hyper: HyperParams = PAPER, seed: int = 0, step: int = 0, batch: Batch = Batch.TRAINING) -> torch.Tensor:
     noise = torch.zeros(2, LAYERS, 1, IMAGES, UNITS)
-    Noise(seed).draw(noise, step, hyper, batch)
+    Noise(seed).draw(noise.unbind(1), step, hyper, batch)
     return noise[:, :, 0]  # [2, l, b, n]
 
 
@@ -99,7 +99,11 @@ def test_it_acts_where_bn_does_and_the_gradient_goes_through_it_as_autograd_says
     stack.loss(batch)
     stack.backward(batch, Collect(gradient, stack.groups))
 
-    net = with_noise(reference.network(model, clean, weights, torch.float64), batch.noise[:, :, 0, :, :20], placement)
+    net = with_noise(
+        reference.network(model, clean, weights, torch.float64),
+        torch.stack(batch.noise, dim=1)[:, :, 0, :, :20],
+        placement,
+    )
     loss = nn.functional.cross_entropy(net(images), labels)
     loss.backward()
     assert batch.loss[0].item() == pytest.approx(loss.item(), rel=1e-12)

@@ -240,7 +240,7 @@ def test_after_five_steps_the_folded_network_equals_the_references_in_evaluation
     images, labels = images_and_labels(300, 99)
     with torch.no_grad():
         expected = net.eval()(images)
-    measuring = TestAccuracy(images, labels)
+    measuring = TestAccuracy(stack.model, images, labels)
     folded = stack.folded()
     logits = measuring._logits(stack, folded, images, None)[0].T
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)

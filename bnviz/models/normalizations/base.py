@@ -4,8 +4,10 @@ Each has
     forward(x, out, numbers, memory):   out <- x normalized; `memory` keeps what backward needs
     backward(delta, numbers, memory):   delta, which holds g = dl/dout, <- dl/dx; d_gamma and d_beta into `memory`
 
-x, out and delta are [k, b, p], for the k networks that have this normalization; `out` may be `x` itself. The padding of
-x may hold anything finite; that of what is written is 0 wherever a gradient or a product would take it up.
+x, out and delta are [k, b, p], for the k networks that have this normalization, and with space [k, b s², p], image by
+image: what is taken over the batch is taken over its positions too (Ioffe & Szegedy 2015, Section 3.2). `out` may be
+`x` itself. The padding of x may hold anything finite; that of what is written is 0 wherever a gradient or a product
+would take it up.
 """
 
 from collections.abc import Mapping
@@ -47,6 +49,7 @@ class Memory:
         inverse_std: [k, 1, p], 1 / sqrt(variance + eps).
         batch_mean: [k, 1, b] of 1/m: the product with it is the mean over the batch, far faster than `var_mean`.
         scratch: [k, b, p].
+        positions: s², rows of one image; 1 where there is no space.
         units: n, the columns without the padding.
         unit_groups: G, of neighbouring units of equal number.
         mean_d_gamma, mean_d_beta: [k, 1, p], dl/dgamma and dl/dbeta divided by m.
@@ -60,6 +63,7 @@ class Memory:
     inverse_std: Tensor
     batch_mean: Tensor
     scratch: Tensor
+    positions: int
     units: int
     unit_groups: int
     mean_d_gamma: Tensor

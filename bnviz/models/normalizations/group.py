@@ -13,7 +13,7 @@ _ROWS: Final = 16
 
 
 class GroupNorm(NormalizationPair):
-    """Group Normalization, Wu & He 2018, Section 3.1, for a layer without space: groups of neighbouring units.
+    """Group Normalization, Wu & He 2018, Section 3.1: groups of neighbouring units, with space at all their positions.
 
     Forward, for one image and one group of s units, means over the group:
                mu = mean(x);  var = mean((x - mu)²);  xh = (x - mu) / sqrt(var + eps);  y = gamma xh + beta
@@ -51,10 +51,10 @@ class GroupNorm(NormalizationPair):
 
     def forward(self, x: Tensor, out: Tensor, numbers: Numbers, memory: Memory) -> None:
         own, xh = memory.own, memory.normalized
-        torch.bmm(x, own["to_means"], out=own["means"])
+        self._mean(x, memory, out=own["means"])
         torch.baddbmm(x, own["means"], own["to_units"], alpha=-1, out=xh)
         torch.mul(xh, xh, out=memory.scratch)
-        torch.bmm(memory.scratch, own["to_means"], out=own["means"])
+        self._mean(memory.scratch, memory, out=own["means"])
         own["means"].add_(EPS).rsqrt_()
         torch.bmm(own["means"], own["to_units"], out=own["inverse_std"])
         xh.mul_(own["inverse_std"])
@@ -66,17 +66,31 @@ class GroupNorm(NormalizationPair):
         torch.mul(delta, xh, out=g_xh)
         torch.bmm(memory.batch_mean, g_xh, out=memory.mean_d_gamma)
         delta.mul_(numbers.gamma)
-        torch.bmm(delta, own["to_means"], out=own["means"])
+        self._mean(delta, memory, out=own["means"])
         g_xh.mul_(numbers.gamma)
-        torch.bmm(g_xh, own["to_means"], out=own["other_means"])
+        self._mean(g_xh, memory, out=own["other_means"])
         delta.baddbmm_(own["means"], own["to_units"], alpha=-1)
         torch.bmm(own["other_means"], own["to_units"], out=memory.scratch)
         delta.addcmul_(xh, memory.scratch, value=-1).mul_(own["inverse_std"])
 
+    def _mean(self, values: Tensor, memory: Memory, out: Tensor) -> None:
+        """The mean of each image's groups, in all its rows."""
+        torch.bmm(values, memory.own["to_means"], out=out)
+        if memory.positions > 1:
+            of_images = out.view(len(out), -1, memory.positions, out.shape[2])
+            of_images.copy_(of_images.mean(dim=2, keepdim=True))
 
-def over_units(x: Tensor, groups: int, dim: int) -> Tensor:
-    """xh of groups of neighbours along one dimension, counted from the front, without padding: for inference."""
-    parted = x.reshape(*x.shape[:dim], groups, -1, *x.shape[dim + 1 :])
-    variance, mean = torch.var_mean(parted, dim=dim + 1, correction=0, keepdim=True)
+
+def over_units(x: Tensor, groups: int, dim: int, positions: int = 1) -> Tensor:
+    """xh of groups of neighbours along one dimension, counted from the front, without padding: for inference.
+
+    The other one of the last two dimensions are the images, and with space their positions: [.., b s², n] or
+    [.., n, b s²].
+    """
+    rows = 2 * x.dim() - 3 - dim
+    sizes = {dim: (groups, x.shape[dim] // groups), rows: (x.shape[rows] // positions, positions)}
+    first, second = sorted(sizes)
+    parted = x.reshape(*x.shape[:first], *sizes[first], *sizes[second])
+    variance, mean = torch.var_mean(parted, dim=(first + 1, second + 2), correction=0, keepdim=True)
     xh: Tensor = (parted - mean) * torch.rsqrt(variance + EPS)
     return xh.reshape(x.shape)
