@@ -18,8 +18,10 @@ from bnviz.config.names import (
 from bnviz.config.table import BY_NAME, TRAIN_IMAGES, check_fields
 
 PROBE_IMAGES: Final = 512  # on which every layer is measured
-_TEST_IMAGES_AT_ONCE: Final = 1000
-_TEST_MAPS_AT_ONCE: Final = 200  # images that a convolutional network sees at once: they have 144 rows each
+# What a convolutional network is measured on has 160 rows an image in its hidden layers, and so fewer images.
+_CURVATURE_IMAGES, _CURVATURE_MAPS = 512, 128
+_CONTOUR_IMAGES, _CONTOUR_MAPS = 512, 128
+_TEST_IMAGES_AT_ONCE, _TEST_MAPS_AT_ONCE = 1000, 200
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,23 @@ class ModelConfig:
         return self.architecture is Architecture.CONVOLUTIONAL
 
     @property
+    def unit(self) -> str:
+        """What a hidden layer has `width` of, in words; `units` are several."""
+        return "feature map" if self.is_convolutional else "unit"
+
+    @property
     def units(self) -> str:
-        """What a hidden layer has `width` of, in words."""
-        return "feature maps" if self.is_convolutional else "units"
+        return f"{self.unit}s"
+
+    @property
+    def sharpness_images(self) -> int:
+        """Of the training set, on which the curvature is measured: it needs every value of every layer at once."""
+        return _CURVATURE_MAPS if self.is_convolutional else _CURVATURE_IMAGES
+
+    @property
+    def contour_images(self) -> int:
+        """Of the training set, on which the lab's loss contour is measured."""
+        return _CONTOUR_MAPS if self.is_convolutional else _CONTOUR_IMAGES
 
     @property
     def test_images_at_once(self) -> int:

@@ -46,6 +46,18 @@ def weight_count(model: ModelConfig) -> int:
     return sum(layer.weights for layer in model.layers)
 
 
+def values_of(model: ModelConfig) -> int:
+    """Numbers that a layer-by-layer pass holds of one image, with the padding of a convolutional network's few maps."""
+    if not model.is_convolutional:
+        return model.width * model.hidden_layers
+    padded = -(-model.width // 32) * 32
+    return sum(layer.positions for layer in model.layers[:-1]) * padded
+
+
+def _layers(model: ModelConfig) -> str:
+    return "convolutions" if model.is_convolutional else "layers"
+
+
 def step_milliseconds(settings: Settings, competitors: int | None = None) -> float:
     """Estimated time of one lock-step of so many competitors, the run's own unless given, on one CPU thread, in ms.
 
@@ -54,8 +66,8 @@ def step_milliseconds(settings: Settings, competitors: int | None = None) -> flo
     1024, 13 ms at 3 x 512, batch 60, and 28 ms at 10 x 200, batch 256; elsewhere it errs on the safe side.
     """
     model, batch = settings.model, settings.hyper.batch_size
-    products = 6 * batch * weight_count(model) / 75e6
-    elementwise = 12 * batch * model.width * model.hidden_layers / 1e6
+    products = 6 * batch * sum(layer.weights * layer.positions for layer in model.layers) / 75e6
+    elementwise = 12 * batch * values_of(model) / 1e6
     update = weight_count(model) * (4 if model.optimizer is Optimizer.ADAM else 1) / 0.75e6
     count = competitors or len(lineup(model))
     each = products + elementwise + update + 0.12 * (model.hidden_layers + 1)
@@ -90,12 +102,13 @@ def _named(settings: Settings) -> str:
 def check_cost(settings: Settings) -> None:
     """Refuse what would be too slow to watch or too large to keep; the text names the cost and a remedy."""
     model, hyper = settings.model, settings.hyper
-    shape = f"{model.hidden_layers} layers of {model.width} at batch {hyper.batch_size}"
+    shape = f"{model.hidden_layers} {_layers(model)} of {model.width} at batch {hyper.batch_size}"
+    fewer = ["fewer feature maps"] if model.is_convolutional else ["fewer layers", "a smaller width"]
     milliseconds = step_milliseconds(settings)
     if milliseconds > MOST_STEP_MILLISECONDS:
         raise ConfigError(
             f"{shape} would take about {milliseconds:.0f} ms a step, more than {MOST_STEP_MILLISECONDS:.0f}: "
-            "choose fewer layers, a smaller width or a smaller batch"
+            f"choose {', '.join(fewer)} or a smaller batch"
             + (
                 ", or whiten more groups."
                 if whitening_milliseconds(model, hyper.batch_size) > milliseconds / 4
@@ -106,6 +119,6 @@ def check_cost(settings: Settings) -> None:
     if size > MOST_CHECKPOINT_BYTES:
         raise ConfigError(
             f"{shape} with {_named(settings)} would need {size / 1e6:.0f} MB a checkpoint, more than "
-            f"{MOST_CHECKPOINT_BYTES / 1e6:.0f}: choose fewer layers or a smaller width"
+            f"{MOST_CHECKPOINT_BYTES / 1e6:.0f}: choose {' or '.join(fewer)}"
             + (", or SGD without momentum." if _remembers(settings) else ".")
         )

@@ -54,12 +54,14 @@ def accuracy_modes(run: Run, view: View) -> Spec:
         axes |= _axes(time, panel, domain)
     if not len(run.history):
         annotations.append(note("Not measured yet."))
+    at_once = whole(run.settings.model.test_images_at_once)
     words = Words(
         TITLE,
         _finding(run),
         _alt(run),
         "Share classified correctly: in training, mean over the mini-batches since the point before; the 10,000 test "
-        "images with running statistics, or with those of each 1,000 of them. No noise is added to test images.",
+        f"images with running statistics, or with those of each {at_once} of them. "
+        "No noise is added to test images.",
     )
     return chart(
         run, "accuracy-modes", words, data, axes,

@@ -101,6 +101,6 @@ def _finding(view: View, away: float, gamma: float, beta: float) -> str:
 
 def _alt(unit: Unit, view: View, away: float) -> str:
     return (
-        f"Output against input of unit {unit.number} with gamma {number(view.gamma, 3)} and beta "
+        f"Output against input of {unit.name} with gamma {number(view.gamma, 3)} and beta "
         f"{number(view.beta, 3)}: at most {number(away)} from the identity."
     )

@@ -13,7 +13,7 @@ from bnviz.records import Anatomy, Run
 
 TITLE: Final = "Inference"
 HOW: Final = (
-    "Accuracy of the network with BN on the 10,000 test images: BN with the statistics of each 1,000 of them, with the "
+    "Accuracy of the network with BN on the 10,000 test images: BN with the statistics of each {} of them, with the "
     "run’s running averages, and with those of the population, recomputed layer by layer on training images "
     "(PreciseBN, Wu & Johnson 2021). Folded: this layer’s BN inside its neighbour’s weights."
 )
@@ -22,13 +22,17 @@ KINDS: Final = ("each batch’s", "running", "population’s")
 LEAST_ROOM: Final = 2.0  # percentage points that the axis shows at least
 
 
+def _how(run: Run) -> str:
+    return HOW.format(whole(run.settings.model.test_images_at_once))
+
+
 def anatomy_inference(run: Run, view: View) -> Spec:
     """Three accuracies side by side, and the folded layer."""
     name, now = "anatomy-inference", walked(run)
     if now is None or not np.isfinite(now.accuracy).any():
-        return waiting(run, name, TITLE, HOW)
+        return waiting(run, name, TITLE, _how(run))
     low, high = _ends(now)
-    words = Words(TITLE, _finding(now), _alt(now), HOW)
+    words = Words(TITLE, _finding(now), _alt(now), _how(run))
     return anatomy_chart(
         run, name, words, [*_dots(now, low)],
         {

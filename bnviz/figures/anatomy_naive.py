@@ -33,7 +33,7 @@ def anatomy_naive(run: Run, view: View) -> Spec:
         return waiting(run, name, TITLE, HOW)
     unit = unit_of(now, view)
     steps = np.arange(NAIVE_STEPS + 1, dtype=np.float64)
-    panels = ((f"bias b of unit {unit.number}", now.naive_bias[:, :, unit.index]), ("loss, nats", now.naive_loss))
+    panels = ((f"bias b of {unit.name}", now.naive_bias[:, :, unit.index]), ("loss, nats", now.naive_loss))
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = [axis_unit("steps")]
     axes: dict[str, Any] = {}
@@ -96,4 +96,4 @@ def _finding(unit: Unit) -> str:
 
 
 def _alt(unit: Unit) -> str:
-    return f"{TITLE}, unit {unit.number}: {_finding(unit)}."
+    return f"{TITLE}, {unit.name}: {_finding(unit)}."

@@ -1,6 +1,6 @@
 """Anatomy parts: what the charts of the page inside BN share, and the phases in which a mini-batch walks through.
 
-Shapes: b = images, u = kept units, q = quantile levels.
+Shapes: b = values that are kept of a unit, u = kept units, q = quantile levels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Unit:
     number: int
 
     def value(self, name: str) -> Floats:
-        """Of every image, at one of STAGES or GRADIENTS. [b]"""
+        """Those that are kept, at one of STAGES or GRADIENTS. [b]"""
         arrays, names = (self.now.values, STAGES) if name in STAGES else (self.now.gradients, GRADIENTS)
         found: Floats = arrays[names.index(name), :, self.index]
         return found
@@ -41,6 +41,33 @@ class Unit:
     def of(self, name: str) -> float:
         """A number of this unit, such as its "mean"."""
         return float(getattr(self.now, name)[self.index])
+
+    def moments(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation of all of them, at one of STAGES or GRADIENTS."""
+        if self.now.moments is None:
+            values = self.value(name)
+            return float(values.mean()), float(values.std())
+        mean, deviation = self.now.moments[(*STAGES, *GRADIENTS).index(name), :, self.index]
+        return float(mean), float(deviation)
+
+    @property
+    def sums(self) -> tuple[float, float]:
+        """Of d_x, and of d_x times normalized, over all values."""
+        if self.now.sums is None:
+            d_x = self.value("d_x")
+            return float(d_x.sum()), float((d_x * self.value("normalized")).sum())
+        whole_sum, along = self.now.sums[:, self.index]
+        return float(whole_sum), float(along)
+
+    @property
+    def m(self) -> str:
+        """How the formulas call the number of values: m' where the batch has positions too."""
+        return "m" if self.now.positions == 1 else "m'"
+
+    @property
+    def name(self) -> str:
+        """Such as "unit 3"."""
+        return f"{unit_word(self.now)} {self.number}"
 
     @property
     def deviation(self) -> float:
@@ -64,6 +91,24 @@ def layer_quantiles(now: Anatomy, name: str) -> Floats:
     arrays, names = (now.layer_values, STAGES) if name in STAGES else (now.layer_gradients, GRADIENTS)
     found: Floats = arrays[names.index(name)]
     return found
+
+
+def unit_word(now: Anatomy) -> str:
+    return "unit" if now.positions == 1 else "feature map"
+
+
+def counted_text(now: Anatomy) -> str:
+    """Such as "60 images", or "60 images × 144 positions"."""
+    if now.positions == 1:
+        return f"{whole(now.m)} images"
+    return f"{whole(now.config.images)} images × {whole(now.positions)} positions"
+
+
+def shown_text(now: Anatomy) -> str:
+    """The same of the values that are drawn, such as "256 of 8,640 values"."""
+    if len(now.labels) == now.m:
+        return counted_text(now)
+    return f"{whole(len(now.labels))} of {whole(now.m)} values"
 
 
 # --- the phases -------------------------------------------------------------------------------------------------------
@@ -125,16 +170,25 @@ def _pre_activations(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
     first = float(unit.value("pre_activation")[0])
     name, bias = ("x", "") if unit.now.is_before else ("z", " + b")
     return [
-        rf"{name}_i = W u_i{bias}, \quad i = 1 \ldots m = {unit.now.m}",
+        rf"{name}_i = W u_i{bias}, \quad i = 1 \ldots {unit.m} = {_product(unit.now)}{unit.now.m}",
         rf"{name}_1 = {tex(first)}",
     ]
 
 
+def _product(now: Anatomy) -> str:
+    """m p q with its numbers, where there are positions."""
+    if now.positions == 1:
+        return ""
+    side = round(now.positions**0.5)
+    return rf"m\,p\,q = {now.config.images} \cdot {side} \cdot {side} = "
+
+
 def _moments(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
-    mean, variance = unit.of("mean"), unit.of("variance")
+    mean, variance, m = unit.of("mean"), unit.of("variance"), unit.m
     return [
-        rf"\mu_{{\mathcal B}} = \frac{{1}}{{m}} \sum_{{i=1}}^{{m}} x_i = {tex(mean)}",
-        rf"\sigma_{{\mathcal B}}^2 = \frac{{1}}{{m}} \sum_{{i=1}}^{{m}} (x_i - \mu_{{\mathcal B}})^2 = {tex(variance)}",
+        rf"\mu_{{\mathcal B}} = \frac{{1}}{{{m}}} \sum_{{i=1}}^{{{m}}} x_i = {tex(mean)}",
+        rf"\sigma_{{\mathcal B}}^2 = \frac{{1}}{{{m}}} \sum_{{i=1}}^{{{m}}} (x_i - \mu_{{\mathcal B}})^2 = "
+        rf"{tex(variance)}",
     ]
 
 
@@ -198,14 +252,13 @@ def _back_to_moments(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
 
 
 def _back_to_x(unit: Unit, nonlinearity: Nonlinearity) -> list[str]:
-    d_x = unit.value("d_x")
-    along = float((d_x * unit.value("normalized")).sum())
+    whole_sum, along = unit.sums
     return [
         r"\frac{\partial \ell}{\partial x_i} = \frac{\partial \ell}{\partial \hat x_i} \cdot "
         r"\frac{1}{\sqrt{\sigma_{\mathcal B}^2 + \epsilon}} + \frac{\partial \ell}{\partial \sigma_{\mathcal B}^2} "
-        r"\cdot \frac{2 (x_i - \mu_{\mathcal B})}{m} + \frac{\partial \ell}{\partial \mu_{\mathcal B}} \cdot "
-        r"\frac{1}{m}",
-        rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} = {tex(float(d_x.sum()), 1)}",
+        rf"\cdot \frac{{2 (x_i - \mu_{{\mathcal B}})}}{{{unit.m}}} + "
+        rf"\frac{{\partial \ell}}{{\partial \mu_{{\mathcal B}}}} \cdot \frac{{1}}{{{unit.m}}}",
+        rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} = {tex(whole_sum, 1)}",
         rf"\sum_i \frac{{\partial \ell}}{{\partial x_i}} \hat x_i = {tex(along, 1)}",
     ]
 
@@ -271,4 +324,4 @@ def waiting(run: Run, name: str, title: str, how: str) -> Spec:
 
 def where_text(now: Anatomy) -> str:
     """Such as "step 240, layer 3, 60 images"."""
-    return f"step {whole(now.step)}, layer {now.layer}, {whole(now.m)} images"
+    return f"step {whole(now.step)}, layer {now.layer}, {counted_text(now)}"

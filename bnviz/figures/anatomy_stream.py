@@ -11,7 +11,7 @@ from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import nice_range, number, whole
 from bnviz.figures.theme import EVENT_WIDTH, Spec
 from bnviz.figures.timeline import axis_unit
-from bnviz.records import STREAM_BATCHES, Anatomy, Floats, Run
+from bnviz.records import STREAM_BATCHES, Floats, Run
 
 TITLE: Final = "Running averages, batch after batch"
 HOW: Final = (
@@ -43,7 +43,7 @@ def anatomy_stream(run: Run, view: View) -> Spec:
         low, high = nice_range(*_span(own, running, population))
         data += [_dots(batches, own, numbered), _running(running, numbered)]
         annotations += [
-            panel_heading(panel, f"{kind}, unit {unit.number}"),
+            panel_heading(panel, f"{kind}, {unit.name}"),
             *_end_labels(panel, running, population, low, high),
         ]
         shapes += _population(population, numbered)
@@ -59,7 +59,7 @@ def anatomy_stream(run: Run, view: View) -> Spec:
         hovermode="closest",
         x="batches",
         shows=f"{unit.number}-{now.config.momentum}",
-        meta={"formulas": _formulas(now)},
+        meta={"formulas": _formulas(unit)},
     )  # fmt: skip
 
 
@@ -118,24 +118,28 @@ def _end_labels(panel: int, running: Floats, population: float, low: float, high
     return found if is_last else [one | {"xshift": SHORT_SHIFT} for one in found]
 
 
-def _formulas(now: Anatomy) -> list[str]:
-    p, m = now.config.momentum, now.m
+def _formulas(unit: Unit) -> list[str]:
+    now = unit.now
+    p, m, name = now.config.momentum, now.m, unit.m
     return [
         r"\text{E}[x] \leftarrow (1 - p)\, \text{E}[x] + p\, \mu_{\mathcal B}",
-        r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, \frac{m}{m - 1} \sigma_{\mathcal B}^2",
-        rf"p = {tex(p)}, \; \frac{{m}}{{m - 1}} = \frac{{{m}}}{{{m - 1}}}",
+        r"\mathrm{Var}[x] \leftarrow (1 - p)\, \mathrm{Var}[x] + p\, "
+        rf"\frac{{{name}}}{{{name} - 1}} \sigma_{{\mathcal B}}^2",
+        rf"p = {tex(p)}, \; \frac{{{name}}}{{{name} - 1}} = \frac{{{m}}}{{{m - 1}}}",
     ]
 
 
 def _finding(unit: Unit) -> str:
     """What the biased variances say on average, with the correction, and of the population."""
     mean = float(unit.now.stream_variance[:, unit.index].mean())
-    m, population = unit.now.m, unit.of("population_variance")
-    parts = [f"mean of the batches’ variances {number(mean, 3)}, times m/(m − 1) {number(mean * m / (m - 1), 3)}"]
+    m, name, population = unit.now.m, unit.m.replace("'", "′"), unit.of("population_variance")
+    parts = [
+        f"mean of the batches’ variances {number(mean, 3)}, times {name}/({name} − 1) {number(mean * m / (m - 1), 3)}"
+    ]
     if np.isfinite(population):
         parts.append(f"of {whole(unit.now.population_images)} images {number(population, 3)}")
     return "; ".join(parts)
 
 
 def _alt(unit: Unit) -> str:
-    return f"{TITLE}, unit {unit.number}, momentum {unit.now.config.momentum:g}: {_finding(unit)}."
+    return f"{TITLE}, {unit.name}, momentum {unit.now.config.momentum:g}: {_finding(unit)}."

@@ -1,6 +1,6 @@
 """Anatomy walk: one mini-batch through one BN layer, phase by phase, forward and backward.
 
-Shapes: b = images, q = quantile levels.
+Shapes: b = values that are kept of a unit, q = quantile levels.
 """
 
 from typing import Any, Final
@@ -15,7 +15,9 @@ from bnviz.figures.anatomy_parts import (
     layer_quantiles,
     names_of,
     phases_of,
+    shown_text,
     unit_of,
+    unit_word,
     waiting,
     walked,
     where_text,
@@ -27,8 +29,8 @@ from bnviz.records import COMPARED, QUANTILE_LEVELS, Anatomy, Floats, Run
 
 TITLE: Final = "One mini-batch through one BN layer"
 HOW: Final = (
-    "Measured on the network as it stands, which nothing here changes. Left: all units of the layer. Right: one unit, "
-    "each line an image. The backward pass follows the paper’s equations; the loss is the mean over the batch."
+    "Measured on the network as it stands, which nothing here changes. Left: all {units} of the layer. Right: one "
+    "{unit}, each line {line}. The backward pass follows the paper’s equations; the loss is the mean over the batch."
 )
 MARGIN: Final = {"l": 50, "r": 20, "t": 26, "b": 40}
 BINS: Final = 40
@@ -45,13 +47,13 @@ def anatomy_walk(run: Run, view: View) -> Spec:
     """The phase that the visitor looks at: the layer's distribution before and after, and one unit's images."""
     name, now = "anatomy-walk", walked(run)
     if now is None:
-        return waiting(run, name, TITLE, HOW)
+        return waiting(run, name, TITLE, _how(run))
     unit, phases = unit_of(now, view), phases_of(now)
     place = min(max(view.anatomy_phase, 1), len(phases))
     phase = phases[place - 1]
     low, high = _ends(unit, phases, phase.is_backward)
     data = [*_layer(now, phase, low, high), *_images(unit, phase), *_moments(unit, phase)]
-    words = Words(f"{TITLE}: {place}. {phase.title}", _finding(now), _alt(unit, phase, place), HOW)
+    words = Words(f"{TITLE}: {place}. {phase.title}", _finding(now), _alt(unit, phase, place), _how(run))
     return anatomy_chart(
         run, name, words, data, _axes(unit, phase, low, high),
         annotations=[*_headings(unit, phase), *_moment_names(unit, phase, low, high)],
@@ -136,7 +138,7 @@ def _layer(now: Anatomy, phase: Phase, low: float, high: float) -> list[dict[str
 def _images(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
     """A line an image from before to after; where nothing moves, dots alone."""
     before, after = unit.value(phase.before), unit.value(phase.after)
-    m, names = unit.now.m, names_of(unit)
+    m, names = len(before), names_of(unit)
     jitter = JITTER * np.cos(2.4 * np.arange(m))  # the golden angle: neighbours are far apart
     axes = {"xaxis": "x2", "yaxis": "y2"}
     dots = {"type": "scatter", "mode": "markers", **axes}
@@ -183,8 +185,7 @@ def _moments(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
     """Mean, and one standard deviation about it."""
     if not phase.has_moments:
         return []
-    values = unit.value(phase.after)
-    mean, deviation = float(values.mean()), float(values.std())
+    mean, deviation = unit.moments(phase.after)
     return [
         {
             "type": "scatter", "mode": "lines", "name": "moments", "x": [0.25, 0.75], "y": [height, height],
@@ -201,8 +202,7 @@ def _moment_names(unit: Unit, phase: Phase, low: float, high: float) -> list[dic
     """At the right of the mean's line: an annotation named "moment"."""
     if not phase.has_moments:
         return []
-    values = unit.value(phase.after)
-    mean, deviation = float(values.mean()), float(values.std())
+    mean, deviation = unit.moments(phase.after)
     named = [(mean, f"mean {number(mean)}"), (mean + deviation, f"+ s.d. {number(deviation)}")]
     if deviation < APART * (high - low):  # one label: two would stand upon each other
         named = [(mean, f"mean {number(mean)}, s.d. {number(deviation)}")]
@@ -244,12 +244,20 @@ def _headings(unit: Unit, phase: Phase) -> list[dict[str, Any]]:
     moved = phase.before != phase.after
     of = f"{names[phase.before]} → {names[phase.after]}" if moved else names[phase.after]
     return [
-        panel_heading(0, f"all units: {of}", 0),
-        panel_heading(1, f"unit {unit.number}, {whole(unit.now.m)} images", 1),
+        panel_heading(0, f"all {unit_word(unit.now)}s: {of}", 0),
+        panel_heading(1, f"{unit.name}, {shown_text(unit.now)}", 1),
     ]
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def _how(run: Run) -> str:
+    model, now = run.settings.model, walked(run)
+    line = "an image" if not model.is_convolutional else "an image’s value at one position"
+    if now is not None and len(now.labels) < now.m:
+        line += f", of which a fixed sample of {whole(len(now.labels))} is drawn"
+    return HOW.format(unit=model.unit, units=model.units, line=line)
 
 
 def _finding(now: Anatomy) -> str:
@@ -267,9 +275,9 @@ def _finding(now: Anatomy) -> str:
 
 def _alt(unit: Unit, phase: Phase, place: int) -> str:
     def told(name: str) -> str:
-        values = unit.value(name)
-        return f"{names_of(unit)[name]} with mean {number(float(values.mean()))}, s.d. {number(float(values.std()))}"
+        mean, deviation = unit.moments(name)
+        return f"{names_of(unit)[name]} with mean {number(mean)}, s.d. {number(deviation)}"
 
     moved = f" to {told(phase.after)}" if phase.before != phase.after else ""
     where = f"Phase {place}, {phase.title}, at {where_text(unit.now)}"
-    return f"{where}. Unit {unit.number}: from {told(phase.before)}{moved}."
+    return f"{where}. {unit.name.capitalize()}: from {told(phase.before)}{moved}."

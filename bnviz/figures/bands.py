@@ -10,7 +10,7 @@ from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import alike, finite, nice_range, robust_ends, whole
 from bnviz.figures.theme import BAND_OPACITY, THIN_WIDTH, TICK_SIZE, Spec
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, timeline, unit_label
-from bnviz.figures.twins import EMPTY_RANGE, HOW, stop_labels, twin_axes
+from bnviz.figures.twins import EMPTY_RANGE, how, stop_labels, twin_axes
 from bnviz.figures.words import compare, enumerate_texts, first_finite, has_data, last_finite, within_sight
 from bnviz.records import BAND_LEVELS, Floats, Run, kept_units
 
@@ -31,10 +31,10 @@ def drift_bands(run: Run, view: View) -> Spec:
         annotations += stop_labels(run, time, k) or _level_labels(time, k, bands[:, k], low, high)
     went = _median_went(run, bands)
     words = Words(
-        f"Input of unit {unit}, layer {view.layer}",
+        f"Input of {run.settings.model.unit} {unit}, layer {view.layer}",
         went,
         _alt(run, view, unit, bands, went),
-        f"15th, 50th and 85th percentile {HOW}",
+        f"15th, 50th and 85th percentile {how(run)}",
     )
     return chart(
         run, "drift-bands", words, data, twin_axes(time, count, low, high),
@@ -106,7 +106,7 @@ def _median_went(run: Run, bands: Floats) -> str:
 
 
 def _alt(run: Run, view: View, unit: int, bands: Floats, went: str) -> str:
-    title = f"Percentiles of the input of unit {unit} in layer {view.layer}"
+    title = f"Percentiles of the input of {run.settings.model.unit} {unit} in layer {view.layer}"
     if not has_data(bands):
         return f"{title}: nothing measured yet."
     parts = []

@@ -14,7 +14,7 @@ from bnviz.figures.chart import MARGIN, Words, chart, heading, number_of
 from bnviz.figures.numbers import finite, nice_range, number, whole
 from bnviz.figures.theme import TICK_SIZE, Spec, square_root_scale
 from bnviz.figures.timeline import HOVER_TITLES, UNITS, event_lines, timeline, unit_label
-from bnviz.figures.twins import EMPTY_RANGE, HOW, stop_labels, twin_axes
+from bnviz.figures.twins import EMPTY_RANGE, how, stop_labels, twin_axes
 from bnviz.figures.words import compare, within_sight
 from bnviz.records import QUANTILE_LEVELS, Floats, Run
 
@@ -58,7 +58,8 @@ def density(run: Run, view: View) -> Spec:
         f"All inputs of layer {view.layer}: density",
         f"middle 90 % now spans {told}" if len(spans) and (told := compare(run.competitors, spans[1])) else "",
         _alt(run, view, spans),
-        f"Distribution over all units of the layer, from {len(QUANTILE_LEVELS)} quantiles {HOW}",
+        f"Distribution over all {run.settings.model.units} of the layer, from {len(QUANTILE_LEVELS)} quantiles "
+        f"{how(run)}",
     )
     return chart(
         run, "density", words, data, twin_axes(time, count, low, high, showgrid=False),

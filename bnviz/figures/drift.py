@@ -22,6 +22,7 @@ from bnviz.figures.labels import Curve, EndLabel, end_labels, end_marker, ghost_
 from bnviz.figures.numbers import alike, finite, nice_range, number, robust_ends, whole
 from bnviz.figures.theme import GHOST_OPACITY, MARKER_SIZE, THIN_WIDTH, Spec, line_width, symbol_of, symbol_size
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, event_shares, time_axis, timeline, unit_label
+from bnviz.figures.twins import probe_text
 from bnviz.figures.words import enumerate_texts, has_data, is_diverged, last_finite, within_sight
 from bnviz.records import Floats, Run
 
@@ -45,7 +46,7 @@ def drift_distance(run: Run, view: View) -> Spec:
         more, labels, depth_axes = _panel_over_depth(run, values, ghost, layers, high)
         data, annotations, axes = data + more, annotations + labels, axes | depth_axes
         axes["yaxis2"] |= {"matches": "y"}
-    words = Words(_title(view), _farthest(run, values), _alt(run, view, values), _how(view))
+    words = Words(_title(view), _farthest(run, values), _alt(run, view, values), _how(run, view))
     return chart(
         run, "drift-distance", words, data, axes,
         annotations=annotations,
@@ -239,7 +240,7 @@ def _alt(run: Run, view: View, values: Floats) -> str:
     return f"{_title(view)}, at step {whole(run.history.step[-1])}, layer by layer: {'; '.join(parts)}."
 
 
-def _how(view: View) -> str:
+def _how(run: Run, view: View) -> str:
     what = "Sum of W1 between successive scheduled points" if view.is_path else "W1 distance to the inputs at step 0"
     scale = ", divided by the pooled standard deviation (at least 0.05)" if view.is_standardised else ""
-    return f"{what}{scale}, mean over units, on 512 held-out images, with the statistics of that batch."
+    return f"{what}{scale}, mean over {run.settings.model.units}, on {probe_text(run)}."

@@ -8,6 +8,7 @@ from bnviz.config import View
 from bnviz.figures.chart import Words, base_axis, chart, key_of, panel_heading, value_axis
 from bnviz.figures.numbers import finite, log_ticks, nice_at_least, nice_at_most, number, percent, whole
 from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
+from bnviz.figures.twins import probe_text
 from bnviz.figures.words import compare, compare_percent, enumerate_texts, joined, last_finite, sight
 from bnviz.records import Floats, Run
 
@@ -208,6 +209,6 @@ def _alt(run: Run, saturated: Floats, dead: Floats, ratio: Floats) -> str:
 def _how(run: Run) -> str:
     name = run.settings.model.nonlinearity.replace("_", " ")
     return (
-        f"Outputs where the slope of the {name} is under a fifth of its steepest, on 512 held-out images, with the "
-        "statistics of that batch; ‖ΔW‖ ÷ ‖W‖ of the last step."
+        f"Outputs where the slope of the {name} is under a fifth of its steepest, on {probe_text(run)}; "
+        "‖ΔW‖ ÷ ‖W‖ of the last step."
     )

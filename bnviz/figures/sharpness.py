@@ -239,7 +239,8 @@ def _how(run: Run, steps: Floats) -> str:
     known = curvature > 0
     residual = f", residual at most {percent(float((found[known] / curvature[known]).max()))}" if known.any() else ""
     measured = (
-        "Largest eigenvalue of the Hessian with respect to all parameters, on the first 512 training images, with "
+        "Largest eigenvalue of the Hessian with respect to all parameters, on the first "
+        f"{run.settings.model.sharpness_images} training images, with "
         f"their statistics{residual}{f'; last at step {whole(steps[-1])}' if len(steps) else ''}."
     )
     if not _has_limit(run):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bnviz.config import PROBE_IMAGES
 from bnviz.figures.chart import domains, number_of, value_axis
 from bnviz.figures.labels import stop_label
 from bnviz.figures.timeline import Timeline, time_axis
@@ -14,7 +15,19 @@ MOST_IN_A_ROW: Final = 3
 ROW_GAP: Final = 0.14  # share of the plot between two rows: the names of the lower panels fit into it at 184 px
 WHOLE: Final = [0.0, 1.0]
 EMPTY_RANGE: Final = (-2.0, 2.0)
-HOW: Final = "at the input to the nonlinearity, on 512 held-out images, with the statistics of that batch."
+HOW: Final = "at the input to the nonlinearity, on {}."
+
+
+def probe_text(run: Run) -> str:
+    """What the layers are measured on."""
+    images = f"{PROBE_IMAGES} held-out images"
+    if run.settings.model.is_convolutional:
+        return f"{images}, at one position of each, always the same, with the statistics of all positions"
+    return f"{images}, with the statistics of that batch"
+
+
+def how(run: Run) -> str:
+    return HOW.format(probe_text(run))
 
 
 def twin_axes(time: Timeline, count: int, low: float, high: float, **more: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Sources: Ioffe & Szegedy 2015, Algorithms 1 and 2 and Sections 2, 3 and 3.3; Wu & Johnson 2021 (PreciseBN).
 
-Shapes: as in the record; n = units of the layer, of which u are kept. Hidden layers count from 0 here, and from 1 in
-the record.
+Shapes: as in the record; n = units of the layer, of which u are kept; rows = b, or images times positions. Hidden
+layers count from 0 here, and from 1 in the record.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,14 @@ from bnviz.models import Activations, Collect, Parameters, Stack
 from bnviz.models.functional import activation
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.models.normalizations import EPS
+from bnviz.models.patches import seen_by
 from bnviz.records import (
     COMPARED,
     MODES,
     NAIVE_STEPS,
     QUANTILE_LEVELS,
     SCALES,
+    STAGES,
     STREAM_BATCHES,
     Anatomy,
     Floats,
@@ -37,6 +39,8 @@ from bnviz.records import (
 )
 
 POPULATION_IMAGES: Final = 10_000
+POPULATION_MAPS: Final = 2_000  # images, of a convolutional network: hundreds of thousands of values a feature map
+KEPT_VALUES: Final = 256  # of a feature map, that the charts show; as many as of the largest batch without space
 NAIVE_STDS: Final = 3.0  # that the fastest unit's bias goes in all its steps: far enough to be seen beside its values
 _ITEM_WORK: Final = 200_000_000  # multiplications between two items: some ms
 _MOST_AT_ONCE: Final = 16  # small networks' evaluations: each takes half a millisecond however small
@@ -112,8 +116,21 @@ class _Site:
 
     @property
     def weights(self) -> int:
-        """How many the network has: about the multiplications of one image's way forward."""
-        return sum(weight[0].numel() for weight in self.stack.parameters.weights)
+        """How many the network has, each as often as it is used: the multiplications of one image's way forward."""
+        return sum(layer.weights * layer.positions for layer in self.stack.model.layers)
+
+    @property
+    def positions(self) -> int:
+        return self.stack.model.layers[self.layer].positions
+
+    @property
+    def shown(self) -> Tensor:
+        """The rows whose values are kept, [b]: all of them, or a sample of images and positions, always the same."""
+        rows = len(self.images) * self.positions
+        if self.positions == 1 or rows <= KEPT_VALUES:
+            return torch.arange(rows)
+        drawn = torch.randperm(rows, generator=torch.Generator().manual_seed(0))
+        return drawn[:KEPT_VALUES].sort().values
 
     @property
     def at_once(self) -> int:
@@ -196,12 +213,14 @@ def _walked(site: _Site, name: str, step: int) -> Anatomy:
     values = torch.stack([pre_activation, x, x - mean, normalized, y, u])
 
     above = network.of_layer(layer + 1, "weight")  # dl/du from the next layer's dl/d(u W)
-    d_output = batch.deltas[layer + 1][0, :, : above.shape[1]] @ above.T
+    d_output = _seen_from(site, u, batch.deltas[layer + 1][0, :, : above.shape[1]] @ above.T)
     d_y = d_output.clone()
     if network.is_before:
         NONLINEARITIES[stack.model.nonlinearity].backward(d_y, z, u)
     found = bn_backward(d_y, x, mean, variance, network.of_layer(layer, "gamma"))
     gradients = torch.stack([d_output, d_y, found.d_normalized, found.d_x])
+    rows = site.shown
+    of_all = {} if site.positions == 1 else _of_all(site, values, gradients)
     return Anatomy(
         config=site.config,
         step=step,
@@ -211,14 +230,14 @@ def _walked(site: _Site, name: str, step: int) -> Anatomy:
         eps=EPS,
         done=0.0,
         problem="",
-        labels=site.labels.cpu().numpy(),
+        labels=site.labels.cpu()[rows // site.positions].numpy(),
         units=site.units,
-        values=site.kept(values),
+        values=site.kept(values[:, rows]),
         mean=site.kept(mean),
         variance=site.kept(variance),
         gamma=site.kept(network.of_layer(layer, "gamma")),
         beta=site.kept(network.of_layer(layer, "beta")),
-        gradients=site.kept(gradients),
+        gradients=site.kept(gradients[:, rows]),
         d_mean=site.kept(found.d_mean),
         d_variance=site.kept(found.d_variance),
         d_gamma=site.kept(found.d_gamma),
@@ -227,7 +246,31 @@ def _walked(site: _Site, name: str, step: int) -> Anatomy:
         layer_gradients=_quantiles(gradients),
         differences=_differences(site, batch, gradient, pre_activation, d_y),
         **_nothing_yet(len(site.units)),
+        **of_all,
     )
+
+
+@torch.enable_grad()
+def _seen_from(site: _Site, u: Tensor, d_seen: Tensor) -> Tensor:
+    """dl/du from dl/d(what the next layer sees of u): the same, or the sum over the patches that see a value."""
+    model = site.stack.model
+    if not model.is_convolutional:
+        return d_seen
+    leaf = u.clone().requires_grad_()
+    (d_u,) = torch.autograd.grad((seen_by(model, site.layer + 1, leaf) * d_seen).sum(), [leaf])
+    return d_u
+
+
+def _of_all(site: _Site, values: Tensor, gradients: Tensor) -> dict[str, Any]:
+    """What of all values of a feature map goes into the record, where a sample of them does. [.., rows, n] each"""
+    every = torch.cat([values, gradients])
+    d_x, normalized = gradients[-1], values[STAGES.index("normalized")]
+    spread, mean = torch.std_mean(every, dim=1, correction=0)
+    return {
+        "positions": site.positions,
+        "moments": site.kept(torch.stack([mean, spread], dim=1)),
+        "sums": site.kept(torch.stack([d_x.sum(0), (d_x * normalized).sum(0)])),
+    }
 
 
 def _nothing_yet(u: int) -> dict[str, Any]:
@@ -401,12 +444,12 @@ def naive_rate(gradient: Floats, variance: Floats) -> float:
 
 def _stream(site: _Site, images: Tensor) -> Iterator[Piece]:
     """The layer's statistics of the next mini-batches, and running averages of them begun anew."""
-    m, u, t = len(site.images), len(site.units), STREAM_BATCHES
+    m, u, t = len(site.images) * site.positions, len(site.units), STREAM_BATCHES
     mean, variance = np.full((2, t, u), np.nan)
     running_mean, running_variance = np.full((2, t + 1, u), np.nan)
     running_mean[0], running_variance[0] = 0, 1
     numbers = site.config.batch + 1 + np.arange(t)
-    at_once = max(1, _ITEM_WORK // (site.weights * m))
+    at_once = max(1, _ITEM_WORK // (site.weights * len(site.images)))
     for some in np.split(np.arange(t), range(at_once, t, at_once)):
         batches = images[_rows(site.config, numbers[some], len(images)).to(images.device)]
         x = site.network.x(site.layer, site.network.up_to(site.layer, batches))
@@ -432,11 +475,11 @@ def _folded(site: _Site) -> Iterator[Piece]:
     network, layer = site.network, site.layer
     unfolded = network.onwards(0, site.images, network.running)
     folded = site.stack.folded().named(0)
-    activate, u = activation(network.model.nonlinearity), site.images
+    model, activate, u = network.model, activation(network.model.nonlinearity), site.images
     for number in range(1, network.model.hidden_layers + 1):
-        u = activate(u @ folded[f"weight.{number}"] + folded[f"bias.{number}"])
+        u = activate(seen_by(model, number - 1, u) @ folded[f"weight.{number}"] + folded[f"bias.{number}"])
     last = network.model.hidden_layers + 1
-    logits = u @ folded[f"weight.{last}"] + folded[f"bias.{last}"]
+    logits = seen_by(model, last - 1, u) @ folded[f"weight.{last}"] + folded[f"bias.{last}"]
     mean, variance = network.running[layer]
     scale = network.of_layer(layer, "gamma") * torch.rsqrt(variance + EPS)
     yield (
@@ -451,7 +494,7 @@ def _folded(site: _Site) -> Iterator[Piece]:
 
 def _population(site: _Site, images: Tensor, test_images: Tensor, test_labels: Tensor) -> Iterator[Piece]:
     """The population's statistics, and the accuracy on the test images with three kinds of statistics."""
-    shown = images[:POPULATION_IMAGES]
+    shown = images[: POPULATION_MAPS if site.stack.model.is_convolutional else POPULATION_IMAGES]
     statistics: list[Moments] = []
     for share, statistics in population_statistics(site.network, shown):  # noqa: B007  # the last is used below
         yield share / 4, {}
@@ -465,11 +508,10 @@ def _population(site: _Site, images: Tensor, test_images: Tensor, test_labels: T
         },
     )
     accuracy = np.full(3, np.nan)
-    at_once = max(_FEWEST_ROWS, min(site.stack.model.test_images_at_once, _ITEM_WORK // site.weights))
+    most = site.stack.model.test_images_at_once
+    at_once = max(_FEWEST_ROWS, min(most, _ITEM_WORK // site.weights))
     for kind, given in enumerate((None, site.network.running, statistics)):
-        rows = (
-            site.stack.model.test_images_at_once if given is None else at_once
-        )  # each thousand has statistics of its own
+        rows = most if given is None else at_once  # all that are taken at once have statistics of their own
         for done, share in _accuracy(site.network, test_images, test_labels, given, rows):
             accuracy[kind] = share
             yield 0.25 * (1 + kind + done), {"accuracy": accuracy.copy()}
@@ -484,16 +526,22 @@ def population_statistics(network: BnNetwork, images: Tensor) -> Iterator[tuple[
     Yields the share that is done, and the layers that are: a list that grows.
     """
     found: list[Moments] = []
-    x = images.new_empty(len(images), network.model.width)  # of the layer in hand, in place of the one before
-    layers = network.model.hidden_layers
-    for layer in range(layers):
-        mean, square = x.new_zeros(2, x.shape[1], dtype=torch.float64)
-        at_once = max(_FEWEST_ROWS, _ITEM_WORK // network.of_layer(layer, "weight").numel())
+    layers, width = network.model.hidden_layers, network.model.width
+    x = below = images.new_empty(0)  # of the layer in hand, in place of the one before where they are of one shape
+    for layer, shape in enumerate(network.model.layers[:-1]):
+        p, p_below = shape.positions, network.model.layers[max(layer - 1, 0)].positions
+        below = x
+        if len(x) != len(images) * p:
+            x = images.new_empty(len(images) * p, width)
+        mean, square = x.new_zeros(2, width, dtype=torch.float64)
+        at_once = max(_FEWEST_ROWS // p, 1, _ITEM_WORK // (shape.weights * p))
         for start in range(0, len(images), at_once):
             part = slice(start, min(start + at_once, len(images)))
-            u = network.output(layer - 1, x[part], found[-1]) if layer else images[part]
-            x[part] = network.x(layer, u)
-            batch_mean, batch_variance = (one[0].double() for one in moments(x[part]))
+            seen = slice(part.start * p_below, part.stop * p_below)
+            u = network.output(layer - 1, below[seen], found[-1]) if layer else images[part]
+            rows = slice(part.start * p, part.stop * p)
+            x[rows] = network.x(layer, u)
+            batch_mean, batch_variance = (one[0].double() for one in moments(x[rows]))
             weight = (part.stop - start) / len(images)
             mean += weight * batch_mean
             square += weight * (batch_variance + batch_mean.square())

@@ -3,7 +3,8 @@
 `Stack` goes the whole way with the statistics of the batch, in place. This one begins and ends in the middle, takes
 statistics, weights and values of a layer that are not the network's own, and autograd differentiates it.
 
-Shapes: b = images, n = units of a layer; no padding. In front of b there may be further axes, as of several batches:
+Shapes: b = images, in the hidden layers of a convolutional network images times positions, n = units of a layer; no
+padding. In front of b there may be further axes, as of several batches:
 each has a mean and a variance of its own. Hidden layers count from 0, and `layer` = their number is the output layer.
 """
 
@@ -17,6 +18,7 @@ from bnviz.config import BnPlacement, ModelConfig
 from bnviz.models import Stack
 from bnviz.models.functional import activation
 from bnviz.models.normalizations import EPS
+from bnviz.models.patches import seen_by
 
 Moments = tuple[Tensor, Tensor]  # mean and variance of every unit, [..., 1, n] or [n]
 
@@ -64,7 +66,7 @@ class BnNetwork:
 
         weight: [n_in, n] in place of the network's own.
         """
-        product = u @ (self.of_layer(layer, "weight") if weight is None else weight)
+        product = seen_by(self.model, layer, u) @ (self.of_layer(layer, "weight") if weight is None else weight)
         if self.is_before:
             return product
         return activation(self.model.nonlinearity)(product + self.of_layer(layer, "bias"))
@@ -84,7 +86,7 @@ class BnNetwork:
         """Logits where a layer sees u. [..., b, n_in] to [..., b, 10]"""
         last = self.model.hidden_layers
         u = self._through(range(layer, last), u, statistics)
-        return u @ self.of_layer(last, "weight") + self.of_layer(last, "bias")
+        return seen_by(self.model, last, u) @ self.of_layer(last, "weight") + self.of_layer(last, "bias")
 
     def _through(self, layers: range, u: Tensor, statistics: Sequence[Moments] | None) -> Tensor:
         for layer in layers:

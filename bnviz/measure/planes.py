@@ -53,7 +53,7 @@ def plane_of(
     config: LandscapeConfig,
     stack: Stack,
     walk: Walk,
-    batch: Activations,
+    batch: Activations | None,
     earlier: Walk | None = None,
 ) -> Plane:
     """The plane that a landscape is to show.
@@ -62,7 +62,7 @@ def plane_of(
         config: what is asked for.
         stack: the networks as they are now, in the order of `walk.names`.
         walk: their path up to now.
-        batch: the images that the gradient is taken on, filled.
+        batch: the images that the gradient is taken on, filled; of no other plane is it needed.
         earlier: of the run before this one.
 
     Raises:
@@ -83,6 +83,7 @@ def plane_of(
         zero_units = _zero_units(stack.parameters)
         first, second = filter_normalised_directions(stack.parameters, config.seed)
         if directions is Directions.GRADIENT:
+            assert batch is not None
             first, second = gradient_directions(stack, batch, second)
         else:
             directions = Directions.RANDOM

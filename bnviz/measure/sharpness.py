@@ -45,9 +45,10 @@ class Hessian:
 
     @torch.enable_grad()
     def __init__(self, stack: Stack, network: int, images: Tensor, labels: Tensor) -> None:
-        lit = images.any(dim=0).nonzero()[:, 0]
+        has_dark = not stack.model.is_convolutional  # a patch's weights see every pixel
+        lit = images.any(dim=0).nonzero()[:, 0] if has_dark else torch.arange(images.shape[1])
         leaves = {
-            name: (value[lit] if name == "weight.1" else value.clone()).requires_grad_()
+            name: (value[lit] if has_dark and name == "weight.1" else value.clone()).requires_grad_()
             for name, value in stack.parameters.named(network).items()
         }
         normalization = stack.normalizations[network]

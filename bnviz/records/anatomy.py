@@ -1,7 +1,9 @@
 """One mini-batch on its way through one BN layer, forward and backward, and what BN does there on other grounds.
 
-Shapes: b = images of the mini-batch (m in the paper), u = kept units of the layer, q = QUANTILE_LEVELS, a = factors on
-the weights, s = steps of the naive descent, t = batches of the stream. What is not measured yet is NaN.
+Shapes: b = values that are kept of each unit: one an image of the mini-batch, and in a convolutional layer, where m' =
+m p q of them go into each mean, a fixed sample of all images and positions; u = kept units of the layer, q =
+QUANTILE_LEVELS, a = factors on the weights, s = steps of the naive descent, t = batches of the stream. What is not
+measured yet is NaN.
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ class Anatomy:
         eps: added to the variance.
         done: share of the work, in [0, 1]; the walk itself is there from the first item on.
         problem: why there is nothing to see; everything else is empty then.
-        labels: [b] digits.
+        labels: [b] digits, of the images that the kept values are of.
         units: [u] which of the layer's they are.
         values: [6, b, u] by STAGES.
         mean, variance: [u] over the batch, the variance biased (1/m).
@@ -61,11 +63,15 @@ class Anatomy:
         running_mean, running_variance: [t + 1, u] averages from 0 and 1 on, the variance with m/(m - 1).
         population_mean, population_variance: [u] over `population_images`, each layer before with its own.
         population_images: so many training images.
-        accuracy: [3] of this network on the test images, BN with the statistics of each thousand, with the run's
-            running ones, and with the population's.
+        accuracy: [3] of this network on the test images, BN with the statistics of each thousand (of a
+            convolutional network, each 200), with the run's running ones, and with the population's.
         folded_difference: the largest |difference| between the logits of the network with running statistics and of
             the same with every BN layer folded into its neighbour, divided by the largest logit.
         folded_scale, folded_shift: [u] the one affine map that the layer is at inference.
+        positions: p q, values of an image in one unit.
+        moments: [10, 2, u] mean and standard deviation over all m' values, by STAGES and GRADIENTS; None where all are
+            kept.
+        sums: [2, u] of d_x, and of d_x times normalized, over all of them; None likewise.
     """
 
     config: AnatomyConfig
@@ -108,11 +114,14 @@ class Anatomy:
     folded_difference: float
     folded_scale: Floats
     folded_shift: Floats
+    positions: int = 1
+    moments: Floats | None = None
+    sums: Floats | None = None
 
     @property
     def m(self) -> int:
-        """Images in the mini-batch, as the paper calls them."""
-        return len(self.labels)
+        """Values that BN takes a unit's mean and variance over: the paper's m, and m' where there is space."""
+        return len(self.labels) if self.positions == 1 else self.config.images * self.positions
 
 
 def no_anatomy(config: AnatomyConfig, step: int, problem: str) -> Anatomy:

@@ -1,8 +1,8 @@
 """A record as arrays by name, and back: what holds numbers, arrays and other records."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,11 @@ def arrays_of(record: Any, part: str) -> dict[str, Any]:
 
 
 def record_from(kind: type[T], part: str, arrays: Mapping[str, NDArray[Any]], **given: Any) -> T:
-    """The record of which `arrays_of` made these arrays; what no array tells is given."""
+    """The record of which `arrays_of` made these arrays; what no array tells is given, or has a default."""
     values = dict(given)
+    has_default = {one.name for one in fields(cast(Any, kind)) if one.default is not MISSING}
     for name, hint in get_type_hints(kind).items():
-        if name not in given:
+        if name not in given and not (name in has_default and f"{part}.{name}" not in arrays):
             values[name] = _value(hint, f"{part}.{name}", arrays)
     return kind(**values)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import LandscapeConfig, Statistics, check_landscape
+from bnviz.config import Directions, LandscapeConfig, Statistics, check_landscape
 from bnviz.errors import ConfigError
 from bnviz.measure.landscape import Picture, draw
 from bnviz.measure.planes import plane_of
@@ -57,8 +57,10 @@ def landscapes(
             raise ConfigError("The weights are about to overflow: there is nothing to draw. Lower the learning rate.")
         config = _within(config, len(scene.images))
         check_landscape(config, scene.stack.model, len(scene.stack))
-        batch = scene.stack.activations(config.images)
-        batch.fill(scene.images[: config.images], scene.labels[: config.images])
+        batch = None
+        if config.directions is Directions.GRADIENT:
+            batch = scene.stack.activations(config.images)
+            batch.fill(scene.images[: config.images], scene.labels[: config.images])
         plane = plane_of(config, scene.stack, scene.walk, batch, earlier)
     except (ConfigError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]  # not in its stubs
         text = error.text if isinstance(error, ConfigError) else "This plane cannot be computed: choose another one."

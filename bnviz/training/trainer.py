@@ -60,8 +60,6 @@ from bnviz.training import schedule
 from bnviz.training.landscapes import Scene, contours, is_drawable, landscapes
 from bnviz.training.means import Means
 
-CONTOUR_IMAGES: Final = 512
-SHARPNESS_IMAGES: Final = 512
 # What the probes at step 0 depended on, by its name in a checkpoint; one of an earlier version may lack some.
 _AT_START: Final = {
     "noise_at_start": NOISE_SETTINGS,
@@ -410,7 +408,7 @@ class Trainer:
         return rehearsal
 
     def sharpness(self, hyper: HyperParams | None = None) -> Iterator[Sharpness]:
-        """The largest eigenvalue of the Hessian on the first 512 training images; a few ms an item, the last one whole.
+        """The largest eigenvalue of the Hessian on the first training images; a few ms an item, the last one whole.
 
         It works on a copy of the weights as they are at this call, so training may go on between two items.
         """
@@ -422,7 +420,8 @@ class Trainer:
         return self._sharpnesses(stack, training, self.step_count, rates)
 
     def _sharpnesses(self, stack: Stack, training: list[int], step: int, rates: Floats) -> Iterator[Sharpness]:
-        images, labels = self._images[:SHARPNESS_IMAGES], self._labels[:SHARPNESS_IMAGES]
+        count = stack.model.sharpness_images
+        images, labels = self._images[:count], self._labels[:count]
         for found in sharpness(stack, images, labels):
             eigenvalue, residual = np.full((2, len(self.competitors)), np.nan)
             eigenvalue[training], residual[training] = found
@@ -435,8 +434,9 @@ class Trainer:
         """
         if self.is_finished:
             return iter(())
-        seed = self.settings.model.seed
-        return contours(self._scene(), LandscapeConfig(directions, resolution=side, images=CONTOUR_IMAGES, seed=seed))
+        model = self.settings.model
+        config = LandscapeConfig(directions, resolution=side, images=model.contour_images, seed=model.seed)
+        return contours(self._scene(), config)
 
     def landscape(self, config: LandscapeConfig, earlier: Walk | None = None) -> Iterator[Landscape]:
         """The same with a choice of planes, batches and statistics, and along two lines; see `landscapes`.

@@ -90,7 +90,8 @@ def pick_layer_and_unit(lab: Lab) -> None:
         disabled=not lab.is_mine, filter_mode=None,
     )  # fmt: skip
     st.selectbox(
-        "Unit", units, key="anatomy-unit", on_change=_unit_picked, args=(lab,), width=92, filter_mode=None
+        model.unit.capitalize(), units, key="anatomy-unit", on_change=_unit_picked, args=(lab,), width=92,
+        filter_mode=None,
     )  # fmt: skip
     if st.button(
         "Measure now",

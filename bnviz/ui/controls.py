@@ -31,13 +31,12 @@ CHOICES = {
     "relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "sgd": "SGD", "adam": "Adam", "gaussian": "Gaussian",
     "glorot": "Glorot", "he": "He", "lsuv": "LSUV", "raw": "raw [0, 1]", "cpu": "CPU", "cuda": "GPU",
     "auto": "automatic", "two_classes": "two classes", "pca": "PCA", "zca": "ZCA", "shared": "one for all",
-    "multiple": "× each one's limit", "best": "2/(λ_max + λ_min) each",
+    "multiple": "× each one's limit", "best": "2/(λ_max + λ_min) each", "fully_connected": "fully connected",
 }  # fmt: skip
 
 
 def adjust(lab: Lab) -> None:
     """Every setting of the run, in the sidebar."""
-    with st.sidebar:
         _live(lab)
         st.divider()
         _restarting(lab)
@@ -86,7 +85,12 @@ def _restarting(lab: Lab) -> None:
     _pair(lab, "initialization", "input_form")
     _pair(lab, "init_scale", "sampling")
     setting_widget(lab, "training_images")
-    _pair(lab, "hidden_layers", "width")
+    setting_widget(lab, "architecture")
+    if lab.settings.model.is_convolutional:
+        setting_widget(lab, "width")
+        st.caption("Two 5 × 5 convolutions of stride 2, 28 → 12 → 4 pixels a side, and a linear layer.")
+    else:
+        _pair(lab, "hidden_layers", "width")
     st.caption(_cost(lab))
     _pair(lab, "bn_placement", "seed")
     if _has_gpu(lab):
@@ -159,6 +163,8 @@ def widget(setting: Setting, value: Any, key: str, **more: Any) -> None:
 def _label(lab: Lab, setting: Setting) -> str:
     if setting.name == "init_scale" and lab.settings.model.initialization is Initialization.GAUSSIAN:
         return f"{setting.label} σ"
+    if setting.name == "width" and lab.settings.model.is_convolutional:
+        return "Feature maps"
     return setting.label
 
 

@@ -10,7 +10,17 @@ from typing import Any, Final
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import BY_NAME, WITH_NOISE, Directions, Initialization, Measure, Settings, View, networks_of
+from bnviz.config import (
+    BY_NAME,
+    WITH_NOISE,
+    Architecture,
+    Directions,
+    Initialization,
+    Measure,
+    Settings,
+    View,
+    networks_of,
+)
 from bnviz.errors import BnvizError
 from bnviz.live.owner import COOKIE
 from bnviz.records import Badge, Phase, Run
@@ -308,6 +318,8 @@ def change(lab: Lab, name: str, value: Any) -> None:
     changes = {name: value}
     if name == "initialization":
         changes["init_scale"] = config.default_init_scale(Initialization(value))
+    if name == "architecture":
+        changes |= config.default_sizes(Architecture(value))
     settings = lab.settings.replace(**changes)
     if BY_NAME[name].is_live and not lab.is_recorded:
         lab.engine.set(lab.run.run_id, lab.owner, settings.hyper)

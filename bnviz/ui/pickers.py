@@ -36,9 +36,10 @@ def pick_view(lab: Lab) -> None:
             st.selectbox(
                 "Layer", layers, key="layer", label_visibility="collapsed", on_change=_picked, args=(lab,), width=76
             )
-        st.markdown("Unit", width="content")
+        st.markdown(model.unit.capitalize(), width="content")
         st.selectbox(
-            "Unit", units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,), width=72,
+            model.unit.capitalize(), units, key="unit", label_visibility="collapsed", on_change=_picked, args=(lab,),
+            width=72,
         )  # fmt: skip
         pick_axis(lab)
 
