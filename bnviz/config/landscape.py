@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from bnviz.config.architecture import CLASSES
 from bnviz.config.competitors import BN, COMPETITORS, PLAIN
 from bnviz.config.model import ModelConfig, whitening_milliseconds
 from bnviz.config.names import Directions, Statistics
@@ -15,6 +14,9 @@ NOW: Final = -1  # a point's step: the present one
 EARLIER: Final = "earlier-"  # before the name of a network of the run before this one
 CUT_POINTS: Final = 61
 MOST_LANDSCAPE_SECONDS: Final = 60.0
+MOST_GRADIENT_MAPS: Final = (
+    512  # images whose values at every position a convolutional network's gradient is taken from
+)
 _NETWORKS: Final = tuple(competitor.name for competitor in COMPETITORS.values())
 
 # fmt: off
@@ -114,21 +116,29 @@ def landscape_seconds(config: LandscapeConfig, model: ModelConfig, networks: int
     where it is more than half a second.
     """
     points = (config.resolution**2 + 2 * CUT_POINTS) * config.batches
-    width, layers = model.width, model.hidden_layers
-    weights = (layers - 1) * width**2 + CLASSES * width
-    one_image = 2.1e-11 * weights + 1.1e-9 * layers * width
+    later = model.layers[1:]  # the first layer's products are computed once
+    weights = sum(layer.weights for layer in later)
+    products = sum(layer.weights * layer.positions for layer in later)
+    values = sum(layer.positions * layer.n_out for layer in model.layers[:-1])
+    one_value = 5.5e-9 if model.is_convolutional else 1.1e-9  # maps do not stay in a processor's cache
+    one_image = 2.1e-11 * products + one_value * values
     whitening = 0.7e-3 * points * whitening_milliseconds(model, config.images)
     return 1.3 * points * networks * (config.images * one_image + 2.2e-9 * weights + 3e-6) + whitening
 
 
 def check_landscape(config: LandscapeConfig, model: ModelConfig, networks: int = 2) -> None:
     """`ConfigError` where the picture of such networks would take too long."""
+    if model.is_convolutional and config.directions is Directions.GRADIENT and config.images > MOST_GRADIENT_MAPS:
+        raise ConfigError(
+            f"The gradient of convolutional networks on {config.images:,} images a batch needs too much memory: choose "
+            f"at most {MOST_GRADIENT_MAPS} images, or another plane."
+        )
     seconds = landscape_seconds(config, model, networks)
     if seconds > MOST_LANDSCAPE_SECONDS:
         rows = config.images * config.batches
         raise ConfigError(
             f"{config.resolution} x {config.resolution} points on {rows:,} images of networks with "
-            f"{model.hidden_layers} layers of {model.width} would take about {seconds:,.0f} s, more than "
+            f"{model.hidden_layers} {model.hidden} of {model.width} would take about {seconds:,.0f} s, more than "
             f"{MOST_LANDSCAPE_SECONDS:.0f}: choose a lower resolution, or fewer batches or images."
         )
 

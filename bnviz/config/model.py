@@ -20,7 +20,7 @@ from bnviz.config.table import BY_NAME, TRAIN_IMAGES, check_fields
 PROBE_IMAGES: Final = 512  # on which every layer is measured
 # What a convolutional network is measured on has 160 rows an image in its hidden layers, and so fewer images.
 _CURVATURE_IMAGES, _CURVATURE_MAPS = 512, 128
-_CONTOUR_IMAGES, _CONTOUR_MAPS = 512, 128
+_CONTOUR_IMAGES, _CONTOUR_MAPS = 512, 64
 _TEST_IMAGES_AT_ONCE, _TEST_MAPS_AT_ONCE = 1000, 200
 
 
@@ -85,6 +85,11 @@ class ModelConfig:
     @property
     def units(self) -> str:
         return f"{self.unit}s"
+
+    @property
+    def hidden(self) -> str:
+        """What the hidden layers are, in words."""
+        return "convolutions" if self.is_convolutional else "layers"
 
     @property
     def sharpness_images(self) -> int:

@@ -54,10 +54,6 @@ def values_of(model: ModelConfig) -> int:
     return sum(layer.positions for layer in model.layers[:-1]) * padded
 
 
-def _layers(model: ModelConfig) -> str:
-    return "convolutions" if model.is_convolutional else "layers"
-
-
 def step_milliseconds(settings: Settings, competitors: int | None = None) -> float:
     """Estimated time of one lock-step of so many competitors, the run's own unless given, on one CPU thread, in ms.
 
@@ -102,7 +98,7 @@ def _named(settings: Settings) -> str:
 def check_cost(settings: Settings) -> None:
     """Refuse what would be too slow to watch or too large to keep; the text names the cost and a remedy."""
     model, hyper = settings.model, settings.hyper
-    shape = f"{model.hidden_layers} {_layers(model)} of {model.width} at batch {hyper.batch_size}"
+    shape = f"{model.hidden_layers} {model.hidden} of {model.width} at batch {hyper.batch_size}"
     fewer = ["fewer feature maps"] if model.is_convolutional else ["fewer layers", "a smaller width"]
     milliseconds = step_milliseconds(settings)
     if milliseconds > MOST_STEP_MILLISECONDS:

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import BnPlacement, ModelConfig
+from bnviz.config import IMAGE_SIDE, BnPlacement, ModelConfig
 from bnviz.models import Activations, Parameters, Stack
 from bnviz.models.lit_pixels import LitPixels, lit_data_set
 from bnviz.models.nonlinearities import NONLINEARITIES
 from bnviz.models.normalizations.group import over_units
 from bnviz.models.normalizations.layer import LayerNorm
-from bnviz.models.patches import seen_by
+from bnviz.models.patches import convolved, side_by_side
 from bnviz.records import Floats
 
 Chunk = tuple[Tensor, LitPixels | None, Tensor]  # images [b, 784], the same as lit pixels, labels [b]
@@ -41,7 +41,7 @@ class TestAccuracy:
         chunks = _chunks if is_shared else _chunks.__wrapped__
         self._chunks = chunks(images, labels, model.test_images_at_once, not model.is_convolutional)
         self._count = len(labels)
-        self._buffers: list[tuple[Tensor, Tensor]] = []
+        self._buffers: tuple[Tensor, Tensor, Tensor] | None = None
         self._batch: Activations | None = None
 
     def __len__(self) -> int:
@@ -76,41 +76,56 @@ class TestAccuracy:
 
     def _logits(self, stack: Stack, folded: Parameters, images: Tensor, lit: LitPixels | None) -> Tensor:
         """[K, 10, b]: that way round the product takes a quarter of the time."""
-        buffers, model = self._buffers_for(stack, len(images)), stack.model
+        if stack.model.is_convolutional:
+            return _logits_of_maps(stack, folded, images)
+        model = stack.model
         nonlinearity, width = NONLINEARITIES[model.nonlinearity], model.width
         is_before = model.bn_placement is BnPlacement.BEFORE
         biases = [bias[:, :, :width] for bias in folded.biases[:-1]]
-        below = images
-        for layer, (weight, bias, (z, g)) in enumerate(zip(folded.weights[:-1], biases, buffers, strict=True)):
-            seen = seen_by(model, layer, below)
+        z, g, logits = self._buffers_for(stack, len(images))
+        for layer, (weight, bias) in enumerate(zip(folded.weights[:-1], biases, strict=True)):
             if layer == 0:
-                _first_inputs(seen, lit, weight, bias, out=z)
+                _first_inputs(images, lit, weight, bias, out=z)
             else:
-                torch.bmm(seen, weight, out=z).add_(bias)
-            below = g
+                torch.bmm(g, weight, out=z).add_(bias)
             if is_before:
                 _normalize_each_image(stack, folded, layer, z)
             nonlinearity.forward(z, out=g)
             if not is_before:
                 _normalize_each_image(stack, folded, layer, g)
-        seen = seen_by(model, model.hidden_layers, below)
-        logits = torch.bmm(folded.weights[-1].transpose(1, 2), seen.transpose(1, 2))
+        torch.bmm(folded.weights[-1].transpose(1, 2), g.transpose(1, 2), out=logits)
         return logits.add_(folded.biases[-1][:, :, : logits.shape[1]].transpose(1, 2))
 
-    def _buffers_for(self, stack: Stack, batch: int) -> list[tuple[Tensor, Tensor]]:
-        """Inputs and outputs of each layer's nonlinearity, shared by layers of one shape.
-
-        Without the padding of `parameters`: no bit here has to be the same whatever stands beside it.
-        """
-        shapes = [(len(stack), batch * layer.positions, layer.n_out) for layer in stack.model.layers[:-1]]
-        if [z.shape for z, _ in self._buffers] != shapes:
-            of = {shape: torch.zeros(2, *shape, dtype=stack.dtype, device=stack.device).unbind() for shape in shapes}
-            self._buffers = [(of[shape][0], of[shape][1]) for shape in shapes]
+    def _buffers_for(self, stack: Stack, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Without the padding of `parameters`: no bit here has to be the same whatever stands beside it."""
+        width, classes = stack.model.width, stack.model.layers[-1].n_out
+        if self._buffers is None or self._buffers[0].shape != (len(stack), batch, width):
+            z = torch.zeros(len(stack), batch, width, dtype=stack.dtype, device=stack.device)
+            logits = torch.zeros(len(stack), classes, batch, dtype=stack.dtype, device=stack.device)
+            self._buffers = (z, torch.zeros_like(z), logits)
         return self._buffers
 
 
+def _logits_of_maps(stack: Stack, folded: Parameters, images: Tensor) -> Tensor:
+    """The same of convolutional networks, units before rows throughout: [K, 10, b]."""
+    model, nonlinearity = stack.model, NONLINEARITIES[stack.model.nonlinearity]
+    is_before = model.bn_placement is BnPlacement.BEFORE
+    weights = [weight.transpose(1, 2) for weight in folded.weights]
+    biases = [bias[:, :, : one.n_out].transpose(1, 2) for bias, one in zip(folded.biases, model.layers, strict=True)]
+    u, side = images.reshape(1, 1, -1), IMAGE_SIDE
+    for layer in range(model.hidden_layers):
+        z = convolved(u, weights[layer], side).add_(biases[layer])
+        u, side = torch.empty_like(z), model.layers[layer].side
+        if is_before:
+            _normalize_each_image(stack, folded, layer, z.transpose(1, 2))
+        nonlinearity.forward(z, out=u)
+        if not is_before:
+            _normalize_each_image(stack, folded, layer, u.transpose(1, 2))
+    return torch.bmm(weights[-1], side_by_side(u, side)).add_(biases[-1])
+
+
 def _normalize_each_image(stack: Stack, folded: Parameters, layer: int, x: Tensor) -> None:
-    """What cannot be folded, for the networks that have it, in place. x: [K, b, n]"""
+    """What cannot be folded, for the networks that have it, in place. x: [K, b, n]; with space b are rows."""
     width = stack.model.width
     for group in stack.groups:
         if group.normalization.is_per_image:
@@ -121,7 +136,7 @@ def _normalize_each_image(stack: Stack, folded: Parameters, layer: int, x: Tenso
 
 
 def _first_inputs(images: Tensor, lit: LitPixels | None, weight: Tensor, bias: Tensor, out: Tensor) -> None:
-    """out <- u W + b of the first layer: [b, n_in], [K, n_in, n], [K, 1, n] to [K, b, n]."""
+    """out <- u W + b of the first layer: [b, n_0], [K, n_0, n], [K, 1, n] to [K, b, n]."""
     if lit is None:
         torch.bmm(images.expand(len(weight), *images.shape), weight, out=out).add_(bias)
         return

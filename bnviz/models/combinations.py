@@ -20,7 +20,7 @@ from bnviz.models.normalizations.decorrelated import roots_and_axes, whitening_m
 from bnviz.models.normalizations.group import over_units
 from bnviz.models.normalizations.renormalization import corrections
 from bnviz.models.parameters import Parameters
-from bnviz.models.patches import seen_by
+from bnviz.models.patches import convolved, seen_by, side_by_side
 from bnviz.models.stack import Stack
 
 FLOATS_AT_ONCE: Final = 500_000  # activations or weights of one layer: what stays in a processor's cache
@@ -101,8 +101,8 @@ class Combinations:
     def points_at_once(self) -> int:
         """How many points are computed fastest side by side."""
         images, layers = len(self._labels), self._model.layers
-        if self._model.is_convolutional:  # patches are the largest
-            return max(1, FLOATS_AT_ONCE // max(one.positions * images * one.n_in for one in layers[1:]))
+        if self._model.is_convolutional:
+            return max(1, FLOATS_AT_ONCE // (layers[0].positions * images * self._model.width))
         width = self._model.width
         return max(1, FLOATS_AT_ONCE // (width * max(images, width)))  # each point has weights of its own
 
@@ -112,18 +112,21 @@ class Combinations:
         points, images, layers = len(c), len(self._labels), self._model.layers
         z = (c @ self._products).view(points, layers[0].n_out, -1)
         for layer, (weights, above) in enumerate(zip(self._weights, layers[1:], strict=True)):
-            u = self._seen(layer + 1, self._hidden(layer, z, c))
-            z = torch.bmm((c @ weights).view(points, above.n_out, above.n_in), u)
+            u = self._hidden(layer, z, c)
+            z = self._product((c @ weights).view(points, above.n_out, above.n_in), layer, u)
         logits = z.add_((c @ self._biases[-1])[:, :, None])
         right = logits.gather(1, self._labels.expand(points, 1, images))
         losses = (torch.logsumexp(logits, dim=1) - right[:, 0]).mean(dim=1)
         return losses.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=torch.inf)
 
-    def _seen(self, layer: int, u: Tensor) -> Tensor:
-        """What a weight layer sees of the outputs below. [p, n, b] to [p, n_in, b]"""
+    def _product(self, weights: Tensor, layer: int, u: Tensor) -> Tensor:
+        """Weights [p, n_out, n_in] times what they see of a hidden layer's outputs. [p, n, b] to [p, n_out, b]"""
         if not self._model.is_convolutional:
-            return u
-        return seen_by(self._model, layer, u.transpose(1, 2)).transpose(1, 2)
+            return torch.bmm(weights, u)
+        side = self._model.layers[layer].side
+        if layer + 1 < self._model.hidden_layers:
+            return convolved(u, weights, side)
+        return torch.bmm(weights, side_by_side(u, side))
 
     def _hidden(self, layer: int, z: Tensor, c: Tensor) -> Tensor:
         """u W of one hidden layer to its outputs; u W itself is overwritten. [p, n, b]"""

@@ -12,6 +12,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from bnviz.config import IMAGE_SIDE, KERNEL, STRIDE, ModelConfig
 
@@ -81,7 +82,7 @@ class Unfolding:
         images = networks * maps.shape[1] // side**2
         begins = len(places) * torch.arange(images)[:, None]
         self._places = (begins + places).flatten().to(maps.device, torch.int32)
-        ends = torch.nn.functional.pad(counts.repeat(images).cumsum(0), (1, 0))
+        ends = functional.pad(counts.repeat(images).cumsum(0), (1, 0))
         self._ends = ends.to(maps.device, torch.int32)
 
     def gather(self) -> None:
@@ -121,6 +122,33 @@ class Flattening:
 def flattened(rows: Tensor, side: int) -> Tensor:
     """The same as autograd differentiates it. [.., b s², c] to [.., b, s² c]"""
     return _by_image(rows, side).flatten(-2)
+
+
+def convolved(u: Tensor, weights: Tensor, side: int) -> Tensor:
+    """The convolutions of several networks by the library's own, without patches: several times as fast.
+
+    For what needs no bit to be the same whatever stands beside it, and no gradient: test accuracy, landscapes. Here
+    units stand before rows.
+
+    Args:
+        u: [p, c, b s²], or [1, c, b s²] where all networks see the same.
+        weights: [p, n, taps² c].
+        side: s.
+
+    Returns:
+        [p, n, b o²]
+    """
+    networks, n, _ = weights.shape
+    channels = u.shape[1]
+    maps = u.view(len(u), channels, -1, side, side).permute(2, 0, 1, 3, 4).flatten(1, 2)  # [b, p c, s, s]
+    kernels = weights.reshape(networks * n, KERNEL, KERNEL, channels).permute(0, 3, 1, 2)
+    found = functional.conv2d(maps, kernels, stride=STRIDE, groups=len(u))
+    return found.view(len(maps), networks, n, -1).permute(1, 2, 0, 3).flatten(2)
+
+
+def side_by_side(u: Tensor, side: int) -> Tensor:
+    """`flattened` with units before rows: [p, c, b s²] to [p, s² c, b]"""
+    return u.view(*u.shape[:2], -1, side**2).permute(0, 3, 1, 2).flatten(1, 2)
 
 
 def _by_image(rows: Tensor, side: int) -> Tensor:

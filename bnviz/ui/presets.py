@@ -10,6 +10,7 @@ from bnviz.config import (
     TWINS,
     WITH_DROPOUT,
     WITH_NOISE,
+    Architecture,
     Initialization,
     InputForm,
     Network,
@@ -82,6 +83,13 @@ PRESETS: Final = (
         "Every mini-batch holds two digits only, and its mean and variance are theirs. At inference BN takes running "
         "averages over all of them: look at its test accuracy.",
         _RELU.replace(networks=_WITH_OTHERS[:3], sampling=Sampling.TWO_CLASSES),
+    ),
+    Preset(
+        "Convolutional",
+        "Convolutional",
+        "Two convolutions of 16 feature maps and a linear layer. BN takes one mean and variance a map, over every "
+        "position of every image, so even small batches have enough of them.",
+        _RELU.replace(architecture=Architecture.CONVOLUTIONAL, hidden_layers=2, width=16),
     ),
     Preset(
         "Deep sigmoid",
