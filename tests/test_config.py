@@ -168,6 +168,11 @@ def test_the_products_of_settings_are_bounded_with_the_cost_named() -> None:
         Settings(ModelConfig(hidden_layers=20, width=512), HyperParams(batch_size=1024))
     with pytest.raises(ConfigError, match=r"Adam and 2 networks would need \d+ MB a checkpoint"):
         Settings(ModelConfig(hidden_layers=3, width=512, optimizer=Optimizer.ADAM), HyperParams(batch_size=2))
+    maps = ModelConfig(architecture="convolutional", hidden_layers=2, width=16)
+    with pytest.raises(
+        ConfigError, match=r"2 convolutions of 16 at batch 512 .* choose fewer feature maps or a smaller"
+    ):
+        Settings(maps, HyperParams(batch_size=512))
 
 
 @given(some_settings())
@@ -192,6 +197,23 @@ def test_a_scheme_in_a_link_without_a_scale_takes_the_schemes_own() -> None:
     settings, _ = config.from_query({"init": "he"})
     assert settings.model.initialization is Initialization.HE
     assert settings.model.init_scale == 1.0
+
+
+def test_an_architecture_in_a_link_without_sizes_takes_its_own() -> None:
+    settings, notices = config.from_query({"net": "convolutional"})
+    assert (settings.model.hidden_layers, settings.model.width, notices) == (2, 16, [])
+    back, _ = config.from_query({"net": "fully_connected"}, settings)
+    assert (back.model.hidden_layers, back.model.width) == (3, 100)
+    kept, _ = config.from_query({"net": "convolutional", "width": "20"})
+    assert kept.model.width == 20
+
+
+def test_links_and_files_from_before_there_were_architectures_are_fully_connected() -> None:
+    old = {key: text for key, text in config.to_query(Settings()).items() if key != "net"}
+    assert config.from_query(old)[0] == Settings()
+    values = config.to_json(Settings())
+    del values["architecture"]
+    assert config.from_json(values) == Settings()
 
 
 def test_settings_of_another_schema_are_refused_with_both_versions() -> None:
@@ -256,6 +278,8 @@ def test_an_unheard_of_lineup_in_an_old_link_falls_back_with_a_notice() -> None:
     assert "triplets" in notices[0]
 
 
+MAPS = {"architecture": "convolutional", "hidden_layers": 2, "width": 16}
+
 BAD_TOGETHER = [
     ({"networks": ["batch", "group"], "groups": 7}, ["7 groups", "100 units", "GroupNorm", "1, 2, 4, 5, 10"]),
     (
@@ -269,6 +293,11 @@ BAD_TOGETHER = [
         ["batch of 25", "25 units", "at least 26", "compare BN"],
     ),
     ({"networks": ["none", "decorrelated"], "batch_size": 1}, ["batch of 1 ", "at least 26", "LayerNorm"]),
+    ({"architecture": "convolutional"}, ["hidden_layers = 3", "has 2", "Choose 2", "fully connected"]),
+    (
+        {**MAPS, "width": 64, "networks": ["none", "decorrelated"], "groups": 1, "batch_size": 4},
+        ["batch of 4 ", "groups of 64 feature maps", "at least 5"],
+    ),
 ]
 
 
@@ -287,6 +316,8 @@ def test_what_does_not_go_together_is_refused_with_value_rule_and_remedy(changes
         {"networks": ["none", "group"], "groups": 50},
         {"networks": ["none", "layer"], "groups": 7},  # nobody has groups
         {"networks": ["none", "batch"], "batch_size": 1},  # a result, not an error
+        {**MAPS, "networks": ["none", "decorrelated"], "batch_size": 1},  # sixteen positions
+        {**MAPS, "networks": ["none", "group"], "groups": 16},  # one map a group: its positions have a variance
     ],
 )
 def test_what_goes_together_just_so_is_accepted(changes: dict) -> None:

@@ -119,9 +119,11 @@ def whitening_milliseconds(model: ModelConfig, images: int) -> float:
     """
     if Network.DECORRELATED not in model.networks:
         return 0.0
-    size, values = model.width / model.groups, images * sum(layer.positions for layer in model.layers[:-1])
+    size, positions = model.width / model.groups, sum(layer.positions for layer in model.layers[:-1])
     eigenvectors = model.groups * (0.02 + 5e-5 * size**2 + 3e-7 * size**3)
-    return 1.5 * (model.hidden_layers * (0.3 + eigenvectors) + 3e-7 * values * model.width * size)
+    products = 3e-7 * images * positions * model.width * size
+    passes = 5e-5 * images * positions * model.width * model.is_convolutional  # in float64, over maps beyond the cache
+    return 1.5 * (model.hidden_layers * (0.3 + eigenvectors) + products + passes)
 
 
 def default_init_scale(initialization: Initialization) -> float:

@@ -59,11 +59,14 @@ def step_milliseconds(settings: Settings, competitors: int | None = None) -> flo
 
     Three matrix products a weight matrix at 75 GFLOP/s, the elementwise work of a batch, the update of the weights and
     a fixed cost a layer. Calibrated on a 2.5 GHz Xeon, where the twins took 2.4 ms at 3 x 100, batch 60, 20 ms at batch
-    1024, 13 ms at 3 x 512, batch 60, and 28 ms at 10 x 200, batch 256; elsewhere it errs on the safe side.
+    1024, 13 ms at 3 x 512, batch 60, and 28 ms at 10 x 200, batch 256; elsewhere it errs on the safe side. Maps do not
+    stay in the cache: convolutional twins took 12 ms with 16 maps at batch 60, 20 with 32, 48 with 64, and 60 with 16
+    maps at batch 256.
     """
     model, batch = settings.model, settings.hyper.batch_size
-    products = 6 * batch * sum(layer.weights * layer.positions for layer in model.layers) / 75e6
-    elementwise = 12 * batch * values_of(model) / 1e6
+    rate, elementwise_ns = (50e6, 19) if model.is_convolutional else (75e6, 12)
+    products = 6 * batch * sum(layer.weights * layer.positions for layer in model.layers) / rate
+    elementwise = elementwise_ns * batch * values_of(model) / 1e6
     update = weight_count(model) * (4 if model.optimizer is Optimizer.ADAM else 1) / 0.75e6
     count = competitors or len(lineup(model))
     each = products + elementwise + update + 0.12 * (model.hidden_layers + 1)

@@ -151,7 +151,8 @@ class Activations:
             self.masks = zeros(sum(self.rows), p).add_(1)
         self.mean_d_scales = zeros(networks, 2, hidden, p)
         self.mean_d_scales_of_groups = [self.mean_d_scales[group.networks] for group in groups]
-        self._batch_means = {rows: zeros(1, 1, rows).add_(1 / rows) for rows in self.rows}
+        self._batch_mean = zeros(1, 1, batch).add_(1 / batch)
+        self._position_means = [zeros(1, 1, s).add_(1 / s) for s in self._positions]
         self._scratches = {rows: zeros(networks, rows, p) for rows in self.rows}
         self._ones = {rows: zeros(1, 1, rows).add_(1).expand(networks, 1, rows) for rows in {batch, *self.rows}}
         self.ones = self._ones[batch]
@@ -245,7 +246,8 @@ class Activations:
             mean=mean,
             variance=variance,
             inverse_std=torch.zeros_like(mean),
-            batch_mean=self._batch_means[self.rows[layer]].expand(len(mean), 1, -1),
+            batch_mean=self._batch_mean.expand(len(mean), 1, -1),
+            position_mean=self._position_means[layer],
             scratch=self._scratches[self.rows[layer]][k],
             positions=self._positions[layer],
             units=self._width,

@@ -37,6 +37,7 @@ CHOICES = {
 
 def adjust(lab: Lab) -> None:
     """Every setting of the run, in the sidebar."""
+    with st.sidebar:
         _live(lab)
         st.divider()
         _restarting(lab)

@@ -118,7 +118,10 @@ PRESETS: Final = (
     ),
 )
 
-_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = PRESETS[4:7]
+_BY_LABEL: Final = {preset.label: preset for preset in PRESETS}
+_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = (
+    _BY_LABEL[label] for label in ("Batch of two", "Two classes a batch", "Deep sigmoid")
+)
 _DEEP_RELU: Final = _RELU.replace(hidden_layers=20, learning_rate=0.03)
 
 # Of each part of the page where BN fails: the same, live.

@@ -40,10 +40,10 @@ def pytorchs(stack: Stack) -> nn.Sequential:
     weights = [named[f"weight.{layer}"].T for layer in range(1, count + 1)]
     net = reference.network(stack.model, Normalization.BATCH, weights, stack.dtype)
     with torch.no_grad():
-        for layer, linear in enumerate(reference.of_kind(net, nn.Linear), start=1):
+        for layer, linear in enumerate(reference.of_kind(net, reference.WEIGHTED), start=1):
             if linear.bias is not None:
                 linear.bias.copy_(named[f"bias.{layer}"])
-        for layer, bn in enumerate(reference.of_kind(net, nn.BatchNorm1d), start=1):
+        for layer, bn in enumerate(reference.of_kind(net, (nn.BatchNorm1d, nn.BatchNorm2d)), start=1):
             bn.weight.copy_(named[f"gamma.{layer}"])
             bn.bias.copy_(named[f"beta.{layer}"])
             bn.running_mean.copy_(named[f"running_mean.{layer}"])

@@ -38,8 +38,8 @@ def reference_shift(net: nn.Sequential, rule: torch.optim.Optimizer, images, lab
     before = copy.deepcopy(net)
     reference.step(net, rule, images, labels)
     after, columns = net, []
-    linears = [i for i, module in enumerate(before) if isinstance(module, nn.Linear)]
-    for index in linears:
+    weighted = [i for i, module in enumerate(before) if isinstance(module, reference.WEIGHTED)]
+    for index in weighted:
         old = weight_gradient(before, index, images, labels)
         mixed = nn.Sequential(*[copy.deepcopy((after if i < index else before)[i]) for i in range(len(before))])
         new = weight_gradient(mixed, index, images, labels)
@@ -62,8 +62,9 @@ def weight_gradient(net: nn.Sequential, index: int, images, labels) -> torch.Ten
         {"optimizer": Optimizer.ADAM, "momentum": 0.9, "learning_rate": 0.01},
         {"bn_placement": BnPlacement.AFTER},
         {"nonlinearity": Nonlinearity.RELU, "initialization": Initialization.HE, "learning_rate": 0.1},
+        {"architecture": "convolutional", "hidden_layers": 2, "width": 10, "networks": ["none", "batch", "layer"]},
     ],
-    ids=["sgd", "momentum", "adam", "after", "relu"],
+    ids=["sgd", "momentum", "adam", "after", "relu", "convolutional"],
 )
 def test_it_is_the_change_by_the_actual_update_of_the_layers_below(mnist, changes) -> None:
     settings = SMALL.replace(**changes)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import torch
 from torch import Tensor
 
 EPS: Final = 1e-5  # PyTorch's BatchNorm1d
@@ -47,7 +48,8 @@ class Memory:
         normalized: [k, b, p], the paper's x with a hat.
         mean, variance: [k, 1, p] of the batch, the variance biased (1/m).
         inverse_std: [k, 1, p], 1 / sqrt(variance + eps).
-        batch_mean: [k, 1, b] of 1/m: the product with it is the mean over the batch, far faster than `var_mean`.
+        batch_mean: [k, 1, b] of 1/b: the product with it is the mean over the batch, far faster than `var_mean`.
+        position_mean: [1, 1, s²] of 1/s².
         scratch: [k, b, p].
         positions: s², rows of one image; 1 where there is no space.
         units: n, the columns without the padding.
@@ -62,6 +64,7 @@ class Memory:
     variance: Tensor
     inverse_std: Tensor
     batch_mean: Tensor
+    position_mean: Tensor
     scratch: Tensor
     positions: int
     units: int
@@ -70,6 +73,20 @@ class Memory:
     mean_d_beta: Tensor
     noise: Tensor | None = None
     own: dict[str, Tensor] = field(default_factory=dict)
+
+    def average(self, values: Tensor, out: Tensor) -> None:
+        """The mean over all rows: [k, b, p] to [k, 1, p].
+
+        With space over the positions of each image first: in one product of tens of thousands of rows float32 would
+        lose four of its seven digits.
+        """
+        if self.positions > 1:
+            networks, rows, columns = values.shape
+            images = rows // self.positions
+            by_image = values.view(networks * images, self.positions, columns)
+            means = torch.bmm(self.position_mean.expand(len(by_image), -1, -1), by_image)
+            values = means.view(networks, images, columns)
+        torch.bmm(self.batch_mean, values, out=out)
 
 
 class NormalizationPair:

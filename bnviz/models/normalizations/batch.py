@@ -31,17 +31,17 @@ class BatchNorm(NormalizationPair):
     def standardise(self, x: Tensor, memory: Memory) -> None:
         """xh, and the statistics that make it."""
         xh, mean, variance, inverse_std = memory.normalized, memory.mean, memory.variance, memory.inverse_std
-        torch.bmm(memory.batch_mean, x, out=mean)
+        memory.average(x, out=mean)
         torch.sub(x, mean, out=xh)
         torch.mul(xh, xh, out=memory.scratch)
-        torch.bmm(memory.batch_mean, memory.scratch, out=variance)
+        memory.average(memory.scratch, out=variance)
         torch.add(variance, EPS, out=inverse_std).rsqrt_()
         xh.mul_(inverse_std)
 
     def pull_back(self, delta: Tensor, gamma: Tensor, memory: Memory) -> None:
         """dx of y = gamma xh + any constant, and dgamma and dbeta."""
         xh, mean_g, mean_g_xh = memory.normalized, memory.mean_d_beta, memory.mean_d_gamma
-        torch.bmm(memory.batch_mean, delta, out=mean_g)
+        memory.average(delta, out=mean_g)
         torch.mul(delta, xh, out=memory.scratch)
-        torch.bmm(memory.batch_mean, memory.scratch, out=mean_g_xh)
+        memory.average(memory.scratch, out=mean_g_xh)
         delta.sub_(mean_g).addcmul_(xh, mean_g_xh, value=-1).mul_(gamma * memory.inverse_std)

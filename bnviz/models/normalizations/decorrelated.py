@@ -55,9 +55,9 @@ class DecorrelatedBatchNorm(NormalizationPair):
     def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         own, n = memory.own, memory.units
         axes, roots, rotated = own["axes"], own["roots"], own["rotated"]
-        torch.bmm(memory.batch_mean, delta, out=memory.mean_d_beta)
+        memory.average(delta, out=memory.mean_d_beta)
         torch.mul(delta, memory.normalized, out=memory.scratch)
-        torch.bmm(memory.batch_mean, memory.scratch, out=memory.mean_d_gamma)
+        memory.average(memory.scratch, out=memory.mean_d_gamma)
         g = _by_group((delta * numbers.gamma)[:, :, :n].double(), memory.unit_groups) @ axes
         f = rotated.mT @ g
         k = -1 / (roots * roots.mT * (roots + roots.mT))

@@ -62,9 +62,9 @@ class GroupNorm(NormalizationPair):
 
     def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         own, xh, g_xh = memory.own, memory.normalized, memory.scratch
-        torch.bmm(memory.batch_mean, delta, out=memory.mean_d_beta)
+        memory.average(delta, out=memory.mean_d_beta)
         torch.mul(delta, xh, out=g_xh)
-        torch.bmm(memory.batch_mean, g_xh, out=memory.mean_d_gamma)
+        memory.average(g_xh, out=memory.mean_d_gamma)
         delta.mul_(numbers.gamma)
         self._mean(delta, memory, out=own["means"])
         g_xh.mul_(numbers.gamma)

@@ -42,9 +42,9 @@ class WeightNorm(NormalizationPair):
 
     def backward(self, delta: Tensor, numbers: Numbers, memory: Memory) -> None:
         scale = numbers.gamma * memory.own["inverse_norm"]
-        torch.bmm(memory.batch_mean, delta, out=memory.mean_d_beta)
+        memory.average(delta, out=memory.mean_d_beta)
         torch.mul(delta, memory.normalized, out=memory.scratch)
-        torch.bmm(memory.batch_mean, memory.scratch, out=memory.mean_d_gamma)
+        memory.average(memory.scratch, out=memory.mean_d_gamma)
         torch.mul(scale * memory.own["inverse_norm"], memory.mean_d_gamma, out=memory.own["along"])
         memory.own["along"].mul_(delta.shape[1])
         delta.mul_(scale)
