@@ -24,16 +24,22 @@ from bnviz.config import (
     RENORM,
     TWINS,
     WEIGHT,
+    AnatomyConfig,
     Axis,
     Competitor,
+    LandscapeConfig,
+    Measure,
     Network,
     Normalization,
+    Settings,
     ShiftMeasure,
     View,
 )
 from bnviz.figures import FIGURES, for_export, resolve, sentence, to_html, tokens
+from bnviz.figures.anatomy_parts import unit_of
 from bnviz.figures.theme import swatch_of, symbol_of
 from bnviz.records import Badge, Health, Intervention, Run
+from bnviz.training import train
 from bnviz.ui.charts import (
     ANATOMY_CHARTS,
     GRADIENT_CHARTS,
@@ -184,6 +190,50 @@ def test_every_spec_of_every_run_is_a_valid_figure(run: Run, view: View, theme: 
         assert meta["alt"]
         assert meta["how"].endswith(".")
         assert all("nan" not in words.lower().split() for words in (text, meta["alt"], meta["finding"]))
+
+
+@pytest.fixture(scope="module")
+def convolutional() -> Run:
+    """Trained for some steps, and measured with all there is."""
+    changes = {"architecture": "convolutional", "hidden_layers": 2, "width": 10, "nonlinearity": "relu"}
+    return train(
+        Settings().replace(learning_rate=0.1, **changes), 4, measures=tuple(Measure),
+        landscape=LandscapeConfig(resolution=11, images=20, batches=1), anatomy=AnatomyConfig(images=10, layer=1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_a_convolutional_run(convolutional: Run, name: str) -> None:
+    for view in (View(), View(layer=1, anatomy_phase=2), View(layer=2, unit=9, anatomy_phase=9, is_surface=True)):
+        spec = FIGURES[name](convolutional, view)
+        go.Figure(resolve(spec, "light"))
+        text = json.dumps(without_arrays(spec), allow_nan=False, ensure_ascii=False)
+        assert spec["layout"]["meta"]["how"].endswith(".")
+        assert "nan" not in text.lower().split()
+
+
+def test_charts_of_a_convolutional_run_say_feature_map_and_how_many_of_how_many_values(convolutional: Run) -> None:
+    assert "feature map 3" in json.dumps(without_arrays(FIGURES["drift-bands"](convolutional, View(unit=3))))
+    assert "one position of each" in FIGURES["density"](convolutional, View())["layout"]["meta"]["how"]
+    assert "first 128 training" in FIGURES["sharpness"](convolutional, View())["layout"]["meta"]["how"]
+    walk = FIGURES["anatomy-walk"](convolutional, View(anatomy_phase=1))
+    text = json.dumps(without_arrays(walk), ensure_ascii=False)
+    assert "256 of 1,440 values" in text
+    assert "10 images × 144 positions" in text
+    assert r"1 \ldots m' = m\,p\,q = 10 \cdot 12 \cdot 12 = 1440" in walk["layout"]["meta"]["formulas"][0]
+    stream = FIGURES["anatomy-stream"](convolutional, View())["layout"]["meta"]["formulas"]
+    assert r"\frac{m'}{m' - 1} = \frac{1440}{1439}" in stream[-1]
+    assert "each 200 of them" in FIGURES["anatomy-inference"](convolutional, View())["layout"]["meta"]["how"]
+
+
+def test_the_moments_on_the_walk_are_those_of_all_values_not_of_the_sample(convolutional: Run) -> None:
+    now = convolutional.anatomy
+    assert now is not None
+    unit = unit_of(now, View(unit=2))
+    mean, deviation = unit.moments("x")
+    assert mean == pytest.approx(unit.of("mean"), rel=1e-3, abs=1e-5)
+    assert deviation**2 == pytest.approx(unit.of("variance"), rel=1e-3)
+    assert abs(float(unit.value("x").mean()) - mean) > 1e-4  # the sample's is another
 
 
 @given(runs(), views)

@@ -16,6 +16,7 @@ from bnviz.measure.gradients import probe_gradients
 from bnviz.measure.sharpness import Hessian
 from bnviz.models import Stack, initial_weights
 from bnviz.records import GRADIENTS, STAGES, STREAM_BATCHES, Anatomy
+from bnviz.runs.flat import arrays_of, record_from
 from bnviz.training import train
 from tests.measure.networks_with_bn import images_and_labels, pytorchs, stack_with_bn
 from tests.measure.test_activations import reference_of
@@ -264,3 +265,14 @@ def test_a_batch_of_one_image_trains_with_bn() -> None:
     run = train(settings, 3)
     assert np.isfinite(run.history.loss[-1]).all()
     assert (run.history.update_ratio[-1, 1] > 0).all()  # also below BN, where a fully connected network stands still
+
+
+def test_a_saved_walk_keeps_what_is_of_all_values_and_one_from_before_has_none() -> None:
+    _, record = walked(BnPlacement.BEFORE, 1)
+    arrays = arrays_of(record, "anatomy")
+    again = record_from(Anatomy, "anatomy", arrays, config=record.config)
+    assert (again.positions, again.m) == (144, 1440)
+    np.testing.assert_array_equal(again.moments, record.moments)
+    old = {name: array for name, array in arrays.items() if name.split(".")[1] not in ("positions", "moments", "sums")}
+    before = record_from(Anatomy, "anatomy", old, config=record.config)
+    assert (before.positions, before.moments, before.sums, before.m) == (1, None, None, len(record.labels))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Network, Nonlinearity, Settings
+from bnviz.config import BY_NAME, NOISE_SETTINGS, SETTINGS, Architecture, Network, Nonlinearity, Settings
 from bnviz.records import Run
 from bnviz.runs.engine import Engine
 from bnviz.ui.presets import PRESETS
@@ -163,6 +163,21 @@ def test_a_restart_control_restarts_from_the_same_seed(lab: AppTest, engine: Eng
     run = run_of(lab, engine)
     assert run.settings.model.seed == Settings().model.seed
     assert run.status.generation > generation
+
+
+def test_a_convolutional_network_takes_its_own_sizes_and_gives_them_back(lab: AppTest, engine: Engine) -> None:
+    control(lab, "Architecture").set_value(Architecture.CONVOLUTIONAL).run()
+    eventually(lambda: run_of(lab, engine).settings.model.is_convolutional)
+    model = run_of(lab, engine).settings.model
+    assert (model.hidden_layers, model.width) == (2, 16)
+    assert control(lab, "Feature maps").value == 16
+    assert control(lab, "Feature map").options[0] == "0"  # the one whose charts are shown
+    assert not [one for one in lab.sidebar.select_slider if one.label in ("Hidden layers", "Width")]
+    assert any("28 → 12 → 4" in caption.value for caption in lab.caption)
+    assert not lab.warning
+    control(lab, "Architecture").set_value(Architecture.FULLY_CONNECTED).run()
+    eventually(lambda: not run_of(lab, engine).settings.model.is_convolutional)
+    assert (control(lab, "Hidden layers").value, control(lab, "Width").value) == (3, 100)
 
 
 def test_a_combination_that_costs_too_much_is_refused_with_its_cost_and_nothing_is_lost(
