@@ -61,8 +61,8 @@ class Unit:
 
     @property
     def m(self) -> str:
-        """How the formulas call the number of values: m' where the batch has positions too."""
-        return "m" if self.now.positions == 1 else "m'"
+        """How the formulas call the number of values: m′ where the batch has positions too."""
+        return "m" if self.now.positions == 1 else "m′"  # LaTeX's own prime stands too high in MathML
 
     @property
     def name(self) -> str:

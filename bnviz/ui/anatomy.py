@@ -17,6 +17,7 @@ from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.lab import Lab, keep_view, show_value
+from bnviz.ui.presets import CONVOLUTIONAL
 from bnviz.ui.study import keys_of
 
 _CHOSEN: Final = Chosen("anatomy-config", config.anatomy_from_query, config.anatomy_to_query, keys_of(ANATOMY_SETTINGS))
@@ -57,8 +58,10 @@ def walk_chosen(lab: Lab) -> None:
 
 
 def looks(lab: Lab) -> None:
-    """A row of chips: each shows another batch or layer, and a line says what to look for."""
-    try_these([Chip(one.chip, (_CHOSEN.set, one.config)) for one in EXAMPLES], disabled=not lab.is_mine)
+    """A row of chips: each shows another batch or layer, the last another network; a line says what to look for."""
+    chips = [Chip(one.chip, (_CHOSEN.set, one.config)) for one in EXAMPLES]
+    of_maps = Chip(CONVOLUTIONAL.chip, (commands.apply, lab, CONVOLUTIONAL.settings), CONVOLUTIONAL.sentence)
+    try_these([*chips, of_maps], disabled=not lab.is_mine)
 
 
 def adjust_batch(lab: Lab) -> None:

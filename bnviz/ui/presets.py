@@ -119,6 +119,7 @@ PRESETS: Final = (
 )
 
 _BY_LABEL: Final = {preset.label: preset for preset in PRESETS}
+CONVOLUTIONAL: Final = _BY_LABEL["Convolutional"]
 _BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = (
     _BY_LABEL[label] for label in ("Batch of two", "Two classes a batch", "Deep sigmoid")
 )

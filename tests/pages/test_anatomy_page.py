@@ -107,6 +107,16 @@ def test_measure_now_asks_for_the_walk_that_is_chosen(engine: Engine, monkeypatc
     assert (state.run_id, state.owner, AnatomyConfig(images=10)) in asked
 
 
+def test_a_chip_restarts_the_run_with_the_convolutional_network_and_walks_a_feature_map(engine: Engine) -> None:
+    page = stepped()
+    control(page, "Convolutional").click().run()
+    assert not page.exception
+    control(page, "+1").click().run()
+    eventually(lambda: engine.hub.get(page.session_state["run_id"]).settings.model.is_convolutional)
+    eventually(lambda: walked(engine, page) == AnatomyConfig())
+    assert page.query_params["net"] == ["convolutional"]
+
+
 def test_who_watches_asks_for_no_walk_and_changes_none(engine: Engine) -> None:
     owners = stepped()
     watchers = opened(run=owners.session_state.run_id)
