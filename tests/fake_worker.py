@@ -307,7 +307,7 @@ class FakeCluster:
             self.kill(address)
 
 
-def eventually(claim: Callable[[], bool], seconds: float = 5.0) -> None:
+def eventually(claim: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until a claim holds; fail if it does not within some seconds."""
     deadline = time.monotonic() + seconds
     while not claim():

@@ -38,5 +38,5 @@ def test_an_experiment_of_ones_own_fills_in_while_it_runs(context: BrowserContex
 def test_a_preset_opens_in_the_lab(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/limits")
     page.get_by_role("button", name="Batch of 2").click()
-    expect(page.get_by_role("button", name="Play")).to_be_enabled(timeout=30_000)
+    expect(page.get_by_role("button", name="Play")).to_be_enabled()
     expect(card(page, "accuracy")).to_contain_text("GroupNorm")

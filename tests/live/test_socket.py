@@ -31,7 +31,7 @@ from tests.live.fakes import RUN_ID, FakeHub
 from tests.live.harness import served
 
 QUIET_SECONDS = 0.4  # long enough for a frame that should not come
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 
 
 def _by_step(run: Run, view: View) -> Spec:

@@ -24,7 +24,7 @@ def lab(engine: Engine) -> AppTest:
 
 
 def opened(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
     for key, value in query.items():
         page.query_params[key] = value
     page.run()
@@ -115,7 +115,7 @@ def run_of(page: AppTest, engine: Engine) -> Run:
     return engine.hub.get(page.session_state.run_id)
 
 
-def eventually(claim: Callable[[], bool], seconds: float = 20.0) -> None:
+def eventually(claim: Callable[[], bool], seconds: float = 60.0) -> None:
     """A command returns before the worker has answered where that takes long; what comes of it is then in the hub."""
     end = time.monotonic() + seconds
     while not claim():

@@ -15,7 +15,7 @@ PAGE = "pages/shift.py"
 
 @pytest.fixture
 def page(engine: Engine) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
     page.run()
     page.switch_page(PAGE).run()
     assert not page.exception

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ME = "me"
 WORKERS = 2
 START_SECONDS = 60.0
-END_SECONDS = 10.0
+END_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
