@@ -111,7 +111,9 @@ from bnviz.config.table import (
 )
 from bnviz.config.trials import (
     BATCH_SIZES,
+    LEARNING_RATES,
     MOST_TRIALS_SECONDS,
+    TRAINING_SETS,
     TRIALS,
     TRIALS_SETTINGS,
     Condition,
@@ -134,11 +136,11 @@ from bnviz.config.view import MEAN, NEWEST, VIEW_KEYS, View, view_from_query, vi
 __all__ = [
     "ANATOMY_SETTINGS", "BATCH_SIZES", "BN", "BN_DROPOUT", "BY_KEY", "BY_NAME", "CLASSES", "COMPETITORS", "CUT_POINTS",
     "DECORRELATED", "DEPTH_SETTINGS", "DROPOUT", "GLOROT", "GROUP", "HE", "INPUT_PIXELS", "IN_GROUPS", "LANDSCAPE_KEYS",
-    "LANDSCAPE_SETTINGS", "LAYER", "LINEAR_UNIT_SETTINGS", "LSUV", "MEAN", "MOST_ANATOMY_IMAGES",
+    "LANDSCAPE_SETTINGS", "LAYER", "LEARNING_RATES", "LINEAR_UNIT_SETTINGS", "LSUV", "MEAN", "MOST_ANATOMY_IMAGES",
     "MOST_CHECKPOINT_BYTES", "MOST_DEPTH_SECONDS", "MOST_LANDSCAPE_SECONDS", "MOST_STEP_MILLISECONDS",
     "MOST_TRIALS_SECONDS", "MOST_UNTRAINED_SECONDS", "NEWEST", "NOISE", "NOISE_SETTINGS", "NOISY", "NOW", "OLD_LINEUP",
-    "ORTHOGONAL", "PLAIN", "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION", "SETTINGS", "TRAIN_IMAGES", "TRIALS",
-    "TRIALS_SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT", "WITH_DROPOUT", "WITH_NOISE",
+    "ORTHOGONAL", "PLAIN", "PROBE_IMAGES", "RENORM", "SCHEMA_VERSION", "SETTINGS", "TRAINING_SETS", "TRAIN_IMAGES",
+    "TRIALS", "TRIALS_SETTINGS", "TWINS", "UNTRAINED_SETTINGS", "VIEW_KEYS", "WEIGHT", "WITH_DROPOUT", "WITH_NOISE",
     "AnatomyConfig", "Axis", "BnPlacement", "Choice", "Competitor", "Condition", "Connections", "DepthConfig", "Device",
     "Directions", "Equal", "Experiment", "HyperParams", "Initialization", "InputForm", "LandscapeConfig",
     "LinearUnitConfig", "Measure", "ModelConfig", "Network", "Nonlinearity", "Normalization", "Number", "Optimizer",

@@ -7,9 +7,9 @@ import numpy as np
 
 from bnviz.config import BATCH_SIZES, Experiment, Normalization, View
 from bnviz.figures.depth_growth import growth_factors
-from bnviz.figures.trials_parts import at_inference, median, rough
+from bnviz.figures.trials_parts import at_inference, failures, median, rough
 from bnviz.figures.untrained_parts import ratio_texts
-from bnviz.figures.words import spoken
+from bnviz.figures.words import joined, spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
 _BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
@@ -86,8 +86,36 @@ def _test_time(trials: Trials) -> str:
     return f"{{bn}} With BN, at a quarter of each axis, running statistics → own: {told}."
 
 
+def _initialization(trials: Trials) -> str:
+    """Each network at the learning rate that suits it best, and who diverged."""
+    middle, labels = median(at_inference(trials), axis=2), [one.label for one in trials.config.conditions]
+    told = []
+    for k, row in enumerate(middle):
+        if np.isfinite(row).any():
+            best = int(np.nanargmax(row))
+            told.append(f"{_one(trials, k, float(row[best]))} (at {labels[best]})")
+    if not told:
+        return ""
+    is_whole = np.isfinite(trials.diverged_step).any(axis=2).all()
+    rates = "these learning rates" if is_whole else "the learning rates run so far"
+    return joined(f"Test accuracy at the best of {rates}: {', '.join(told)}.", failures(trials))
+
+
+def _dropout(trials: Trials) -> str:
+    """With the fewest and with the most training images measured so far."""
+    middle = median(at_inference(trials), axis=2)
+    known = np.flatnonzero(np.isfinite(middle).any(axis=0))
+    parts = []
+    for x in sorted({int(one) for one in known[[0, -1]]} if known.size else ()):
+        told = _enumerated(trials, middle[:, x], list(range(len(middle))))
+        parts.append(f"Test accuracy with {trials.config.conditions[x].label} training images: {told}.")
+    return joined(*parts, failures(trials)) if parts else ""
+
+
 _SENTENCES: Final[Mapping[Experiment, Callable[[Trials], str]]] = {
     Experiment.BATCH_SIZE: _batch_size,
     Experiment.MINI_BATCHES: _mini_batches,
     Experiment.TEST_TIME: _test_time,
+    Experiment.INITIALIZATION: _initialization,
+    Experiment.DROPOUT: _dropout,
 }

@@ -32,6 +32,8 @@ PARTS: Final = {
     "batch_size": "Batch size",
     "mini_batches": "Dependent batches",
     "test_time": "At test time",
+    "initialization": "Initialization",
+    "dropout": "Dropout",
     DEPTH: "Depth",
 }
 _CHOSEN: Final[dict[str, Chosen[Any]]] = {
@@ -43,9 +45,16 @@ _CHOSEN: Final[dict[str, Chosen[Any]]] = {
 _REPORTED: Final = {
     "batch_size": "reported-batch-size",
     "mini_batches": "reported-mini-batches",
+    "initialization": "reported-initialization",
+    "dropout": "reported-dropout",
     DEPTH: "reported-depth",
 }
-_CONDITION_NAMES: Final = {Experiment.BATCH_SIZE: "Batch size", Experiment.MINI_BATCHES: "Mini-batches"}
+_CONDITION_NAMES: Final = {
+    Experiment.BATCH_SIZE: "Batch size",
+    Experiment.MINI_BATCHES: "Mini-batches",
+    Experiment.INITIALIZATION: "Learning rate",
+    Experiment.DROPOUT: "Training images",
+}
 _ROWS: Final = {
     "trials": (("equal",), ("steps",), ("images",), ("nonlinearity", "seeds"), ("learning_rate",)),
     DEPTH: (("nonlinearity",), ("depth",), ("width",), ("initialization", "seed"), ("init_scale",)),
