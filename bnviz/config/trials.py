@@ -131,8 +131,13 @@ def _settings(config: TrialsConfig, **changes: object) -> Settings:
     """Of the networks that all experiments are about: three layers of 100 units, unless changed."""
     has_kinks = config.nonlinearity in (Nonlinearity.RELU, Nonlinearity.LEAKY_RELU, Nonlinearity.GELU)
     initialization = Initialization.HE if has_kinks else Initialization.GLOROT
-    start = {"initialization": initialization, "init_scale": default_init_scale(initialization)}
-    return Settings().replace(nonlinearity=config.nonlinearity, learning_rate=config.learning_rate, **(start | changes))
+    usual = {
+        "nonlinearity": config.nonlinearity,
+        "initialization": initialization,
+        "init_scale": default_init_scale(initialization),
+        "learning_rate": config.learning_rate,
+    }
+    return Settings().replace(**(usual | changes))
 
 
 def _batch_sizes(config: TrialsConfig) -> tuple[Condition, ...]:

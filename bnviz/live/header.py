@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from bnviz.config import (
     BY_NAME,
     LEARNING_RATES,
-    TRAINING_SETS,
     TRAIN_IMAGES,
+    TRAINING_SETS,
     BnPlacement,
     Competitor,
     DepthConfig,
