@@ -41,6 +41,7 @@ _SUMMARY: Final = {
     Experiment.DROPOUT: ("Test error by number of training images", "training images"),
 }
 MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}  # at the right, a value and a name in one line
+_LONG_NAMES: Final = 190  # px, where one may be called "× diverged" too
 _TICKS: Final = ([1, 2, 5, 10, 20, 50, 100], ["1 %", "2", "5", "10", "20", "50", "100"])
 
 
@@ -65,7 +66,7 @@ def trials_summary(run: Run, view: View) -> Spec:
     return trials_chart(
         run, name, words, data, axes,
         annotations=[*names, *([axis_unit(unit)] if unit else [])],
-        margin=MARGIN,
+        margin=_margin(trials),
         x=unit or "condition",
     )  # fmt: skip
 
@@ -93,10 +94,15 @@ def trials_curves(run: Run, view: View) -> Spec:
     return trials_chart(
         run, name, words, series(competitors, steps, error, SCALE, "%{customdata:.1f} %"), axes,
         annotations=labels_at_ends(competitors, steps, error, SCALE, texts, ended=has_ended(trials)[:, at]),
-        margin=MARGIN,
+        margin=_margin(trials),
         x="step",
         shows=str(at),
     )  # fmt: skip
+
+
+def _margin(trials: Trials) -> dict[str, int]:
+    is_long = any(one.has_own_start for one in trials.config.competitors)
+    return MARGIN | ({"r": _LONG_NAMES} if is_long else {})
 
 
 def _error_axis() -> dict[str, Any]:

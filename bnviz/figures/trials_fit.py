@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.config import View
 from bnviz.figures.chart import Words, domains, number_of, panel_heading
-from bnviz.figures.numbers import MINUS, finite, nice_range
+from bnviz.figures.numbers import MINUS, finite, nice_at_least, nice_range
 from bnviz.figures.theme import Spec
 from bnviz.figures.timeline import axis_unit
 from bnviz.figures.trials_parts import (
@@ -34,8 +34,8 @@ from bnviz.records import Floats, Run, Trials
 
 PANEL_GAP: Final = 0.16
 MARGIN: Final = {"l": 44, "r": 170, "t": 26, "b": 28}
-ERROR_SCALE: Final = Scale(0.1, 100)
-_TICKS: Final = {"tickvals": [0.1, 1, 10, 100], "ticktext": ["0.1", "1", "10", "100 %"]}
+LEAST: Final = 0.1  # per cent: what is smaller is drawn there
+TICKS: Final = (0.1, 0.3, 1, 3, 10, 30, 100)
 HEADINGS: Final = ("error on training images", "test error − training error, points")
 MOST_LABELS: Final = 3  # under a panel
 FIT, GAP = 0, 1
@@ -54,7 +54,10 @@ def trials_fit(run: Run, view: View) -> Spec:
     fit, gap = trials.training_accuracy, PERCENT * (trials.training_accuracy - at_inference(trials))  # [k, x, r]
     x = np.arange(len(labels), dtype=np.float64)
     errors, gaps = error_of(median(fit, axis=2)), median(gap, axis=2)
-    each = (error_of(fit), errors, ERROR_SCALE, "%{customdata:.1f} %"), (gap, gaps, _gap_scale(gap), "%{y:.1f}")
+    each = (
+        (error_of(fit), errors, _error_scale(error_of(fit)), "%{customdata:.1f} %"),
+        (gap, gaps, _gap_scale(gap), "%{y:.1f}"),
+    )
     texts = [rough(row[-1] / PERCENT) for row in errors], [points(row[-1]) for row in gaps]
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = [axis_unit("training images")]
@@ -70,7 +73,7 @@ def trials_fit(run: Run, view: View) -> Spec:
         )  # fmt: skip
         shared = {"matches": "x"} if is_gap else {}
         axes[f"xaxis{panel}"] = places_axis(f"y{panel}", labels, MOST_LABELS, domain=domain) | shared
-        axes[f"yaxis{panel}"] = scale.axis(f"x{panel}") | ({} if is_gap else _TICKS)
+        axes[f"yaxis{panel}"] = scale.axis(f"x{panel}") | ({} if is_gap else _ticks(scale))
     finding = joined(f"{trials.config.steps:,} steps each, {progress(trials)}.", failures(trials))
     words = Words(title, finding, _alt(trials, title, median(fit, axis=2), gaps), how)
     return trials_chart(
@@ -81,6 +84,16 @@ def trials_fit(run: Run, view: View) -> Spec:
 def points(value: float) -> str:
     """A difference of percentages with one decimal, a dash where it is not known."""
     return f"{value:.1f}".replace("-", MINUS) if np.isfinite(value) else "–"
+
+
+def _error_scale(errors: Floats) -> Scale:
+    """From `LEAST` to a round end that holds every seed's error, in per cent."""
+    return Scale(LEAST, nice_at_least(max(float(finite(errors).max(initial=0)), 10.0)))
+
+
+def _ticks(scale: Scale) -> dict[str, Any]:
+    values = [tick for tick in TICKS if tick <= scale.high]
+    return {"tickvals": values, "ticktext": [*[f"{tick:g}" for tick in values[:-1]], f"{values[-1]:g} %"]}
 
 
 def _gap_scale(gap: Floats) -> Scale:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.config import View
 from bnviz.figures.chart import Words, domains, number_of, panel_heading
-from bnviz.figures.numbers import alike, whole
+from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.trials_parts import (
     condition_of,
@@ -28,10 +28,9 @@ from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import Floats, Run, Trials
 
 GAP: Final = 0.16
-MARGIN: Final = {"l": 44, "r": 170, "t": 26, "b": 28}
+MARGIN: Final = {"l": 44, "r": 190, "t": 26, "b": 28}
 START, END = 0, 1
 AS_BN_SETS_IT: Final = 1.0  # with gamma 1
-MOST_APART: Final = 200  # of a panel's values, up to which they share a number of decimals
 
 
 def trials_spread(run: Run, view: View) -> Spec:
@@ -79,12 +78,8 @@ def _heading(trials: Trials, at: int, is_end: bool) -> str:
 
 
 def _texts(values: Floats) -> list[str]:
-    """The last layer's values. values: [k, l]"""
-    last = values[:, -1].tolist()
-    return [
-        compact(one) if np.isfinite(one) and one > MOST_APART else text
-        for one, text in zip(last, alike(last), strict=True)
-    ]
+    """The last layer's values, each with two digits: they lie orders apart. values: [k, l]"""
+    return [compact(float(one)) for one in values[:, -1]]
 
 
 def _alt(trials: Trials, title: str, middle: Floats) -> str:

@@ -110,7 +110,7 @@ PRESETS: Final = (
     ),
 )
 
-_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = PRESETS[4:7]
+_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID, _DROPOUT, _LSUV = PRESETS[4:]
 _DEEP_RELU: Final = _RELU.replace(hidden_layers=20, learning_rate=0.03)
 
 # Of each part of the page where BN fails: the same, live.
@@ -152,6 +152,8 @@ LIMITS_PRESETS: Final[Mapping[str, tuple[Preset, ...]]] = {
             _RELU.replace(networks=_WITH_OTHERS[:3], input_form=InputForm.RAW),
         ),
     ),
+    "initialization": (_LSUV,),
+    "dropout": (_DROPOUT,),
     "depth": (
         Preset(
             "Twenty ReLU layers",

@@ -191,19 +191,20 @@ def test_the_sentence_on_initializations_takes_each_network_at_its_own_best_rate
     trials = a_trials(Experiment.INITIALIZATION, diverged=(1, 4))
     trials.accuracy[0, 2, :, -1] = 0.987
     text = sentence(a_run_with(trials), View())
-    assert f"{{bn}} **{percent(0.987)}** with BN (at 0.1)" in text
-    assert f"{percent(float(np.median(trials.accuracy[1, 3, :, -1])))}** from LSUV weights without BN (at 0.3)" in text
-    assert "of these learning rates" in text
+    assert f"{{bn}} **{percent(0.987)}** with BN (0.1)" in text
+    assert f"{percent(float(np.median(trials.accuracy[1, 3, :, -1])))}** LSUV (0.3)" in text
+    assert "each at its best learning rate" in text
     assert "Diverged at learning rate 1 LSUV without BN." in text
     early = sentence(a_run_with(a_trials(Experiment.INITIALIZATION, known=2)), View())
-    assert "of the learning rates run so far" in early
+    assert "each at the best rate so far" in early
 
 
 def test_the_sentence_on_dropout_has_the_fewest_images_and_the_most() -> None:
     trials = a_trials(Experiment.DROPOUT)
     text = sentence(a_run_with(trials), View())
-    assert f"with 500 training images: {{plain}} **{percent(float(np.median(trials.accuracy[0, 0, :, -1])))}**" in text
-    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, -1, :, -1])))}** with BN and dropout." in text
+    assert f"500 images: {{plain}} **{percent(float(np.median(trials.accuracy[0, 0, :, -1])))}**" in text
+    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, 0, :, -1])))}** with both." in text
+    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, -1, :, -1])))}**." in text
     early = sentence(a_run_with(a_trials(Experiment.DROPOUT, known=1)), View())
     assert "60,000" not in early
 
