@@ -13,6 +13,7 @@ from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.timeline import axis_unit
 from bnviz.figures.trials_parts import (
+    MOST_WRITTEN,
     at_inference,
     condition_of,
     condition_text,
@@ -38,9 +39,10 @@ _SUMMARY: Final = {
     Experiment.BATCH_SIZE: ("Test error by batch size", "images a batch"),
     Experiment.MINI_BATCHES: ("Test error by kind of mini-batch", ""),
     Experiment.INITIALIZATION: ("Test error by learning rate", "learning rate"),
-    Experiment.DROPOUT: ("Test error by number of training images", "training images"),
+    Experiment.DROPOUT: ("Test error by training set", "training images"),
 }
 MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}  # at the right, a value and a name in one line
+_ROOM: Final = 24  # characters under the x axis
 _LONG_NAMES: Final = 190  # px, where one may be called "× diverged" too
 _TICKS: Final = ([1, 2, 5, 10, 20, 50, 100], ["1 %", "2", "5", "10", "20", "50", "100"])
 
@@ -62,7 +64,7 @@ def trials_summary(run: Run, view: View) -> Spec:
     data = seeds(competitors, x, error_of(accuracy), SCALE)
     data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
     words = Words(title, _summary_finding(trials), _summary_alt(trials, title, middle), how)
-    axes = {"xaxis": places_axis("y", labels), "yaxis": _error_axis()}
+    axes = {"xaxis": places_axis("y", labels, _most_written(labels)), "yaxis": _error_axis()}
     return trials_chart(
         run, name, words, data, axes,
         annotations=[*names, *([axis_unit(unit)] if unit else [])],
@@ -98,6 +100,11 @@ def trials_curves(run: Run, view: View) -> Spec:
         x="step",
         shows=str(at),
     )  # fmt: skip
+
+
+def _most_written(labels: list[str]) -> int:
+    """How many of these fit beside each other on a phone."""
+    return MOST_WRITTEN if sum(map(len, labels)) <= _ROOM else MOST_WRITTEN // 2
 
 
 def _margin(trials: Trials) -> dict[str, int]:

@@ -98,8 +98,8 @@ def _initialization(trials: Trials) -> str:
     if not told:
         return ""
     is_whole = np.isfinite(trials.diverged_step).any(axis=2).all()
-    rates = "its best learning rate" if is_whole else "the best rate so far"
-    return joined(f"Test accuracy, each at {rates}: {', '.join(told)}.", failures(trials))
+    rates = "its best rate" if is_whole else "the best rate so far"
+    return joined(f"Accuracy, each at {rates}: {', '.join(told)}.", failures(trials))
 
 
 def _dropout(trials: Trials) -> str:

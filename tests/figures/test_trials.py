@@ -193,7 +193,7 @@ def test_the_sentence_on_initializations_takes_each_network_at_its_own_best_rate
     text = sentence(a_run_with(trials), View())
     assert f"{{bn}} **{percent(0.987)}** with BN (0.1)" in text
     assert f"{percent(float(np.median(trials.accuracy[1, 3, :, -1])))}** LSUV (0.3)" in text
-    assert "each at its best learning rate" in text
+    assert "each at its best rate" in text
     assert "Diverged at learning rate 1 LSUV without BN." in text
     early = sentence(a_run_with(a_trials(Experiment.INITIALIZATION, known=2)), View())
     assert "each at the best rate so far" in early
