@@ -25,6 +25,7 @@ from bnviz.figures.numbers import percent
 from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.untrained_parts import Scale
+from bnviz.figures.words import NO_BN
 from bnviz.records import Floats, Run, Trials
 
 WAITING: Final = "Training the networks of this experiment."
@@ -121,18 +122,19 @@ def failures(trials: Trials, conditions: Sequence[int] | None = None) -> str:
     Medians are over the seeds that are left: where only some are, this says so.
     """
     places = range(len(trials.config.conditions)) if conditions is None else conditions
-    told = [f"at {condition_text(trials, x)} {who}" for x in places if (who := _failed(trials, x))]
-    return f"Diverged {'; '.join(told)}." if told else ""
+    told = [f"at {trials.config.conditions[x].label} {who}" for x in places if (who := _failed(trials, x))]
+    return f"Diverged: {'; '.join(told)}." if told else ""
 
 
 def _failed(trials: Trials, x: int) -> str:
-    """Such as "He without BN, LSUV without BN (1 of 3 seeds)"."""
+    """Such as "He, LSUV (1 of 3 seeds)"."""
     names = []
     for one, steps in zip(trials.config.competitors, trials.diverged_step[:, x], strict=True):
         failed, known = int((steps > 0).sum()), int(np.isfinite(steps).sum())
         if failed:
             part = "" if failed == known else f" ({failed} of {known} seeds)"
-            names.append(f"{one.label.replace(', no BN', ' without BN')}{part}")
+            name = one.label.removesuffix(NO_BN) if one.has_own_start else one.label.replace(NO_BN, " without BN")
+            names.append(f"{name}{part}")
     return ", ".join(names)
 
 

@@ -143,8 +143,8 @@ def test_the_spread_is_drawn_layer_by_layer_at_step_0_and_at_the_end_of_the_rate
 def test_a_network_that_diverged_is_named_and_its_end_is_not_drawn(name: str) -> None:
     last = len(LEARNING_RATES) - 1
     spec = spec_of(a_trials(Experiment.INITIALIZATION, diverged=(1, last)), name, trial=last)
-    assert "Diverged at learning rate 1 LSUV without BN." in spec["layout"]["meta"]["finding"]
-    assert "Diverged at learning rate 1 LSUV without BN." in spec["layout"]["meta"]["alt"]
+    assert "Diverged: at 1 LSUV." in spec["layout"]["meta"]["finding"]
+    assert "Diverged: at 1 LSUV." in spec["layout"]["meta"]["alt"]
     labels = [one["text"] for one in spec["layout"]["annotations"] if one["name"] == "end-label"]
     assert [text for text in labels if "diverged" in text] == [
         text for text in labels if "LSUV" in text and "× diverged" in text
@@ -160,7 +160,7 @@ def test_where_some_seeds_diverged_the_others_are_drawn_and_it_is_said_of_how_ma
     trials.diverged_step[3, 2, 1:] = 0
     trials.accuracy[3, 2, 1:] = 0.8
     spec = spec_of(trials, "trials-curves", trial=2)
-    assert "Diverged at learning rate 0.1 He without BN (1 of 3 seeds)." in spec["layout"]["meta"]["finding"]
+    assert "Diverged: at 0.1 He (1 of 3 seeds)." in spec["layout"]["meta"]["finding"]
     (line,) = traces(spec, "He, no BN")
     assert line["customdata"][-1] == pytest.approx(20)
     assert not [one for one in spec["layout"]["annotations"] if "× diverged" in one["text"]]
@@ -194,7 +194,7 @@ def test_the_sentence_on_initializations_takes_each_network_at_its_own_best_rate
     assert f"{{bn}} **{percent(0.987)}** with BN (0.1)" in text
     assert f"{percent(float(np.median(trials.accuracy[1, 3, :, -1])))}** LSUV (0.3)" in text
     assert "each at its best rate" in text
-    assert "Diverged at learning rate 1 LSUV without BN." in text
+    assert "Diverged: at 1 LSUV." in text
     early = sentence(a_run_with(a_trials(Experiment.INITIALIZATION, known=2)), View())
     assert "each at the best rate so far" in early
 
