@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from bnviz import data, training
-from bnviz.config import TRIALS, Experiment, TrialsConfig
+from bnviz.config import LEARNING_RATES, TRAINING_SETS, TRIALS, Experiment, TrialsConfig
 from bnviz.data import Mnist
+from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.changed_images import changed
 from bnviz.records import AMOUNTS, CHANGES, MOMENTS, Trials
 from bnviz.training import run_trials
+from bnviz.training.trainer import Trainer
+from tests.measure.test_activations import reference_of
 
 PLAIN, BN, LAYER, GROUP, WEIGHT, RENORM = range(6)
+DROPOUT, BN_DROPOUT = 2, 3  # of the experiment with dropout
 TWO = 1  # the condition of two images a batch
 
 
@@ -140,3 +144,118 @@ def test_a_network_that_diverges_says_when_and_has_no_accuracy(mnist: Mnist) -> 
     assert failed[PLAIN]
     assert np.isnan(last.accuracy[failed, 0, 0, -1]).all()
     assert np.isnan(last.spread[failed, 0, 0, 1]).all()
+
+
+@pytest.fixture(scope="module")
+def initialized(mnist: Mnist) -> Trials:
+    """Ten ReLU layers, a fifth of the steps and one seed: BN, and LSUV, orthogonal, He and Glorot weights without."""
+    config = replace(TRIALS[Experiment.INITIALIZATION], steps=100, seeds=1)
+    *_, last = run_trials(config, mnist)
+    return last
+
+
+def test_at_step_0_lsuv_gives_every_layer_the_spread_that_bn_gives_it(initialized: Trials) -> None:
+    bn, lsuv, orthogonal, he, glorot = initialized.spread[:, 0, 0, 0]  # [k, l]
+    np.testing.assert_allclose(bn, 1, atol=0.05)
+    np.testing.assert_allclose(lsuv, 1, atol=0.15)  # on other images than those that it was made with
+    assert (he > 0.3).all()
+    assert (he < 4).all()
+    for shrinking in (orthogonal, glorot):
+        assert (np.diff(shrinking) < 0).all()
+        assert shrinking[-1] < 0.1
+
+
+def test_all_learning_rates_begin_with_the_same_spread(initialized: Trials) -> None:
+    assert np.ptp(initialized.spread[:, :, 0, 0], axis=1).max() == 0
+
+
+def test_after_training_bn_has_kept_the_spread_up_to_gamma_at_every_rate(initialized: Trials) -> None:
+    kept = initialized.spread[0, :, 0, 1]
+    assert np.abs(np.log(kept)).max() < np.log(3)
+    without = initialized.spread[1:, :4, 0, 1]  # at 1 some have diverged
+    assert np.nanmax(np.abs(np.log(without))) > np.log(3)
+
+
+def test_at_learning_rate_1_bn_alone_learns(initialized: Trials) -> None:
+    accuracy = initialized.accuracy[:, LEARNING_RATES.index(1.0), 0, -1]
+    assert accuracy[0] > 0.7
+    assert not (accuracy[1:] > 0.5).any()  # diverged, or at chance
+
+
+def test_at_a_small_learning_rate_he_and_lsuv_do_without_bn(initialized: Trials) -> None:
+    accuracy = initialized.accuracy[:, LEARNING_RATES.index(0.03), 0, -1]
+    bn, lsuv, orthogonal, he, _ = accuracy
+    assert min(lsuv, he) > bn - 0.15
+    assert min(lsuv, he) > orthogonal + 0.2
+
+
+@pytest.fixture(scope="module")
+def fitted(mnist: Mnist) -> Trials:
+    config = replace(TRIALS[Experiment.DROPOUT], steps=300, seeds=1)
+    *_, last = run_trials(config, mnist)
+    return last
+
+
+@pytest.mark.parametrize("count", [500, 20_000])
+def test_training_accuracy_is_that_of_pytorchs_networks_in_evaluation_mode(
+    mnist: Mnist, fitted: Trials, count: int
+) -> None:
+    x = TRAINING_SETS.index(count)
+    condition = fitted.config.conditions[x]
+    trainer = Trainer(condition.with_seed(0), mnist, fitted.config.competitors)
+    for _ in range(condition.steps):
+        trainer.step(condition.settings.hyper)
+    images, labels = (one[:: 1 if count == 500 else 3] for one in trainer.training_set)
+    for k, one in enumerate(fitted.config.competitors):
+        net = reference_of(trainer._stack, k, condition.settings.model, one.normalization).eval()
+        share = float((net(images).argmax(1) == labels).double().mean())
+        assert fitted.training_accuracy[k, x, 0] == pytest.approx(share, abs=4 / len(labels))
+
+
+def test_no_more_than_10000_training_images_are_tried(
+    mnist: Mnist, fitted: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(
+        "bnviz.training.trials.TestAccuracy",
+        lambda images, labels, **more: tried.append(len(images)) or TestAccuracy(images, labels, **more),
+    )
+    config = replace(fitted.config, steps=100)
+    for item in run_trials(config, mnist):
+        if np.isfinite(item.diverged_step[:, :2]).all():
+            break
+    assert sum(tried[:5]) == 10_000  # test images
+    assert sum(tried[5:10]) == 500
+    assert sum(tried[10:15]) == 1000
+
+
+@pytest.mark.parametrize(("count", "every"), [(500, 1), (10_000, 1), (20_000, 3), (30_000, 3), (60_000, 7)])
+def test_images_from_even_places_are_tried_as_often_as_from_odd_ones(count: int, every: int) -> None:
+    """MNIST's two sources alternate: an even distance would try one of them alone."""
+    places = torch.arange(count)
+    chosen, labels = training.trials._spaced(places, places)
+    assert torch.equal(chosen, places[::every])
+    assert torch.equal(labels, chosen)
+    assert len(chosen) <= 10_000
+    assert float((chosen % 2).double().mean()) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_more_training_images_the_smaller_the_gap(fitted: Trials) -> None:
+    gap = fitted.training_accuracy[:, :, 0] - fitted.accuracy[:, :, 0, -1]
+    few, some, many = (gap[:, TRAINING_SETS.index(count)] for count in (500, 5000, 60_000))
+    assert (few > some + 0.03).all()
+    assert (some > many).all()
+    assert (np.abs(many) < 0.025).all()
+
+
+def test_few_images_are_known_by_heart_and_many_are_not_least_of_all_with_dropout(fitted: Trials) -> None:
+    fit = fitted.training_accuracy[:, :, 0]
+    assert (fit[:, TRAINING_SETS.index(500)] > 0.97).all()
+    many = fit[:, TRAINING_SETS.index(60_000)]
+    assert many[DROPOUT] < many[PLAIN] - 0.02
+    assert many[BN_DROPOUT] < many[BN] - 0.02
+
+
+def test_training_images_are_not_tried_where_no_page_asks(short: list[Trials], initialized: Trials) -> None:
+    assert np.isnan(short[-1].training_accuracy).all()
+    assert np.isnan(initialized.training_accuracy).all()

@@ -11,6 +11,7 @@ from bnviz import config
 from bnviz.config import (
     BATCH_SIZES,
     DEPTH_SETTINGS,
+    LEARNING_RATES,
     TRIALS,
     TRIALS_SETTINGS,
     Connections,
@@ -48,7 +49,9 @@ def test_every_experiment_has_a_default_of_its_own() -> None:
     st.sampled_from(list(TRIALS)), st.sampled_from((100, 500, 1500)), st.integers(1, 3), st.sampled_from((0.01, 0.1, 3))
 )
 def test_a_link_gives_back_what_it_was_made_of(experiment: Experiment, steps: int, seeds: int, rate: float) -> None:
-    wanted = replace(TRIALS[experiment], steps=steps, seeds=seeds, learning_rate=rate)
+    wanted = replace(TRIALS[experiment], steps=steps, seeds=seeds)
+    if "learning_rate" in {one.name for one in settings_of(experiment)}:
+        wanted = replace(wanted, learning_rate=rate)
     assert trials_from_query(experiment, trials_to_query(wanted)) == (wanted, [])
 
 
@@ -68,11 +71,34 @@ def test_with_equal_steps_every_batch_size_takes_as_many_of_them() -> None:
 
 
 def test_conditions_differ_in_what_their_experiment_is_about_alone() -> None:
-    for experiment, name in ((Experiment.BATCH_SIZE, "batch_size"), (Experiment.MINI_BATCHES, "sampling")):
+    for experiment, name in (
+        (Experiment.BATCH_SIZE, "batch_size"),
+        (Experiment.MINI_BATCHES, "sampling"),
+        (Experiment.INITIALIZATION, "learning_rate"),
+        (Experiment.DROPOUT, "training_images"),
+    ):
         settings = [one.settings for one in TRIALS[experiment].conditions]
         values = [one.get(name) for one in settings]
         assert len(set(values)) == len(values)
         assert {one.replace(**{name: values[0]}) for one in settings} == {settings[0]}
+
+
+def test_where_learning_rates_are_the_conditions_none_is_a_setting() -> None:
+    assert "learning_rate" not in {one.name for one in settings_of(Experiment.INITIALIZATION)}
+    for rate in (0.05, 3.0):
+        conditions = replace(TRIALS[Experiment.INITIALIZATION], learning_rate=rate).conditions
+        assert [one.settings.hyper.learning_rate for one in conditions] == list(LEARNING_RATES)
+    found = trials_from_query(Experiment.INITIALIZATION, {"initialization-lr": "0.3"})
+    assert found == (TRIALS[Experiment.INITIALIZATION], [])
+
+
+def test_initializations_are_compared_in_ten_layers_and_each_has_its_own_but_bn() -> None:
+    config_ = TRIALS[Experiment.INITIALIZATION]
+    assert {one.settings.model.hidden_layers for one in config_.conditions} == {10}
+    model = config_.conditions[0].settings.model
+    assert [str(one.starts_from(model).initialization) for one in config_.competitors] == [
+        "he", "lsuv", "orthogonal", "he", "glorot",
+    ]  # fmt: skip
 
 
 def test_what_takes_too_long_is_refused_with_its_time_and_a_remedy() -> None:

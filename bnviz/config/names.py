@@ -180,6 +180,8 @@ class Experiment(StrEnum):
     BATCH_SIZE = "batch_size"
     MINI_BATCHES = "mini_batches"  # that are not independent
     TEST_TIME = "test_time"  # other images than those of training
+    INITIALIZATION = "initialization"  # instead of BN
+    DROPOUT = "dropout"  # with BN and without, on few training images and on many
 
 
 class Equal(StrEnum):

@@ -5,7 +5,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from bnviz.config.competitors import BN, GROUP, LAYER, PLAIN, RENORM, WEIGHT, Competitor
+from bnviz.config.competitors import (
+    BN,
+    GLOROT,
+    GROUP,
+    HE,
+    LAYER,
+    LSUV,
+    ORTHOGONAL,
+    PLAIN,
+    RENORM,
+    WEIGHT,
+    WITH_DROPOUT,
+    Competitor,
+)
 from bnviz.config.model import default_init_scale
 from bnviz.config.names import Equal, Experiment, Initialization, InputForm, Nonlinearity, Sampling
 from bnviz.config.settings import Settings, step_milliseconds
@@ -25,6 +38,9 @@ from bnviz.errors import ConfigError
 MOST_TRIALS_SECONDS: Final = 900.0
 ACCURACY_SECONDS: Final = 0.3  # of one network, at all moments of a run and at its end
 BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+LEARNING_RATES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)  # under which initializations are compared
+TRAINING_SETS: Final = (500, 1000, 2000, 5000, 20_000, 60_000)  # images, with which dropout is compared
+DEEP: Final = 10  # hidden layers, where initialization matters
 _STEPS: Final = (100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
 _IMAGES: Final = (1000, 2000, 3000, 6000, 12_000, 24_000, 48_000)
 
@@ -60,7 +76,7 @@ class TrialsConfig:
     steps: int = 1500
     images: int = 24_000
     nonlinearity: Nonlinearity = Nonlinearity.RELU
-    learning_rate: float = 0.05
+    learning_rate: float = 0.05  # means nothing where the conditions are learning rates
     seeds: int = 3
 
     def __post_init__(self) -> None:
@@ -106,6 +122,8 @@ _COMPETITORS: Final[Mapping[Experiment, tuple[Competitor, ...]]] = {
     Experiment.BATCH_SIZE: (PLAIN, BN, LAYER, GROUP, WEIGHT, RENORM),
     Experiment.MINI_BATCHES: (PLAIN, BN, LAYER, RENORM),
     Experiment.TEST_TIME: (PLAIN, BN, LAYER),
+    Experiment.INITIALIZATION: (BN, LSUV, ORTHOGONAL, HE, GLOROT),
+    Experiment.DROPOUT: WITH_DROPOUT,
 }
 
 
@@ -113,8 +131,13 @@ def _settings(config: TrialsConfig, **changes: object) -> Settings:
     """Of the networks that all experiments are about: three layers of 100 units, unless changed."""
     has_kinks = config.nonlinearity in (Nonlinearity.RELU, Nonlinearity.LEAKY_RELU, Nonlinearity.GELU)
     initialization = Initialization.HE if has_kinks else Initialization.GLOROT
-    start = {"initialization": initialization, "init_scale": default_init_scale(initialization)}
-    return Settings().replace(nonlinearity=config.nonlinearity, learning_rate=config.learning_rate, **(start | changes))
+    usual = {
+        "nonlinearity": config.nonlinearity,
+        "initialization": initialization,
+        "init_scale": default_init_scale(initialization),
+        "learning_rate": config.learning_rate,
+    }
+    return Settings().replace(**(usual | changes))
 
 
 def _batch_sizes(config: TrialsConfig) -> tuple[Condition, ...]:
@@ -146,10 +169,26 @@ def _one(config: TrialsConfig) -> tuple[Condition, ...]:
     return (Condition("trained on digits as they are", _settings(config, input_form=InputForm.RAW), config.steps),)
 
 
+def _learning_rates(config: TrialsConfig) -> tuple[Condition, ...]:
+    """Each scheme may need another rate: here the rate is what varies, and none is set for all."""
+    return tuple(
+        Condition(f"{rate:g}", _settings(config, hidden_layers=DEEP, learning_rate=rate), config.steps)
+        for rate in LEARNING_RATES
+    )
+
+
+def _training_sets(config: TrialsConfig) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(f"{count:,}", _settings(config, training_images=count), config.steps) for count in TRAINING_SETS
+    )
+
+
 _CONDITIONS: Final[Mapping[Experiment, Callable[[TrialsConfig], tuple[Condition, ...]]]] = {
     Experiment.BATCH_SIZE: _batch_sizes,
     Experiment.MINI_BATCHES: _samplings,
     Experiment.TEST_TIME: _one,
+    Experiment.INITIALIZATION: _learning_rates,
+    Experiment.DROPOUT: _training_sets,
 }
 
 
@@ -172,18 +211,18 @@ TRIALS: Final[Mapping[Experiment, TrialsConfig]] = {
     Experiment.BATCH_SIZE: TrialsConfig(Experiment.BATCH_SIZE, learning_rate=0.05),
     Experiment.MINI_BATCHES: TrialsConfig(Experiment.MINI_BATCHES, learning_rate=0.1),
     Experiment.TEST_TIME: TrialsConfig(Experiment.TEST_TIME, learning_rate=0.1),
+    Experiment.INITIALIZATION: TrialsConfig(Experiment.INITIALIZATION, steps=500),
+    Experiment.DROPOUT: TrialsConfig(Experiment.DROPOUT, steps=2000, learning_rate=0.1),
 }
 """Each experiment as its part of the page shows it at first."""
 
 
 def settings_of(experiment: Experiment) -> tuple[Setting, ...]:
     """Those that an experiment has, each with a name of its own in a link, such as "batch_size-lr"."""
-    has_choice = experiment is Experiment.BATCH_SIZE
-    return tuple(
-        replace(one, key=f"{experiment}-{one.key}")
-        for one in TRIALS_SETTINGS
-        if has_choice or one.name not in ("equal", "images")
-    )
+    without = set() if experiment is Experiment.BATCH_SIZE else {"equal", "images"}
+    if experiment is Experiment.INITIALIZATION:
+        without.add("learning_rate")
+    return tuple(replace(one, key=f"{experiment}-{one.key}") for one in TRIALS_SETTINGS if one.name not in without)
 
 
 def trials_to_query(config: TrialsConfig) -> dict[str, str]:

@@ -96,7 +96,7 @@ _SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
     "bndropout": ("triangle-right", "▶"),
     "lsuv": ("pentagon", "⬟"),
     "orthogonal": ("bowtie", "⧓"),
-    "he": ("hourglass", "⧗"),
+    "he": ("star-diamond", "✦"),
     "glorot": ("hexagram", "✶"),
 }
 _SIZES: Final[Mapping[str, float]] = {

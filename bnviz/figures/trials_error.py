@@ -13,9 +13,13 @@ from bnviz.figures.numbers import whole
 from bnviz.figures.theme import Spec
 from bnviz.figures.timeline import axis_unit
 from bnviz.figures.trials_parts import (
+    MOST_WRITTEN,
     at_inference,
     condition_of,
+    condition_text,
     error_of,
+    failures,
+    has_ended,
     labels_at_ends,
     median,
     places_axis,
@@ -34,8 +38,12 @@ SCALE: Final = Scale(1, 100)
 _SUMMARY: Final = {
     Experiment.BATCH_SIZE: ("Test error by batch size", "images a batch"),
     Experiment.MINI_BATCHES: ("Test error by kind of mini-batch", ""),
+    Experiment.INITIALIZATION: ("Test error by learning rate", "learning rate"),
+    Experiment.DROPOUT: ("Test error by training set", "training images"),
 }
 MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}  # at the right, a value and a name in one line
+_ROOM: Final = 24  # characters under the x axis
+_LONG_NAMES: Final = 190  # px, where one may be called "× diverged" too
 _TICKS: Final = ([1, 2, 5, 10, 20, 50, 100], ["1 %", "2", "5", "10", "20", "50", "100"])
 
 
@@ -52,14 +60,15 @@ def trials_summary(run: Run, view: View) -> Spec:
     competitors, error = trials.config.competitors, error_of(middle)
     texts = [rough(1 - row[-1]) for row in middle]
     labels = [one.label for one in trials.config.conditions]
+    names = labels_at_ends(competitors, x, error, SCALE, texts, ended=has_ended(trials)[:, -1])
     data = seeds(competitors, x, error_of(accuracy), SCALE)
     data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
     words = Words(title, _summary_finding(trials), _summary_alt(trials, title, middle), how)
-    axes = {"xaxis": places_axis("y", labels), "yaxis": _error_axis()}
+    axes = {"xaxis": places_axis("y", labels, _most_written(labels)), "yaxis": _error_axis()}
     return trials_chart(
         run, name, words, data, axes,
-        annotations=[*labels_at_ends(competitors, x, error, SCALE, texts), *([axis_unit(unit)] if unit else [])],
-        margin=MARGIN,
+        annotations=[*names, *([axis_unit(unit)] if unit else [])],
+        margin=_margin(trials),
         x=unit or "condition",
     )  # fmt: skip
 
@@ -74,22 +83,33 @@ def trials_curves(run: Run, view: View) -> Spec:
     middle = median(trials.accuracy[:, at], axis=1)
     steps = np.round(MOMENTS * trials.steps[at])
     competitors, error = trials.config.competitors, error_of(middle)
-    label = trials.config.conditions[at].label
-    of = f"batch size {label}" if trials.config.experiment is Experiment.BATCH_SIZE else label
+    of = condition_text(trials, at)
     newest = [_newest(1 - row) for row in middle]
-    finding = f"{of[0].upper()}{of[1:]}, {whole(trials.steps[at])} steps, {progress(trials)}."
-    words = Words(title, finding, joined(f"{title}, {of}.", _told(trials, newest)), how)
+    length = f"{of[0].upper()}{of[1:]}, {whole(trials.steps[at])} steps, {progress(trials)}."
+    lost = failures(trials, [at])
+    words = Words(title, joined(length, lost), joined(f"{title}, {of}.", _told(trials, newest), lost), how)
+    texts = [rough(one) for one in newest]
     axes = {
         "xaxis": base_axis("y", 0, float(trials.steps[at]), nticks=5, unifiedhovertitle={"text": "step %{x}"}),
         "yaxis": _error_axis(),
     }
     return trials_chart(
         run, name, words, series(competitors, steps, error, SCALE, "%{customdata:.1f} %"), axes,
-        annotations=labels_at_ends(competitors, steps, error, SCALE, [rough(one) for one in newest]),
-        margin=MARGIN,
+        annotations=labels_at_ends(competitors, steps, error, SCALE, texts, ended=has_ended(trials)[:, at]),
+        margin=_margin(trials),
         x="step",
         shows=str(at),
     )  # fmt: skip
+
+
+def _most_written(labels: list[str]) -> int:
+    """How many of these fit beside each other on a phone."""
+    return MOST_WRITTEN if sum(map(len, labels)) <= _ROOM else MOST_WRITTEN // 2
+
+
+def _margin(trials: Trials) -> dict[str, int]:
+    is_long = any(one.has_own_start for one in trials.config.competitors)
+    return MARGIN | ({"r": _LONG_NAMES} if is_long else {})
 
 
 def _error_axis() -> dict[str, Any]:
@@ -109,14 +129,13 @@ def _told(trials: Trials, shares: list[float]) -> str:
 
 
 def _summary_finding(trials: Trials) -> str:
-    """How long the runs are, and from how many seeds the medians."""
+    """How long the runs are, from how many seeds the medians, and who diverged."""
     config = trials.config
     length = f"{config.steps:,} steps each" if not config.counts_images else f"{config.images:,} images each"
     amount = f"{length}, {progress(trials)}"
-    if config.experiment is not Experiment.BATCH_SIZE:
-        return f"{amount[0].upper()}{amount[1:]}."
-    caveat = "" if config.equal is Equal.IMAGES else "; smaller batches see fewer images"
-    return f"{amount[0].upper()}{amount[1:]}{caveat}."
+    has_caveat = config.experiment is Experiment.BATCH_SIZE and config.equal is Equal.STEPS
+    caveat = "; smaller batches see fewer images" if has_caveat else ""
+    return joined(f"{amount[0].upper()}{amount[1:]}{caveat}.", failures(trials))
 
 
 def _summary_alt(trials: Trials, title: str, middle: Floats) -> str:
@@ -125,4 +144,4 @@ def _summary_alt(trials: Trials, title: str, middle: Floats) -> str:
         texts = [rough(1 - share) if np.isfinite(share) else None for share in middle[:, x]]
         if told := enumerate_texts(trials.config.competitors, texts):
             parts.append(f"{condition.label}: {told}.")
-    return joined(*parts)
+    return joined(*parts, failures(trials))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bnviz.config import Competitor, View
+from bnviz.config import Competitor, Experiment, View
 from bnviz.figures.chart import (
     Words,
     base_axis,
@@ -24,6 +25,7 @@ from bnviz.figures.numbers import percent
 from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.untrained_parts import Scale
+from bnviz.figures.words import NO_BN
 from bnviz.records import Floats, Run, Trials
 
 WAITING: Final = "Training the networks of this experiment."
@@ -33,6 +35,12 @@ SMALL: Final = 0.55  # of a marker: of a single seed
 PAD: Final = 0.35  # of the distance between two places, beyond the first and the last one
 PERCENT: Final = 100.0
 LEAST_ERROR: Final = 0.01  # per cent, below which no network comes here: half a test image
+DIVERGED: Final = "× diverged"
+_CONDITION: Final = {
+    Experiment.BATCH_SIZE: "batch size {}",
+    Experiment.INITIALIZATION: "learning rate {}",
+    Experiment.DROPOUT: "{} training images",
+}
 
 
 def trials_chart(
@@ -93,12 +101,49 @@ def condition_of(trials: Trials, view: View) -> int:
     return min(max(view.trial, 0), len(trials.config.conditions) - 1)
 
 
+def condition_text(trials: Trials, x: int) -> str:
+    """Such as "learning rate 0.1"."""
+    return _CONDITION.get(trials.config.experiment, "{}").format(trials.config.conditions[x].label)
+
+
+# --- networks that diverged -------------------------------------------------------------------------------------------
+
+
+def has_ended(trials: Trials) -> NDArray[np.bool_]:
+    """Where a network has diverged from every seed measured so far, so that no median is left of it. [k, x]"""
+    known = np.isfinite(trials.diverged_step)
+    ended: NDArray[np.bool_] = known.any(axis=2) & ((trials.diverged_step > 0) == known).all(axis=2)
+    return ended
+
+
+def failures(trials: Trials, conditions: Sequence[int] | None = None) -> str:
+    """Who diverged under which of these conditions, all of them unless given, and from how many seeds; else nothing.
+
+    Medians are over the seeds that are left: where only some are, this says so.
+    """
+    places = range(len(trials.config.conditions)) if conditions is None else conditions
+    told = [f"at {trials.config.conditions[x].label} {who}" for x in places if (who := _failed(trials, x))]
+    return f"Diverged: {'; '.join(told)}." if told else ""
+
+
+def _failed(trials: Trials, x: int) -> str:
+    """Such as "He, LSUV (1 of 3 seeds)"."""
+    names = []
+    for one, steps in zip(trials.config.competitors, trials.diverged_step[:, x], strict=True):
+        failed, known = int((steps > 0).sum()), int(np.isfinite(steps).sum())
+        if failed:
+            part = "" if failed == known else f" ({failed} of {known} seeds)"
+            name = one.label.removesuffix(NO_BN) if one.has_own_start else one.label.replace(NO_BN, " without BN")
+            names.append(f"{name}{part}")
+    return ", ".join(names)
+
+
 # --- axes -------------------------------------------------------------------------------------------------------------
 
 
-def places_axis(anchor: str, labels: Sequence[str], **more: Any) -> dict[str, Any]:
-    """An x axis with one place for each label; of many, every other one is written."""
-    every = 1 if len(labels) <= MOST_WRITTEN else 2
+def places_axis(anchor: str, labels: Sequence[str], most: int = MOST_WRITTEN, **more: Any) -> dict[str, Any]:
+    """An x axis with one place for each label; of more than `most` some are left out."""
+    every = -(-len(labels) // most)
     places, texts = list(range(0, len(labels), every)), list(labels[::every])
     return base_axis(anchor, -PAD, len(labels) - 1 + PAD, tickvals=places, ticktext=texts, **more)
 
@@ -157,16 +202,22 @@ def labels_at_ends(
     panel: str = "",
     *,
     has_names: bool = True,
+    ended: NDArray[np.bool_] | None = None,
 ) -> list[dict[str, Any]]:
-    """The newest value of each line beside it, with the network's name. values: [k, n]"""
+    """The newest value of each line beside it, with the network's name. values: [k, n]
+
+    Of networks that have `ended`, [k], it is said at the right that they diverged, at the height of their last value.
+    """
     labels = []
-    for one, row, text in zip(competitors, values, texts, strict=True):
-        known = np.flatnonzero(np.isfinite(row))
-        if not known.size:
+    for k, (one, row, text) in enumerate(zip(competitors, values, texts, strict=True)):
+        known, is_lost = np.flatnonzero(np.isfinite(row)), ended is not None and bool(ended[k])
+        if not known.size and not is_lost:
             continue
-        last = float(row[known[-1]])
-        words = f"<b>{text}</b> {swatch_of(one)} {one.label}" if has_names else f"{swatch_of(one)} <b>{text}</b>"
-        labels.append(EndLabel(words, float(x[known[-1]]), scale.label_y(last), scale.place(last), lines=1))
+        last = float(row[known[-1]]) if known.size else scale.high
+        place = float(x[-1] if is_lost else x[known[-1]])
+        value = f"<b>{DIVERGED if is_lost else text}</b>"
+        words = f"{value} {swatch_of(one)} {one.label}" if has_names else f"{swatch_of(one)} {value}"
+        labels.append(EndLabel(words, place, scale.label_y(last), scale.place(last), lines=1))
     return end_labels(labels, panel)
 
 

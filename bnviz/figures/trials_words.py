@@ -7,11 +7,12 @@ import numpy as np
 
 from bnviz.config import BATCH_SIZES, Experiment, Normalization, View
 from bnviz.figures.depth_growth import growth_factors
-from bnviz.figures.trials_parts import at_inference, median, rough
+from bnviz.figures.trials_parts import at_inference, failures, median, rough
 from bnviz.figures.untrained_parts import ratio_texts
-from bnviz.figures.words import spoken
+from bnviz.figures.words import NO_BN, joined, spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
+_WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "with dropout", "bndropout": "with both"}
 _BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
 
 
@@ -86,8 +87,43 @@ def _test_time(trials: Trials) -> str:
     return f"{{bn}} With BN, at a quarter of each axis, running statistics → own: {told}."
 
 
+def _initialization(trials: Trials) -> str:
+    """Each network at the learning rate that suits it best, and who diverged."""
+    middle, told = median(at_inference(trials), axis=2), []
+    for one, row in zip(trials.config.competitors, middle, strict=True):
+        if np.isfinite(row).any():
+            best = int(np.nanargmax(row))
+            name = one.label.removesuffix(NO_BN)
+            told.append(f"{{{one.name}}} **{rough(row[best])}** {name} ({trials.config.conditions[best].label})")
+    if not told:
+        return ""
+    is_whole = np.isfinite(trials.diverged_step).any(axis=2).all()
+    rates = "its best rate" if is_whole else "the best rate so far"
+    return joined(f"Accuracy, each at {rates}: {', '.join(told)}.", failures(trials))
+
+
+def _dropout(trials: Trials) -> str:
+    """With the fewest and with the most training images measured so far."""
+    middle = median(at_inference(trials), axis=2)
+    known = np.flatnonzero(np.isfinite(middle).any(axis=0))
+    if not known.size:
+        return ""
+    parts: list[str] = []
+    for x in sorted({int(known[0]), int(known[-1])}):
+        names = _WITH_DROPOUT if not parts else {}
+        shares = [
+            f"{{{one.name}}} **{rough(share)}** {names.get(one.name, '')}".rstrip()
+            for one, share in zip(trials.config.competitors, middle[:, x], strict=True)
+            if np.isfinite(share)
+        ]
+        parts.append(f"{trials.config.conditions[x].label} images: {', '.join(shares)}.")
+    return joined(*parts, failures(trials))
+
+
 _SENTENCES: Final[Mapping[Experiment, Callable[[Trials], str]]] = {
     Experiment.BATCH_SIZE: _batch_size,
     Experiment.MINI_BATCHES: _mini_batches,
     Experiment.TEST_TIME: _test_time,
+    Experiment.INITIALIZATION: _initialization,
+    Experiment.DROPOUT: _dropout,
 }

@@ -28,12 +28,12 @@ from bnviz.records import Badge, Condition, Floats, Health, Run
 _BEFORE_DATA: Final = "Press Play: two networks start from the same weights and see the same images; one has BN."
 _BEFORE_MORE: Final = "Press Play: {count} networks start from the same weights and see the same images: {names}."
 _BEFORE_OTHER_STARTS: Final = "Press Play: {count} networks see the same images: {names}."
-_NO_BN: Final = ", no BN"
+NO_BN: Final = ", no BN"
 _SAID_AGAIN: Final = {"with BN": "with it", "without BN": "without"}
 _IN_A_SENTENCE: Final = (
     {"noise, no BN": "with noise but no BN", "dropout, no BN": "with dropout but no BN"}
     | {one.label: f"with {one.label}" for one in (LAYER, GROUP, WEIGHT, RENORM, DECORRELATED, NOISY, BN_DROPOUT)}
-    | {one.label: f"from {one.label.removesuffix(_NO_BN)} weights without BN" for one in (LSUV, ORTHOGONAL, HE, GLOROT)}
+    | {one.label: f"from {one.label.removesuffix(NO_BN)} weights without BN" for one in (LSUV, ORTHOGONAL, HE, GLOROT)}
 )
 SIGHT: Final = 3.0
 FALL: Final = 0.2  # of accuracy, below a network's own best: worth a word

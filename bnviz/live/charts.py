@@ -46,6 +46,8 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "trials-gap": (),
     "trials-change": (),
     "trials-digits": (),
+    "trials-spread": ("trial",),
+    "trials-fit": (),
     "depth-gradients": (),
     "depth-outputs": (),
     "whitening-descent": ("descent_step",),

@@ -7,10 +7,13 @@ from urllib.parse import urlencode
 
 from bnviz.config import (
     BY_NAME,
+    LEARNING_RATES,
     TRAIN_IMAGES,
+    TRAINING_SETS,
     BnPlacement,
     Competitor,
     DepthConfig,
+    Experiment,
     Initialization,
     LinearUnitConfig,
     ModelConfig,
@@ -140,18 +143,34 @@ def summary_of_trials(config: TrialsConfig) -> str:
     """What every run of an experiment has in common."""
     settings = config.conditions[-1].settings
     model = settings.model
+    is_about_dropout = config.experiment is Experiment.DROPOUT
     length = f"{config.images:,} images" if config.counts_images else f"{config.steps:,} steps"
     parts = [
         _layers(model),
         _nonlinearity(model.nonlinearity),
-        _initial_weights(model.initialization, model.init_scale),
-        f"SGD, learning rate {config.learning_rate:g}",
+        *_trials_weights(config),
+        f"SGD, {_trials_rates(config)}",
+        *([f"{TRAINING_SETS[0]:,} to {TRAINING_SETS[-1]:,} training images"] if is_about_dropout else []),
+        *([f"dropout p = {settings.hyper.dropout:g}"] if is_about_dropout else []),
         f"{length} each",
         f"{config.seeds} {'seed' if config.seeds == 1 else 'seeds'}",
         f"{model.input_form} input",
     ]
-    names = ", ".join(one.label for one in config.competitors)
+    names = "; ".join(one.label for one in config.competitors)
     return f"{', '.join(parts)}. The networks {names} see the same mini-batches in every run."
+
+
+def _trials_weights(config: TrialsConfig) -> list[str]:
+    """Where all networks that have no initial weights of their own start from."""
+    model = config.conditions[0].settings.model
+    text = _initial_weights(model.initialization, model.init_scale)
+    return [f"with BN from {text}"] if any(one.has_own_start for one in config.competitors) else [text]
+
+
+def _trials_rates(config: TrialsConfig) -> str:
+    if config.experiment is Experiment.INITIALIZATION:
+        return f"learning rates {LEARNING_RATES[0]:g} to {LEARNING_RATES[-1]:g}"
+    return f"learning rate {config.learning_rate:g}"
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,7 @@
 """What is measured of several short runs under different conditions.
 
 Shapes: k = competitors, x = conditions, r = seeds, t = moments of a run, l = hidden layers, c = changes of the test
-images, a = amounts of a change. What is not measured yet, or of a network that has diverged, is NaN.
+images, a = amounts of a change. What is not measured, not yet, or of a network that has diverged, is NaN.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class Trials:
     steps: Ints  # [x] of each run
     accuracy: Floats  # [k, x, r, t] at inference; before the last moment on every fifth test image
     batch_accuracy: Floats  # [k, x, r] at the end, with the statistics of each 1,000 test images
+    training_accuracy: Floats  # [k, x, r] at the end, of 10,000 images trained on or fewer, where that is asked for
     diverged_step: Floats  # [k, x, r] 0 where a network did not
     spread: Floats  # [k, x, r, 2, l] std of each hidden layer's inputs to the nonlinearity, at step 0 and at the end
     changed_accuracy: Floats  # [k, r, c, a, 2] of changed test images, with running statistics and with their own

@@ -22,6 +22,7 @@ from bnviz.training.trainer import Trainer
 
 ITEM_MILLISECONDS: Final = 20.0  # estimated work between two items
 CHANGED_IMAGES: Final = 2000  # test images on which changes are tried
+TRAINING_IMAGES: Final = 10_000  # at most so many of them are tried at the end
 PARTS: Final = 5  # of the test images; moments before the last are measured on one of them
 DIGIT: Final = 0  # the test image that is shown changed
 
@@ -93,6 +94,9 @@ class _Running:
         found.spread[:, x, r, 1] = trainer.spread()
         yield from _whole(found.accuracy[:, x, r, -1], tests, trainer.accuracy_on)
         yield from _whole(found.batch_accuracy[:, x, r], tests, partial(trainer.accuracy_on, has_batch_statistics=True))
+        if self._config.experiment is Experiment.DROPOUT:
+            fitted = _parts(trainer.settings.model, *_spaced(*trainer.training_set))
+            yield from _whole(found.training_accuracy[:, x, r], fitted, trainer.accuracy_on)
         if self._config.experiment is Experiment.TEST_TIME:
             yield from self._try_changes(trainer, r)
         # Last, since it says that all of this run is known.
@@ -124,6 +128,16 @@ def _parts(model: ModelConfig, images: Tensor, labels: Tensor) -> list[TestAccur
     return [TestAccuracy(model, images[i::PARTS].contiguous(), labels[i::PARTS], is_shared=False) for i in range(PARTS)]
 
 
+def _spaced(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Evenly spaced ones of these, no more than `TRAINING_IMAGES`, as many from even places as from odd ones.
+
+    MNIST's training images alternate between two sources: networks err about twice as often on those in even places.
+    """
+    every = -(-len(labels) // TRAINING_IMAGES)
+    every += every % 2 == 0
+    return images[::every], labels[::every]
+
+
 def _whole(target: Floats, parts: list[TestAccuracy], accuracy_on: Callable[[TestAccuracy], Floats]) -> Iterator[None]:
     """Fill in the accuracy on all parts together, [k], when the last of them is measured."""
     shares = []
@@ -153,6 +167,7 @@ def _nothing_yet(config: TrialsConfig) -> Trials:
         steps=np.array([one.steps for one in conditions]),
         accuracy=np.full((k, x, r, len(MOMENTS)), np.nan),
         batch_accuracy=np.full((k, x, r), np.nan),
+        training_accuracy=np.full((k, x, r), np.nan),
         diverged_step=np.full((k, x, r), np.nan),
         spread=np.full((k, x, r, 2, layers), np.nan),
         changed_accuracy=np.full((k, r, c, a, len(STATISTICS)), np.nan),

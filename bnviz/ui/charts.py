@@ -34,6 +34,8 @@ LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "batch_size": ("trials-summary", "trials-curves"),
     "mini_batches": ("trials-gap", "trials-curves"),
     "test_time": ("trials-change", "trials-digits"),
+    "initialization": ("trials-summary", "trials-curves", "trials-spread"),
+    "dropout": ("trials-summary", "trials-curves", "trials-fit"),
     "depth": ("depth-gradients", "depth-outputs"),
 }
 """Of each part of the page where BN fails."""

@@ -32,6 +32,8 @@ PARTS: Final = {
     "batch_size": "Batch size",
     "mini_batches": "Dependent batches",
     "test_time": "At test time",
+    "initialization": "Initialization",
+    "dropout": "Dropout",
     DEPTH: "Depth",
 }
 _CHOSEN: Final[dict[str, Chosen[Any]]] = {
@@ -43,9 +45,16 @@ _CHOSEN: Final[dict[str, Chosen[Any]]] = {
 _REPORTED: Final = {
     "batch_size": "reported-batch-size",
     "mini_batches": "reported-mini-batches",
+    "initialization": "reported-initialization",
+    "dropout": "reported-dropout",
     DEPTH: "reported-depth",
 }
-_CONDITION_NAMES: Final = {Experiment.BATCH_SIZE: "Batch size", Experiment.MINI_BATCHES: "Mini-batches"}
+_CONDITION_NAMES: Final = {
+    Experiment.BATCH_SIZE: "Batch size",
+    Experiment.MINI_BATCHES: "Mini-batches",
+    Experiment.INITIALIZATION: "Learning rate",
+    Experiment.DROPOUT: "Training images",
+}
 _ROWS: Final = {
     "trials": (("equal",), ("steps",), ("images",), ("nonlinearity", "seeds"), ("learning_rate",)),
     DEPTH: (("nonlinearity",), ("depth",), ("width",), ("initialization", "seed"), ("init_scale",)),
@@ -146,16 +155,18 @@ def _choose(part: Part, changes: dict[str, Any]) -> None:
 
 
 def pick_condition(lab: Lab, part: Part) -> None:
-    """Whose runs the chart over steps shows."""
+    """Whose runs the charts over steps and over layers show."""
     if not isinstance(part.config, TrialsConfig) or part.config.experiment is Experiment.TEST_TIME:
         return
     labels = [one.label for one in part.config.conditions]
     key = f"limits-trial-{part.name}"
+    name = _CONDITION_NAMES[part.config.experiment]
+    is_about_more = part.config.experiment is Experiment.INITIALIZATION  # than the chart over steps
     show_value(key, labels[min(lab.view.trial, len(labels) - 1)])
     with st.container(horizontal=True, wrap=False, width="content", vertical_alignment="center", gap=8, key="pickers"):
-        st.markdown("Over steps", width="content")
+        st.markdown(name if is_about_more else "Over steps", width="content")
         st.select_slider(
-            _CONDITION_NAMES.get(part.config.experiment, "Condition"), labels, key=key, label_visibility="collapsed",
+            name, labels, key=key, label_visibility="collapsed",
             on_change=_picked, args=(lab, labels, key), width=240,
         )  # fmt: skip
 

@@ -120,9 +120,12 @@ PRESETS: Final = (
 
 _BY_LABEL: Final = {preset.label: preset for preset in PRESETS}
 CONVOLUTIONAL: Final = _BY_LABEL["Convolutional"]
-_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID = (
-    _BY_LABEL[label] for label in ("Batch of two", "Two classes a batch", "Deep sigmoid")
-)
+_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID, _DROPOUT, _LSUV = (
+    _BY_LABEL[label]
+    for label in (
+        "Batch of two", "Two classes a batch", "Deep sigmoid", "Dropout and BN", "Initialization instead of BN",
+    )
+)  # fmt: skip
 _DEEP_RELU: Final = _RELU.replace(hidden_layers=20, learning_rate=0.03)
 
 # Of each part of the page where BN fails: the same, live.
@@ -164,6 +167,8 @@ LIMITS_PRESETS: Final[Mapping[str, tuple[Preset, ...]]] = {
             _RELU.replace(networks=_WITH_OTHERS[:3], input_form=InputForm.RAW),
         ),
     ),
+    "initialization": (_LSUV,),
+    "dropout": (_DROPOUT,),
     "depth": (
         Preset(
             "Twenty ReLU layers",

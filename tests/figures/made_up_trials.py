@@ -32,12 +32,19 @@ def a_trials(
         steps=np.array([one.steps for one in config.conditions]),
         accuracy=accuracy,
         batch_accuracy=final + 0.02,
+        training_accuracy=np.minimum(final + 0.03, 1.0),
         diverged_step=np.zeros((k, x, seeds)),
         spread=np.abs(rng.normal(1, 0.2, (k, x, seeds, 2, layers))),
         changed_accuracy=np.clip(changed + np.zeros((k, seeds, c, a, 2)) + [0, 0.03], 0, 1),
         changed_digits=rng.uniform(0, 1, (c, a, 28, 28)),
     )
-    for array in (trials.accuracy, trials.batch_accuracy, trials.spread, trials.diverged_step):
+    for array in (
+        trials.accuracy,
+        trials.batch_accuracy,
+        trials.training_accuracy,
+        trials.spread,
+        trials.diverged_step,
+    ):
         for turn in range(x * seeds if known is not None else 0):
             if turn >= (known or 0):
                 array[:, turn % x, turn // x] = np.nan
@@ -45,6 +52,7 @@ def a_trials(
         network, condition = diverged
         trials.accuracy[network, condition, :, 4:] = np.nan
         trials.spread[network, condition, :, 1] = np.nan
+        trials.batch_accuracy[network, condition] = trials.training_accuracy[network, condition] = np.nan
         trials.diverged_step[network, condition] = 50
     if known is not None:
         trials.changed_accuracy[:] = np.nan

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from bnviz.config import BATCH_SIZES, TRIALS, Experiment, View
+from bnviz.config import BATCH_SIZES, LEARNING_RATES, TRAINING_SETS, TRIALS, Experiment, View
 from bnviz.figures import FIGURES, resolve, sentence
 from bnviz.figures.depth_growth import WIDE_GROWTH, growth_factors
 from bnviz.figures.numbers import percent
@@ -124,6 +124,89 @@ def test_the_digits_stand_in_rows_by_change_and_columns_by_amount() -> None:
     trials = a_trials(Experiment.TEST_TIME)
     (sheet,) = [one for one in spec_of(trials, "trials-digits")["data"] if one["type"] == "heatmap"]
     np.testing.assert_allclose(sheet["z"][31:59, 62:90], trials.changed_digits[1, 2], rtol=1e-6)
+
+
+def test_the_spread_is_drawn_layer_by_layer_at_step_0_and_at_the_end_of_the_rate_that_is_looked_at() -> None:
+    trials = a_trials(Experiment.INITIALIZATION)
+    for at in (0, 3):
+        spec = spec_of(trials, "trials-spread", trial=at)
+        for moment, axis in enumerate(("x", "x2")):
+            (line,) = [one for one in traces(spec, "LSUV, no BN") if one["xaxis"] == axis]
+            np.testing.assert_allclose(line["customdata"], np.median(trials.spread[1, at, :, moment], axis=0))
+            np.testing.assert_array_equal(line["x"], np.arange(1, 11))
+        assert f"Learning rate {LEARNING_RATES[at]:g}," in spec["layout"]["meta"]["finding"]
+        assert {shape["y0"] for shape in spec["layout"]["shapes"]} == {1.0}
+    assert spec["layout"]["uirevision"] != spec_of(trials, "trials-spread", trial=0)["layout"]["uirevision"]
+
+
+@pytest.mark.parametrize("name", ["trials-spread", "trials-summary", "trials-curves"])
+def test_a_network_that_diverged_is_named_and_its_end_is_not_drawn(name: str) -> None:
+    last = len(LEARNING_RATES) - 1
+    spec = spec_of(a_trials(Experiment.INITIALIZATION, diverged=(1, last)), name, trial=last)
+    assert "Diverged: at 1 LSUV." in spec["layout"]["meta"]["finding"]
+    assert "Diverged: at 1 LSUV." in spec["layout"]["meta"]["alt"]
+    labels = [one["text"] for one in spec["layout"]["annotations"] if one["name"] == "end-label"]
+    assert [text for text in labels if "diverged" in text] == [
+        text for text in labels if "LSUV" in text and "× diverged" in text
+    ]
+    assert sum("diverged" in text for text in labels) == 1
+    others = spec_of(a_trials(Experiment.INITIALIZATION, diverged=(1, last)), name, trial=0)
+    if name != "trials-summary":
+        assert "iverged" not in others["layout"]["meta"]["finding"]
+
+
+def test_where_some_seeds_diverged_the_others_are_drawn_and_it_is_said_of_how_many() -> None:
+    trials = a_trials(Experiment.INITIALIZATION, diverged=(3, 2))
+    trials.diverged_step[3, 2, 1:] = 0
+    trials.accuracy[3, 2, 1:] = 0.8
+    spec = spec_of(trials, "trials-curves", trial=2)
+    assert "Diverged: at 0.1 He (1 of 3 seeds)." in spec["layout"]["meta"]["finding"]
+    (line,) = traces(spec, "He, no BN")
+    assert line["customdata"][-1] == pytest.approx(20)
+    assert not [one for one in spec["layout"]["annotations"] if "× diverged" in one["text"]]
+
+
+def test_the_fit_is_the_training_error_and_beside_it_the_gap_to_the_test_error() -> None:
+    trials = a_trials(Experiment.DROPOUT)
+    spec = spec_of(trials, "trials-fit")
+    for k, one in enumerate(trials.config.competitors):
+        fit, gap = (next(t for t in traces(spec, one.label) if t["xaxis"] == axis) for axis in ("x", "x2"))
+        np.testing.assert_allclose(fit["customdata"], 100 * (1 - np.median(trials.training_accuracy[k], axis=1)))
+        gaps = 100 * (trials.training_accuracy[k] - trials.accuracy[k, :, :, -1])
+        np.testing.assert_allclose(gap["y"], np.median(gaps, axis=1))
+        np.testing.assert_array_equal(gap["x"], np.arange(len(TRAINING_SETS)))
+
+
+def test_an_error_of_nothing_lies_on_the_lower_edge_and_is_called_nothing() -> None:
+    trials = a_trials(Experiment.DROPOUT)
+    trials.training_accuracy[:] = 1.0
+    spec = spec_of(trials, "trials-fit")
+    (line,) = [one for one in traces(spec, "with BN") if one["xaxis"] == "x"]
+    assert set(line["y"]) == {0.1}
+    labels = [one["text"] for one in spec["layout"]["annotations"] if one["name"] == "end-label"]
+    assert sum(f">{percent(0.0)}<" in text for text in labels) == len(trials.config.competitors)
+
+
+def test_the_sentence_on_initializations_takes_each_network_at_its_own_best_rate() -> None:
+    trials = a_trials(Experiment.INITIALIZATION, diverged=(1, 4))
+    trials.accuracy[0, 2, :, -1] = 0.987
+    text = sentence(a_run_with(trials), View())
+    assert f"{{bn}} **{percent(0.987)}** with BN (0.1)" in text
+    assert f"{percent(float(np.median(trials.accuracy[1, 3, :, -1])))}** LSUV (0.3)" in text
+    assert "each at its best rate" in text
+    assert "Diverged: at 1 LSUV." in text
+    early = sentence(a_run_with(a_trials(Experiment.INITIALIZATION, known=2)), View())
+    assert "each at the best rate so far" in early
+
+
+def test_the_sentence_on_dropout_has_the_fewest_images_and_the_most() -> None:
+    trials = a_trials(Experiment.DROPOUT)
+    text = sentence(a_run_with(trials), View())
+    assert f"500 images: {{plain}} **{percent(float(np.median(trials.accuracy[0, 0, :, -1])))}**" in text
+    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, 0, :, -1])))}** with both." in text
+    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, -1, :, -1])))}**." in text
+    early = sentence(a_run_with(a_trials(Experiment.DROPOUT, known=1)), View())
+    assert "60,000" not in early
 
 
 def test_the_growth_a_layer_is_the_geometric_mean() -> None:

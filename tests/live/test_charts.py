@@ -138,7 +138,12 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
         has_anatomy=True,
     )
     if name.startswith(("trials-", "depth-")):
-        changes = {"trials-gap": Experiment.MINI_BATCHES, "trials-summary": Experiment.BATCH_SIZE}
+        changes = {
+            "trials-gap": Experiment.MINI_BATCHES,
+            "trials-summary": Experiment.BATCH_SIZE,
+            "trials-spread": Experiment.INITIALIZATION,
+            "trials-fit": Experiment.DROPOUT,
+        }
         trials = a_trials(changes.get(name, Experiment.TEST_TIME))
         run = run.replace(study=a_depth() if name.startswith("depth-") else trials)
     view = View(layer=3, unit=52)

@@ -68,6 +68,15 @@ def test_another_setting_is_run_here_at_once_and_is_in_the_address(engine: Engin
     assert page.query_params["batch_size-lr"] in ("0.2", ["0.2"])
 
 
+@pytest.mark.parametrize("part", ["initialization", "dropout"])
+def test_a_part_shows_the_settings_that_its_experiment_has(engine: Engine, part: str) -> None:
+    page = opened(part=part)
+    shown = {one.label for one in (*page.select_slider, *page.selectbox, *page.slider, *page.number_input)}
+    wanted = {one.label for one in settings_of(Experiment(part))}
+    assert ("Learning rate" in wanted) is (part == "dropout")
+    assert wanted <= shown
+
+
 def test_the_button_runs_the_recorded_experiment_here(engine: Engine) -> None:
     page = opened(part="depth")
     (button,) = [one for one in page.button if one.label == "Run it here"]

@@ -6,7 +6,7 @@ import { element } from "./dom.js";
 // As in bnviz/figures/theme.py.
 const SWATCHES = {
   plain: "■", bn: "●", noisy: "◆", noise: "▲", layer: "▼", group: "✚", weight: "⬢", renorm: "★", decorrelated: "✖",
-  dropout: "◀", bndropout: "▶", lsuv: "⬟", orthogonal: "⧓", he: "⧗", glorot: "✶",
+  dropout: "◀", bndropout: "▶", lsuv: "⬟", orthogonal: "⧓", he: "✦", glorot: "✶",
 };
 const MARKS = new RegExp(`\\*\\*(.+?)\\*\\*|\\{(${Object.keys(SWATCHES).join("|")})\\}`, "g");
 
