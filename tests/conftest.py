@@ -16,15 +16,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bnviz")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """In several processes (`-n 2 --dist loadgroup`) the tests of a file stay together, and those with a browser.
 
     A browser, the server and its workers keep a machine busy by themselves.
     """
-    for item in items:
-        group = "browser" if item.get_closest_marker("browser") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    group = "browser" if item.get_closest_marker("browser") else item.nodeid.split("::")[0]
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module")

@@ -128,6 +128,12 @@ def test_the_estimate_grows_with_steps_and_seeds() -> None:
     assert trials_seconds(replace(one, steps=1000)) > trials_seconds(one)
 
 
+@pytest.mark.parametrize(("experiment", "seconds"), [(Experiment.INITIALIZATION, 30.5), (Experiment.DROPOUT, 64.2)])
+def test_the_estimate_is_near_what_a_seed_took(experiment: Experiment, seconds: float) -> None:
+    """Wall time on one thread of a slow machine, with something else on its other core."""
+    assert trials_seconds(replace(TRIALS[experiment], seeds=1)) == pytest.approx(seconds, rel=0.2)
+
+
 def test_the_four_deep_networks_differ_in_their_connections_alone() -> None:
     config_ = DepthConfig(depth=7, width=32, seed=5)
     plain, residual = (config_.network(one) for one in Connections)

@@ -41,6 +41,7 @@ BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LEARNING_RATES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)  # under which initializations are compared
 TRAINING_SETS: Final = (500, 1000, 2000, 5000, 20_000, 60_000)  # images, with which dropout is compared
 DEEP: Final = 10  # hidden layers, where initialization matters
+DEEP_SHARE: Final = 0.6  # of the estimate for one network alone: five of them share what a layer costs in itself
 _STEPS: Final = (100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
 _IMAGES: Final = (1000, 2000, 3000, 6000, 12_000, 24_000, 48_000)
 
@@ -204,7 +205,8 @@ def trials_seconds(config: TrialsConfig) -> float:
 
 def trials_milliseconds(config: TrialsConfig, condition: Condition) -> float:
     """Estimated time of one lock-step under this condition, in ms."""
-    return step_milliseconds(condition.settings, len(config.competitors))
+    share = DEEP_SHARE if condition.settings.model.hidden_layers >= DEEP else 1.0
+    return share * step_milliseconds(condition.settings, len(config.competitors))
 
 
 TRIALS: Final[Mapping[Experiment, TrialsConfig]] = {
