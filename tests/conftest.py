@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from xdist.scheduler import LoadFileScheduling
 
 from tests.chromium import launch
 
@@ -16,13 +18,19 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bnviz")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """In several processes (`-n 2 --dist loadgroup`) the tests of a file stay together, and those with a browser.
+class OneBrowser(LoadFileScheduling):  # type: ignore[misc]
+    """In several processes (`-n 2`) the tests of a file stay together, and first of all those that drive a browser.
 
     A browser, the server and its workers keep a machine busy by themselves.
     """
-    group = "browser" if item.get_closest_marker("browser") else item.nodeid.split("::")[0]
-    item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowser:
+    config.option.loadscopereorder = False  # the longest are collected first
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="module")
