@@ -1,5 +1,6 @@
 """Gradients of deep plain and residual networks, against autograd and against the theory of Yang et al. 2019."""
 
+from dataclasses import replace
 from itertools import pairwise
 from math import pi
 
@@ -106,3 +107,13 @@ def test_what_overflows_is_missing_and_nothing_else(batch: tuple[Tensor, Tensor]
     found = whole(DepthConfig(depth=100, width=32, init_scale=10.0), batch)
     assert np.isnan(found.spread[0, 0]).any()
     assert np.isfinite(found.spread[:, 1]).all()
+
+
+def test_lsuvs_weights_are_those_that_a_plain_network_without_bn_measures(batch: tuple[Tensor, Tensor]) -> None:
+    config = DepthConfig(depth=10, initialization=Initialization.LSUV, nonlinearity=Nonlinearity.TANH)
+    found = whole(config, batch)
+    assert np.isfinite(found.gradient).all()
+    orthogonal = whole(replace(config, initialization=Initialization.ORTHOGONAL), batch)
+    spread, before = found.spread[0, 0], orthogonal.spread[0, 0]
+    assert spread.std() < 0.02  # the same in every layer: inputs of variance one through the same tanh
+    assert before[-1] < 0.9 * spread[-1]
