@@ -615,12 +615,12 @@ LINEUPS = [
     (("none", "batch", "dropout", "batch_dropout"), {"training_images": 500}),
     (("layer", "batch_dropout", "lsuv", "glorot"), {"bn_placement": "after", "momentum": 0.5}),
     (("none", "lsuv", "orthogonal", "he"), {"optimizer": "adam", "learning_rate": 0.01, "initialization": "lsuv"}),
-    (("none", "batch", "layer", "decorrelated"), {"architecture": "convolutional", "hidden_layers": 2}),
+    (("none", "batch", "layer", "decorrelated"), {"architecture": "convolutional", "hidden_layers": 2, "width": 15}),
     (
         ("group", "weight", "noisy_batch", "noise"),
-        {"architecture": "convolutional", "hidden_layers": 2, "momentum": 0.5},
+        {"architecture": "convolutional", "hidden_layers": 2, "width": 15, "momentum": 0.5},
     ),
-    (("none", "batch", "batch_dropout", "lsuv"), {"architecture": "convolutional", "hidden_layers": 2}),
+    (("none", "batch", "batch_dropout", "lsuv"), {"architecture": "convolutional", "hidden_layers": 2, "width": 15}),
 ]
 
 

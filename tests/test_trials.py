@@ -218,7 +218,7 @@ def test_no_more_than_10000_training_images_are_tried(
     tried: list[int] = []
     monkeypatch.setattr(
         "bnviz.training.trials.TestAccuracy",
-        lambda images, labels, **more: tried.append(len(images)) or TestAccuracy(images, labels, **more),
+        lambda model, images, labels, **more: tried.append(len(images)) or TestAccuracy(model, images, labels, **more),
     )
     config = replace(fitted.config, steps=100)
     for item in run_trials(config, mnist):

@@ -26,6 +26,7 @@ from bnviz.config.untrained import JACOBIAN_IMAGES, MOST_JACOBIAN_LAYERS, untrai
 from bnviz.measure.gradients import NetworkGradient, gradient_record, norms_of
 from bnviz.measure.untrained_network import Parameters, UntrainedNetwork
 from bnviz.models.initialization import drawn_weights
+from bnviz.models.lsuv import LSUV_IMAGES
 from bnviz.records import RELATIVE_STEPS, SINGULAR_LEVELS, Floats, Gradients, Ints, Untrained
 
 ITEM_SECONDS: Final = 0.02  # estimated work between two items
@@ -96,7 +97,7 @@ class _Measuring:
             return without_bn.activate(number + 1, u, products)
 
         weights = drawn_weights(
-            config.initialization, config.init_scale, config.layers, config.seed, self._images, layer_of
+            config.initialization, config.init_scale, config.layers, config.seed, self._images[:LSUV_IMAGES], layer_of
         )
         for layer, weight in enumerate(weights, start=1):
             for network in self._networks:

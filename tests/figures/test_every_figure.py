@@ -220,9 +220,9 @@ def test_charts_of_a_convolutional_run_say_feature_map_and_how_many_of_how_many_
     text = json.dumps(without_arrays(walk), ensure_ascii=False)
     assert "256 of 1,440 values" in text
     assert "10 images × 144 positions" in text
-    assert r"1 \ldots m' = m\,p\,q = 10 \cdot 12 \cdot 12 = 1440" in walk["layout"]["meta"]["formulas"][0]
+    assert r"1 \ldots m′ = m\,p\,q = 10 \cdot 12 \cdot 12 = 1440" in walk["layout"]["meta"]["formulas"][0]
     stream = FIGURES["anatomy-stream"](convolutional, View())["layout"]["meta"]["formulas"]
-    assert r"\frac{m'}{m' - 1} = \frac{1440}{1439}" in stream[-1]
+    assert r"\frac{m′}{m′ - 1} = \frac{1440}{1439}" in stream[-1]
     assert "each 200 of them" in FIGURES["anatomy-inference"](convolutional, View())["layout"]["meta"]["how"]
 
 
