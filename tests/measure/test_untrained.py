@@ -131,8 +131,8 @@ def check_gradients(item: Untrained, k: int, net: Reference) -> None:
 
 def test_the_networks_start_from_the_weights_of_a_trained_one_of_the_same_sizes(batch):
     for scheme in Initialization:
-        config = UntrainedConfig(Connections.PLAIN, depth=2, width=20, initialization=scheme, init_scale=0.7, seed=9)
-        model = ModelConfig(hidden_layers=2, width=20, initialization=scheme, init_scale=0.7, seed=9)
+        same = {"nonlinearity": Nonlinearity.TANH, "width": 20, "initialization": scheme, "init_scale": 0.7, "seed": 9}
+        config, model = UntrainedConfig(Connections.PLAIN, depth=2, **same), ModelConfig(hidden_layers=2, **same)
         expected = [float(w.double().norm()) for w in initial_weights(model, batch[0])]
         for norms in gradients_of(until_gradients(config, *batch)).weight_norm:
             assert norms == pytest.approx(expected, rel=1e-6)
