@@ -14,9 +14,7 @@ NOW: Final = -1  # a point's step: the present one
 EARLIER: Final = "earlier-"  # before the name of a network of the run before this one
 CUT_POINTS: Final = 61
 MOST_LANDSCAPE_SECONDS: Final = 60.0
-MOST_GRADIENT_MAPS: Final = (
-    512  # images whose values at every position a convolutional network's gradient is taken from
-)
+MOST_GRADIENT_MAPS: Final = 512  # images of a convolutional network's gradient: it needs all values at all positions
 _NETWORKS: Final = tuple(competitor.name for competitor in COMPETITORS.values())
 
 # fmt: off

@@ -132,7 +132,7 @@ def _formulas(unit: Unit) -> list[str]:
 def _finding(unit: Unit) -> str:
     """What the biased variances say on average, with the correction, and of the population."""
     mean = float(unit.now.stream_variance[:, unit.index].mean())
-    m, name, population = unit.now.m, unit.m.replace("'", "′"), unit.of("population_variance")
+    m, name, population = unit.now.m, unit.m, unit.of("population_variance")
     parts = [
         f"mean of the batches’ variances {number(mean, 3)}, times {name}/({name} − 1) {number(mean * m / (m - 1), 3)}"
     ]

@@ -7,9 +7,7 @@ from urllib.parse import urlencode
 
 from bnviz.config import (
     BY_NAME,
-    LEARNING_RATES,
     TRAIN_IMAGES,
-    TRAINING_SETS,
     BnPlacement,
     Competitor,
     DepthConfig,
@@ -143,15 +141,13 @@ def summary_of_trials(config: TrialsConfig) -> str:
     """What every run of an experiment has in common."""
     settings = config.conditions[-1].settings
     model = settings.model
-    is_about_dropout = config.experiment is Experiment.DROPOUT
     length = f"{config.images:,} images" if config.counts_images else f"{config.steps:,} steps"
     parts = [
         _layers(model),
         _nonlinearity(model.nonlinearity),
         *_trials_weights(config),
         f"SGD, {_trials_rates(config)}",
-        *([f"{TRAINING_SETS[0]:,} to {TRAINING_SETS[-1]:,} training images"] if is_about_dropout else []),
-        *([f"dropout p = {settings.hyper.dropout:g}"] if is_about_dropout else []),
+        *_trials_dropout(config),
         f"{length} each",
         f"{config.seeds} {'seed' if config.seeds == 1 else 'seeds'}",
         f"{model.input_form} input",
@@ -169,8 +165,20 @@ def _trials_weights(config: TrialsConfig) -> list[str]:
 
 def _trials_rates(config: TrialsConfig) -> str:
     if config.experiment is Experiment.INITIALIZATION:
-        return f"learning rates {LEARNING_RATES[0]:g} to {LEARNING_RATES[-1]:g}"
+        return f"learning rates {_ends(config)}"
     return f"learning rate {config.learning_rate:g}"
+
+
+def _trials_dropout(config: TrialsConfig) -> list[str]:
+    """How many images are trained on, and how much is dropped, where the experiment is about that."""
+    if config.experiment is not Experiment.DROPOUT:
+        return []
+    return [f"{_ends(config)} training images", f"dropout p = {config.conditions[0].settings.hyper.dropout:g}"]
+
+
+def _ends(config: TrialsConfig) -> str:
+    """The first and the last of its conditions."""
+    return f"{config.conditions[0].label} to {config.conditions[-1].label}"
 
 
 @lru_cache(maxsize=256)

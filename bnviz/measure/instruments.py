@@ -15,7 +15,7 @@ from bnviz.measure.drift import Drift
 from bnviz.measure.gradients import GRADIENT_IMAGES, NetworkGradient, probe_gradients
 from bnviz.measure.weight_path import WeightPath
 from bnviz.models import Batch, Draws, Stack, states_of
-from bnviz.models.lit_pixels import lit_data_set
+from bnviz.models.lit_pixels import lit_for
 from bnviz.records import Floats, Ints
 
 
@@ -113,5 +113,5 @@ class Instruments:
 
 
 def _first_images(model: ModelConfig, count: int, images: Tensor, labels: Tensor) -> Probe:
-    lit = None if model.is_convolutional else lit_data_set(images)
+    lit = lit_for(model, images)
     return Probe(images[:count], labels[:count], None if lit is None else lit.take(torch.arange(count)))

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.models.noise import Batch
+from bnviz.models.noise import Batch, mixed
 
 _STREAM: Final = 1  # of random numbers: those of the noise have none
 
@@ -31,8 +30,7 @@ class Dropout:
 
     def draw(self, masks: Tensor, step: int, p: float, batch: Batch = Batch.TRAINING) -> None:
         """Fill `masks`, [rows, p], with 0 or 1 / (1 - p): those of every hidden layer, the same for all networks."""
-        mixed = np.random.SeedSequence((self._seed, batch, step, _STREAM)).generate_state(1)
-        self._generator.manual_seed(int(mixed[0]))
+        self._generator.manual_seed(mixed(self._seed, batch, step, _STREAM))
         drawn = masks if masks.device.type == "cpu" else torch.empty_like(masks, device="cpu")
         drawn.bernoulli_(1 - p, generator=self._generator).mul_(1 / (1 - p))
         if drawn is not masks:

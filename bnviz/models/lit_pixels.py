@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bnviz.config import ModelConfig
+
 _SUM: Final = 0  # embedding_bag's number for this mode
 MOST_LIT: Final = 0.25  # of all pixels; MNIST binarised has 0.13, in grey levels 0.19
 
@@ -39,11 +41,11 @@ class LitPixels:
 
     def times(self, matrix: Tensor) -> Tensor:
         """X W: [n_0, p] to [b, p]."""
-        return _sums_of_rows(matrix, *self._by_image)
+        return sums_of_rows(matrix, *self._by_image)
 
     def transposed_times(self, matrix: Tensor) -> Tensor:
         """X^T D: [b, p] to [n_0, p]."""
-        return _sums_of_rows(matrix, *self._by_pixel)
+        return sums_of_rows(matrix, *self._by_pixel)
 
     @cached_property
     def _by_image(self) -> "Sums":
@@ -68,8 +70,11 @@ def _sums(rows: NDArray[Any], counts: NDArray[np.int64], factors: NDArray[np.flo
     return as_rows, torch.from_numpy(ends), None if factors is None else torch.from_numpy(factors)
 
 
-def _sums_of_rows(matrix: Tensor, rows: Tensor, ends: Tensor, factors: Tensor | None) -> Tensor:
-    """`torch.nn.functional.embedding_bag` in mode "sum", without its checks: they take as long as a small product."""
+def sums_of_rows(matrix: Tensor, rows: Tensor, ends: Tensor, factors: Tensor | None = None) -> Tensor:
+    """The sums of some rows of a matrix [r, p], as many as `ends` parts them into: [s, p]; `Sums` says how.
+
+    `torch.nn.functional.embedding_bag` in mode "sum", without its checks: they take as long as a small product.
+    """
     factors = None if factors is None else factors.to(matrix.dtype)
     sums: Tensor = torch.embedding_bag(matrix, rows, ends, False, _SUM, False, factors, True)[0]
     return sums
@@ -113,3 +118,8 @@ def lit_data_set(images: Tensor) -> LitDataSet | None:
     if images.device.type != "cpu" or float(images.count_nonzero()) > MOST_LIT * images.numel():
         return None
     return LitDataSet(images)
+
+
+def lit_for(model: ModelConfig, images: Tensor) -> LitDataSet | None:
+    """The same where networks of this model multiply images: None for convolutions, which multiply patches."""
+    return None if model.is_convolutional else lit_data_set(images)

@@ -29,6 +29,14 @@ class Batch(IntEnum):
     PROBE = 1
 
 
+def mixed(*numbers: int) -> int:
+    """One seed for torch's generator, which takes 32 bits, of several numbers.
+
+    Were they added up, seed 0 at step t would draw the numbers of seed t's weights.
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
 class Noise:
     """Draws that depend on (seed, step, kind of batch) alone: whoever draws again gets the same, and nothing has to be
     kept from step to step."""
@@ -40,8 +48,7 @@ class Noise:
     def draw(self, noise: Sequence[Tensor], step: int, hyper: HyperParams, batch: Batch = Batch.TRAINING) -> None:
         """Fill `noise`, [2, 1, b, p] for every hidden layer: the factors s and the shifts m, the same for all
         networks."""
-        # Mixed, since torch's generator takes 32 bits: else seed 0 at step t drew the numbers of seed t's weights.
-        self._generator.manual_seed(int(np.random.SeedSequence((self._seed, batch, step)).generate_state(1)[0]))
+        self._generator.manual_seed(mixed(self._seed, batch, step))
         drawn = [one if one.device.type == "cpu" else torch.empty_like(one, device="cpu") for one in noise]
         a_unit = torch.rand(2, len(drawn), 1, 1, drawn[0].shape[-1], generator=self._generator)
         for (factors, _), of_unit in zip(drawn, a_unit[0], strict=True):

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from bnviz.config import IMAGE_SIDE, KERNEL, STRIDE, ModelConfig
+from bnviz.models.lit_pixels import sums_of_rows
 
 _TAPS: Final = KERNEL**2
-_SUM: Final = 0  # embedding_bag's number for this mode
 
 
 def seen_by(model: ModelConfig, layer: int, u: Tensor) -> Tensor:
@@ -93,8 +93,7 @@ class Unfolding:
     def scatter(self) -> None:
         """d_maps <- the sums of `d_rows`."""
         numbers = self.d_rows.view(-1, self._maps.shape[2])
-        sums = torch.embedding_bag(numbers, self._places, self._ends, False, _SUM, False, None, True)[0]
-        self._d_maps.copy_(sums.view(self._maps.shape))
+        self._d_maps.copy_(sums_of_rows(numbers, self._places, self._ends).view(self._maps.shape))
 
 
 class Flattening:

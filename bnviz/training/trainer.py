@@ -37,7 +37,7 @@ from bnviz.measure.smoothness import along_gradient
 from bnviz.measure.weight_path import Walk
 from bnviz.models import Activations, Draws, Stack, initial_weights, make_optimizer, optimizers
 from bnviz.models.captured import Captured, captured_on
-from bnviz.models.lit_pixels import lit_data_set
+from bnviz.models.lit_pixels import lit_for
 from bnviz.records import (
     STEP_SIZES,
     Anatomy,
@@ -133,9 +133,7 @@ class Trainer:
         self.training_set = (images[: model.training_images], labels[: model.training_images])
         self.test_set = (test_images, test_labels)
         self._images, self._labels = self.training_set
-        self._lit = (
-            None if model.is_convolutional else lit_data_set(images)
-        )  # of all: the training images are the first of them
+        self._lit = lit_for(model, images)  # of all: the training images are the first of them
         self._batches = self._order()
         self._stack = _untrained(model, self.competitors, self._images)
         self._optimizer = make_optimizer(self._stack)

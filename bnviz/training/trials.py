@@ -108,9 +108,8 @@ class _Running:
         images, labels = (one[:CHANGED_IMAGES] for one in trainer.test_set)
         for c, change in enumerate(CHANGES):
             for a, amount in enumerate(AMOUNTS[c]):
-                accuracy = TestAccuracy(
-                    trainer.settings.model, changed(images, change, float(amount), seed=r), labels, is_shared=False
-                )
+                tried = changed(images, change, float(amount), seed=r)
+                accuracy = TestAccuracy(trainer.settings.model, tried, labels, is_shared=False)
                 for s in range(len(STATISTICS)):
                     self._unfinished.changed_accuracy[:, r, c, a, s] = trainer.accuracy_on(accuracy, bool(s))
                 yield

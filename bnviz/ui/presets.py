@@ -43,6 +43,53 @@ _RELU: Final = _PAPER.replace(
     nonlinearity=Nonlinearity.RELU, initialization=Initialization.HE, init_scale=1.0, learning_rate=0.1
 )
 
+_BATCH_OF_TWO: Final = Preset(
+    "Batch of two",
+    "Batch of 2",
+    "With two images a batch, BN keeps little more than a sign and suffers; LayerNorm and GroupNorm take nothing "
+    "from the batch.",
+    _RELU.replace(batch_size=2, learning_rate=0.05, networks=_WITH_OTHERS),
+)
+_TWO_CLASSES: Final = Preset(
+    "Two classes a batch",
+    "Two classes",
+    "Every mini-batch holds two digits only, and its mean and variance are theirs. At inference BN takes running "
+    "averages over all of them: look at its test accuracy.",
+    _RELU.replace(networks=_WITH_OTHERS[:3], sampling=Sampling.TWO_CLASSES),
+)
+CONVOLUTIONAL: Final = Preset(
+    "Convolutional",
+    "Convolutional",
+    "Two convolutions of 16 feature maps and a linear layer. BN takes one mean and variance a map, over every "
+    "position of every image, so even small batches have enough of them.",
+    _RELU.replace(architecture=Architecture.CONVOLUTIONAL, hidden_layers=2, width=16),
+)
+_DEEP_SIGMOID: Final = Preset(
+    "Deep sigmoid",
+    "Deep sigmoid",
+    "Ten sigmoid layers: without BN the gradient vanishes on its way down. Look at layer 1's drift and gradients.",
+    _PAPER.replace(hidden_layers=10),
+)
+_DROPOUT: Final = Preset(
+    "Dropout and BN",
+    "Dropout",
+    "Only 1,000 training images: every network fits them and misses more than one test digit in eight. Networks "
+    "with dropout are still behind at step 300; by step 1,000 BN does better with it than without.",
+    _RELU.replace(networks=networks_of(WITH_DROPOUT), training_images=1000, learning_rate=0.05),
+)
+_LSUV: Final = Preset(
+    "Initialization instead of BN",
+    "LSUV",
+    "Ten ReLU layers. LSUV gives every layer's inputs at step 0 the spread that BN gives them at every step, and "
+    "by step 100 both have left the others behind. Watch whose spread stays.",
+    _PAPER.replace(
+        nonlinearity=Nonlinearity.RELU,
+        hidden_layers=10,
+        learning_rate=0.05,
+        networks=networks_of((*TWINS, LSUV, ORTHOGONAL)),
+    ),
+)
+
 PRESETS: Final = (
     Preset(
         "The paper's experiment",
@@ -70,62 +117,14 @@ PRESETS: Final = (
         "ReLU, He initialization, learning rate 0.1: the setting in which BN hardly matters. Compare the last percent.",
         _RELU,
     ),
-    Preset(
-        "Batch of two",
-        "Batch of 2",
-        "With two images a batch, BN keeps little more than a sign and suffers; LayerNorm and GroupNorm take nothing "
-        "from the batch.",
-        _RELU.replace(batch_size=2, learning_rate=0.05, networks=_WITH_OTHERS),
-    ),
-    Preset(
-        "Two classes a batch",
-        "Two classes",
-        "Every mini-batch holds two digits only, and its mean and variance are theirs. At inference BN takes running "
-        "averages over all of them: look at its test accuracy.",
-        _RELU.replace(networks=_WITH_OTHERS[:3], sampling=Sampling.TWO_CLASSES),
-    ),
-    Preset(
-        "Convolutional",
-        "Convolutional",
-        "Two convolutions of 16 feature maps and a linear layer. BN takes one mean and variance a map, over every "
-        "position of every image, so even small batches have enough of them.",
-        _RELU.replace(architecture=Architecture.CONVOLUTIONAL, hidden_layers=2, width=16),
-    ),
-    Preset(
-        "Deep sigmoid",
-        "Deep sigmoid",
-        "Ten sigmoid layers: without BN the gradient vanishes on its way down. Look at layer 1's drift and gradients.",
-        _PAPER.replace(hidden_layers=10),
-    ),
-    Preset(
-        "Dropout and BN",
-        "Dropout",
-        "Only 1,000 training images: every network fits them and misses more than one test digit in eight. Networks "
-        "with dropout are still behind at step 300; by step 1,000 BN does better with it than without.",
-        _RELU.replace(networks=networks_of(WITH_DROPOUT), training_images=1000, learning_rate=0.05),
-    ),
-    Preset(
-        "Initialization instead of BN",
-        "LSUV",
-        "Ten ReLU layers. LSUV gives every layer's inputs at step 0 the spread that BN gives them at every step, and "
-        "by step 100 both have left the others behind. Watch whose spread stays.",
-        _PAPER.replace(
-            nonlinearity=Nonlinearity.RELU,
-            hidden_layers=10,
-            learning_rate=0.05,
-            networks=networks_of((*TWINS, LSUV, ORTHOGONAL)),
-        ),
-    ),
+    _BATCH_OF_TWO,
+    _TWO_CLASSES,
+    CONVOLUTIONAL,
+    _DEEP_SIGMOID,
+    _DROPOUT,
+    _LSUV,
 )
 
-_BY_LABEL: Final = {preset.label: preset for preset in PRESETS}
-CONVOLUTIONAL: Final = _BY_LABEL["Convolutional"]
-_BATCH_OF_TWO, _TWO_CLASSES, _DEEP_SIGMOID, _DROPOUT, _LSUV = (
-    _BY_LABEL[label]
-    for label in (
-        "Batch of two", "Two classes a batch", "Deep sigmoid", "Dropout and BN", "Initialization instead of BN",
-    )
-)  # fmt: skip
 _DEEP_RELU: Final = _RELU.replace(hidden_layers=20, learning_rate=0.03)
 
 # Of each part of the page where BN fails: the same, live.
