@@ -10,6 +10,8 @@ from bnviz.figures.theme import FONT, HEADING_SIZE, NAME_SIZE, RUN_WIDTH, TICK_S
 from bnviz.records import Floats, Run
 
 MARGIN: Final = {"l": 44, "r": 98, "t": 22, "b": 26}  # px; on the right there is room for labels at the lines' ends
+NAME_FITS: Final = 12  # characters of a competitor's name for which this room is enough
+CHARACTER: Final = 7  # px that each further one needs
 PANEL_GAP: Final = 0.19  # share of the plot between two panels: labels fit into it at 340 px
 
 
@@ -71,7 +73,7 @@ def chart(
         "layout": {
             "title": {"text": words.title},
             "meta": told,
-            "margin": dict(margin),
+            "margin": _with_room_for_names(margin, run),
             "paper_bgcolor": "@page",
             "plot_bgcolor": "@page",
             "font": {"family": FONT, "size": TICK_SIZE, "color": "@text"},
@@ -90,6 +92,13 @@ def chart(
             **layout,
         },
     }
+
+
+def _with_room_for_names(margin: Mapping[str, int], run: Run) -> dict[str, int]:
+    """The common margin, wider where a competitor's name is longer than most; any other as it is."""
+    longest = max((len(one.label) for one in run.competitors), default=0)
+    more = CHARACTER * max(longest - NAME_FITS, 0) if margin["r"] == MARGIN["r"] else 0
+    return {**margin, "r": margin["r"] + more}
 
 
 def _ends_of(axes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from bnviz.figures.trials_parts import (
     has_ended,
     labels_at_ends,
     median,
+    newest,
     places_axis,
     progress,
     rough,
@@ -58,7 +59,7 @@ def trials_summary(run: Run, view: View) -> Spec:
     middle = median(accuracy, axis=2)
     x = np.arange(middle.shape[1], dtype=np.float64)
     competitors, error = trials.config.competitors, error_of(middle)
-    texts = [rough(1 - row[-1]) for row in middle]
+    texts = [rough(1 - share) for share in newest(middle)]
     labels = [one.label for one in trials.config.conditions]
     names = labels_at_ends(competitors, x, error, SCALE, texts, ended=has_ended(trials)[:, -1])
     data = seeds(competitors, x, error_of(accuracy), SCALE)
@@ -84,11 +85,11 @@ def trials_curves(run: Run, view: View) -> Spec:
     steps = np.round(MOMENTS * trials.steps[at])
     competitors, error = trials.config.competitors, error_of(middle)
     of = condition_text(trials, at)
-    newest = [_newest(1 - row) for row in middle]
+    errors = newest(1 - middle)
     length = f"{of[0].upper()}{of[1:]}, {whole(trials.steps[at])} steps, {progress(trials)}."
     lost = failures(trials, [at])
-    words = Words(title, joined(length, lost), joined(f"{title}, {of}.", _told(trials, newest), lost), how)
-    texts = [rough(one) for one in newest]
+    words = Words(title, joined(length, lost), joined(f"{title}, {of}.", _told(trials, errors), lost), how)
+    texts = [rough(one) for one in errors]
     axes = {
         "xaxis": base_axis("y", 0, float(trials.steps[at]), nticks=5, unifiedhovertitle={"text": "step %{x}"}),
         "yaxis": _error_axis(),
@@ -117,12 +118,7 @@ def _error_axis() -> dict[str, Any]:
     return SCALE.axis("x") | {"tickvals": values, "ticktext": texts}
 
 
-def _newest(row: Floats) -> float:
-    known = row[np.isfinite(row)]
-    return float(known[-1]) if known.size else float("nan")
-
-
-def _told(trials: Trials, shares: list[float]) -> str:
+def _told(trials: Trials, shares: Floats) -> str:
     texts = [rough(one) if np.isfinite(one) else None for one in shares]
     told = enumerate_texts(trials.config.competitors, texts)
     return f"Test error {told}." if told else ""

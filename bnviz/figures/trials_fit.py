@@ -20,6 +20,7 @@ from bnviz.figures.trials_parts import (
     has_ended,
     labels_at_ends,
     median,
+    newest,
     places_axis,
     progress,
     rough,
@@ -58,7 +59,7 @@ def trials_fit(run: Run, view: View) -> Spec:
         (error_of(fit), errors, _error_scale(error_of(fit)), "%{customdata:.1f} %"),
         (gap, gaps, _gap_scale(gap), "%{y:.1f}"),
     )
-    texts = [rough(row[-1] / PERCENT) for row in errors], [points(row[-1]) for row in gaps]
+    texts = [rough(error / PERCENT) for error in newest(errors)], [points(gap) for gap in newest(gaps)]
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = [axis_unit("training images")]
     axes: dict[str, Any] = {}

@@ -84,6 +84,12 @@ def median(values: Floats, axis: int) -> Floats:
     return result
 
 
+def newest(values: Floats) -> Floats:
+    """The last value of each row that is known; NaN where none is. [k, n] to [k]"""
+    known = [row[np.isfinite(row)] for row in values]
+    return np.array([row[-1] if row.size else np.nan for row in known])
+
+
 def at_inference(trials: Trials) -> Floats:
     """Accuracy at the end of each run: [k, x, r]."""
     at_the_end: Floats = trials.accuracy[..., -1]

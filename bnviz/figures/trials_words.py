@@ -12,7 +12,7 @@ from bnviz.figures.untrained_parts import ratio_texts
 from bnviz.figures.words import NO_BN, joined, spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
-_WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "with dropout", "bndropout": "with both"}
+_WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "dropout", "bndropout": "with both"}
 _BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
 
 
@@ -116,7 +116,8 @@ def _dropout(trials: Trials) -> str:
             for one, share in zip(trials.config.competitors, middle[:, x], strict=True)
             if np.isfinite(share)
         ]
-        parts.append(f"{trials.config.conditions[x].label} images: {', '.join(shares)}.")
+        images = "" if parts else " images"
+        parts.append(f"{trials.config.conditions[x].label}{images}: {', '.join(shares)}.")
     return joined(*parts, failures(trials))
 
 

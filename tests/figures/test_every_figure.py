@@ -17,9 +17,11 @@ from bnviz.config import (
     BN,
     COMPETITORS,
     DECORRELATED,
+    DROPOUT,
     GROUP,
     LAYER,
     NOISY,
+    ORTHOGONAL,
     PLAIN,
     RENORM,
     TWINS,
@@ -333,6 +335,15 @@ def test_panels_that_are_compared_share_their_ranges(name: str) -> None:
         first = layout[key.rstrip("0123456789")]
         assert axis["matches"] == key[0]
         assert axis["autorangeoptions"] == first["autorangeoptions"]
+
+
+def test_a_name_longer_than_most_has_room_at_the_end_of_its_line() -> None:
+    usual, wide = (
+        FIGURES["accuracy"](made_up.a_run(60, competitors=competitors), View())["layout"]["margin"]["r"]
+        for competitors in (TWINS, (*TWINS, DROPOUT, ORTHOGONAL))
+    )
+    assert len(ORTHOGONAL.label) == 17
+    assert wide - usual >= 6 * (17 - len("without BN  "))  # px a character, of the size of a name
 
 
 @pytest.mark.parametrize("name", ["density", "loss-contour"])

@@ -155,6 +155,16 @@ def test_a_network_that_diverged_is_named_and_its_end_is_not_drawn(name: str) ->
         assert "iverged" not in others["layout"]["meta"]["finding"]
 
 
+@pytest.mark.parametrize("name", ["trials-summary", "trials-fit"])
+def test_while_conditions_are_still_to_come_the_newest_value_stands_at_a_lines_end(name: str) -> None:
+    trials = a_trials(Experiment.DROPOUT, seeds=1, known=2)
+    labels = [one["text"] for one in spec_of(trials, name)["layout"]["annotations"] if one["name"] == "end-label"]
+    assert labels
+    assert not [text for text in labels if "–" in text]
+    measured = trials.training_accuracy if name == "trials-fit" else trials.accuracy[..., -1]
+    assert any(percent(1 - float(measured[0, 1, 0])) in text for text in labels)
+
+
 def test_where_some_seeds_diverged_the_others_are_drawn_and_it_is_said_of_how_many() -> None:
     trials = a_trials(Experiment.INITIALIZATION, diverged=(3, 2))
     trials.diverged_step[3, 2, 1:] = 0
