@@ -495,6 +495,36 @@ def test_a_phase_that_passes_is_not_reported(lab: Lab) -> None:
     assert said == []
 
 
+def test_what_may_not_be_reported_yet_is_reported_later(lab: Lab) -> None:
+    """Streamlit takes one trigger of a component a rerun: a report must not take the place of a visitor's wish."""
+    early, late = lab.page.evaluate("""async (address) => {
+        const { PhaseWatch } = await import(address);
+        const said = [];
+        let may = false;
+        const watch = new PhaseWatch((phase) => said.push(phase), 100, () => may);
+        watch.believe("run", "paused");
+        watch.see("run", "playing");
+        await new Promise((done) => setTimeout(done, 500));
+        const early = [...said];
+        may = true;
+        await new Promise((done) => setTimeout(done, 500));
+        return [early, said];
+    }""", module_address("phase.js"))  # fmt: skip
+    assert early == []
+    assert late == ["playing"]
+
+
+def test_a_visitors_wish_goes_before_what_the_component_reports_itself(lab: Lab) -> None:
+    lab.page.evaluate("host.show({ phase: 'paused' })")
+    lab.advance(phase=Phase.PLAYING)
+    lab.page.keyboard.press("?")
+    lab.page.wait_for_timeout(1500)
+    assert lab.triggers == [["explain", "keyboard"]]
+    lab.advance(phase=Phase.PLAYING)
+    lab.page.wait_for_timeout(4000)
+    assert lab.triggers == [["explain", "keyboard"], ["phase", "playing"]]
+
+
 def test_a_diverged_network_is_named_whole_in_the_sentence(lab: Lab) -> None:
     run = lab.run()
     health = (Health(Condition.DIVERGED, 412, 2, "weights"), Health())

@@ -21,6 +21,9 @@ const FAR_EVERY_MS = 4000; // how often charts out of sight are brought up to da
 const RESTS_FOR = 3; // after being drawn a chart rests this many times as long, so that the page stays alive
 const LONGEST_REST_MS = 600;
 const SETTINGS_STAY_MS = 2000; // a rerun while the visitor moves a slider would be in the way
+// Streamlit keeps one wish of a component at a time: of two that it has not yet taken in, the newer one alone. So what
+// the visitor asked for goes first, and what the component reports by itself waits for so long.
+const ASKED_MS = 3000;
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = [
   "is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step",
@@ -67,8 +70,12 @@ class Live {
       onFrame: (buffer) => this.onFrame(buffer),
       onState: (state, reason) => this.onConnection(state, reason),
     });
-    this.phases = new PhaseWatch((phase) => this.component.setTriggerValue("phase", phase));
-    this.settings = new PhaseWatch((settings) => this.component.setTriggerValue("settings", settings), SETTINGS_STAY_MS);
+    const mayReport = () => performance.now() - this.askedAt > ASKED_MS;
+    this.askedAt = -Infinity;
+    this.phases = new PhaseWatch((phase) => this.component.setTriggerValue("phase", phase), undefined, mayReport);
+    this.settings = new PhaseWatch(
+      (settings) => this.component.setTriggerValue("settings", settings), SETTINGS_STAY_MS, mayReport,
+    );
     this.observe();
     this.plotly = loadPlotly(config.plotly);
     this.plotly.catch((error) => console.error("bnviz:", error));
@@ -89,7 +96,7 @@ class Live {
 
   observe() {
     this.stopTheme = watchTheme(this.root, (theme) => this.applyTheme(theme));
-    this.stopKeys = listenToKeys(() => this.component.setTriggerValue("explain", "keyboard"));
+    this.stopKeys = listenToKeys(() => this.ask("explain", "keyboard"));
     this.sight = new IntersectionObserver((entries) => this.onSight(entries), { rootMargin: "0px" });
     this.sizes = new ResizeObserver((entries) => {
       for (const entry of entries) this.redraw(entry.target.closest("[data-chart]")?.dataset.chart);
@@ -149,7 +156,7 @@ class Live {
 
   addCard(name) {
     const card = new Card(name, {
-      onExplain: () => this.component.setTriggerValue("explain", name),
+      onExplain: () => this.ask("explain", name),
       onSwitch: (field, value) => this.onSwitch(name, field, value),
       menu: () => this.menuOf(name),
     });
@@ -170,6 +177,12 @@ class Live {
 
   // --- what the visitor does on the cards ---------------------------------------------------------------------------
 
+  /** What a visitor wants of the page. */
+  ask(name, value) {
+    this.askedAt = performance.now();
+    this.component.setTriggerValue(name, value);
+  }
+
   onSwitch(name, field, value) {
     if (field === "log_x") {
       this.logX[name] = value;
@@ -177,10 +190,10 @@ class Live {
       this.hurry();
       this.redraw(name);
     } else if (field === "start") {
-      this.component.setTriggerValue("start", value);
+      this.ask("start", value);
     } else if (field === "directions" || field === "contour_seconds") {
       this.data = { ...this.data, [field]: value }; // shown at once; the page confirms it with its rerun
-      this.component.setTriggerValue(field, value);
+      this.ask(field, value);
     } else {
       this.switched[field] = value;
       this.socket.wish({ view: this.view });

@@ -6,10 +6,12 @@ export class PhaseWatch {
   /**
    * @param {(value: string) => void} report
    * @param {number} staysMs  for how long frames must say otherwise
+   * @param {() => boolean} mayReport  whether now is the time; if not, it is tried again after as long
    */
-  constructor(report, staysMs = STAYS_MS) {
+  constructor(report, staysMs = STAYS_MS, mayReport = () => true) {
     this.report = report;
     this.staysMs = staysMs;
+    this.mayReport = mayReport;
   }
 
   /** What the page takes the run to be doing, after each of its reruns. */
@@ -40,6 +42,7 @@ export class PhaseWatch {
     if (!differs || this.seen === this.reported || this.timer) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
+      if (!this.mayReport()) return this.check();
       this.reported = this.seen;
       this.report(this.seen);
     }, this.staysMs);
