@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from bnviz.config import TWINS, AnatomyConfig, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
+from bnviz.config import (
+    TWINS,
+    AnatomyConfig,
+    Device,
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    Settings,
+    UntrainedConfig,
+)
 from bnviz.errors import EngineError
 from bnviz.measure.weight_path import Walk
 from bnviz.records import (
@@ -68,6 +77,8 @@ class Costs:
     anatomy_items: int = 3
     diverges_at: int | None = None
     fails_at: int | None = None
+    gpu_fails_at: int | None = None  # unless the trainer is told to use the CPU
+    gpu_fault: type[RuntimeError] = torch.OutOfMemoryError
 
 
 class FakeTrainer:
@@ -107,6 +118,8 @@ class FakeTrainer:
     def step(self, hyper: HyperParams) -> None:
         if self.step_count == self.costs.fails_at:
             raise ZeroDivisionError("a fault of our own")
+        if self.step_count == self.costs.gpu_fails_at and self.settings.model.device is not Device.CPU:
+            raise self.costs.gpu_fault("CUDA error: of a GPU that does not exist")
         self._take(self.costs.step)
         self.hypers.append(hyper)
         self.step_count += 1

@@ -25,13 +25,14 @@ class Limits:
 
 @dataclass(eq=False)
 class Place:
-    """A host, and the task that polls it."""
+    """A host, and the tasks that poll it and fetch its checkpoints."""
 
     address: str
     host: Host
     is_lost: bool = False
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     poller: "asyncio.Task[None] | None" = None
+    keeper: "asyncio.Task[None] | None" = None
 
 
 @dataclass(eq=False)
@@ -42,6 +43,8 @@ class Awake:
     owner: str
     orders: Orders
     checkpoint: Checkpoint | None = None
+    fetched_at: float = float("-inf")  # when the checkpoint was
+    fetch_seconds: float = 0.0  # that it took
     place: Place | None = None
     is_placed: bool = False  # its host holds it; until then the place is only kept for it
     is_gone: bool = False  # it fell asleep

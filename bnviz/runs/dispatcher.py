@@ -42,7 +42,7 @@ class Dispatcher:
     def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
         self._awake: dict[str, Awake] = {}
-        self._exchange = Exchange(hub, self._awake, self._lose)
+        self._exchange = Exchange(hub, self._awake, self._lose, self._fall_back)
         self._queue: list[Awake] = []
         self._places: dict[str, Place] = {}
         self._owners: dict[str, str] = {}
@@ -226,6 +226,7 @@ class Dispatcher:
         for address in set(hosts) - set(self._places):
             place = self._places[address] = Place(address, hosts[address])
             place.poller = self._spawn(self._exchange.poll(place))
+            place.keeper = self._spawn(self._exchange.keep(place))
         if hosts:
             self._trouble = ""
         self._fill_places()
@@ -241,6 +242,22 @@ class Dispatcher:
             awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
             awake.losses += 1
             self._queue.insert(0, awake)
+        self._fill_places()
+
+    def _fall_back(self, awake: Awake, fault: str) -> None:
+        self._spawn(self._go_on_on_cpu(awake, awake.orders.generation, fault))
+
+    async def _go_on_on_cpu(self, awake: Awake, generation: int, fault: str) -> None:
+        """Have a run whose GPU failed it go on from its last checkpoint, wherever there is a place for it."""
+        async with awake.lock:
+            place, orders = awake.place, awake.orders
+            if awake.is_gone or place is None or orders.is_on_cpu or orders.generation != generation:
+                return
+            await self._exchange.ask(place, place.host.drop(awake.run_id))
+            awake.orders = replace(awake.orders, is_on_cpu=True)
+            awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
+            self._queue.insert(0, awake)
+            self._hub.set_notice(awake.run_id, f"{fault}: this run goes on on the CPU, from its last checkpoint.")
         self._fill_places()
 
     def _fill_places(self) -> None:

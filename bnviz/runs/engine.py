@@ -160,6 +160,7 @@ class Engine:
                 generation=orders.generation + 1,
                 settings=settings,
                 is_playing=orders.is_playing if is_playing is None else is_playing,
+                is_on_cpu=False,
             ),
         )
 
