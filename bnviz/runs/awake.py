@@ -33,6 +33,12 @@ class Place:
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     poller: "asyncio.Task[None] | None" = None
     keeper: "asyncio.Task[None] | None" = None
+    asked_at: list[float] = field(default_factory=list)  # when each question was put that it has not answered
+
+    @property
+    def silent_since(self) -> float:
+        """When the oldest of its open questions was put; infinity if there is none."""
+        return min(list(self.asked_at), default=float("inf"))
 
 
 @dataclass(eq=False)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from bnviz.errors import EngineError
 from bnviz.runs.child import Child
+from bnviz.runs.tls import address_of, check_peer, security_from_environment
+from bnviz.runs.versions import check_scheduler, check_worker
 from bnviz.worker.host import Host
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
 
 CONNECT_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 10.0
@@ -36,7 +38,8 @@ class Cluster(Protocol):
 class DaskCluster:
     """An embedded cluster, or the one at `scheduler`; its methods belong to one event loop.
 
-    TLS for a scheduler of your own comes from Dask's configuration (`distributed.comm.tls`), files or environment.
+    TLS for a scheduler of your own comes from BNVIZ_TLS_CA, BNVIZ_TLS_CERT and BNVIZ_TLS_KEY, or else from Dask's
+    configuration (`distributed.comm.tls`), files or environment.
     """
 
     def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
@@ -45,16 +48,17 @@ class DaskCluster:
         self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
+        self._told: set[str] = set()  # the workers that are refused, as the log has said
 
     async def start(self) -> None:
         if self._scheduler is not None:
-            self._client = await _connect(self._scheduler)
+            self._client = await _join(self._scheduler)
             return
         self._child = Child(self._workers, is_staggered=not self._has_started)
         self._has_started = True  # later there are runs that want all workers at once
         _import_dask()  # while the child starts
         address, tls = await asyncio.to_thread(self._child.introduction)
-        self._client = await _connect(address, tls)
+        self._client = await _connect(address, _security(tls), is_embedded=True)
 
     async def hosts(self) -> dict[str, Host]:
         if self._client is None or (self._child is not None and not self._child.is_alive):
@@ -65,8 +69,26 @@ class DaskCluster:
             raise EngineError(f"The cluster does not answer ({error}).") from None
         for address in set(self._hosts) - set(workers):
             del self._hosts[address]
-        await asyncio.gather(*(self._settle(address) for address in workers if address not in self._hosts))
+        new = set(workers) - set(self._hosts)
+        refused = await self._refused(new) if new and self._scheduler is not None else {}
+        await asyncio.gather(*(self._settle(address) for address in new - set(refused)))
+        if refused and not self._hosts:
+            raise EngineError(next(iter(refused.values())))
         return dict(self._hosts)
+
+    async def _refused(self, addresses: set[str]) -> dict[str, str]:
+        """Which of these workers run other versions than this server, and how they differ."""
+        refused = {}
+        versions = await _versions(self._client)
+        for address in addresses & set(versions["workers"]):
+            try:
+                check_worker(versions, address)
+            except EngineError as error:
+                refused[address] = error.text
+                if address not in self._told:
+                    logger.error("%s", error.text)
+        self._told = set(refused) | (self._told - addresses)
+        return refused
 
     async def _settle(self, address: str) -> None:
         """Make a host on a worker; one that cannot be made now is tried again the next time."""
@@ -85,8 +107,7 @@ class DaskCluster:
         self._client, self._child = None, None
         self._hosts.clear()
         if client is not None:
-            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
-                await client.close(timeout=1)
+            await _let_go(client)
         if child is not None:
             await asyncio.to_thread(child.end)
 
@@ -119,6 +140,11 @@ class _Line:
         return ask
 
 
+async def _let_go(client: "Client") -> None:
+    with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+        await client.close(timeout=1)
+
+
 def _sendable(argument: Any) -> Any:
     """An argument as a message holds it: plain values as they are, all else pickled."""
     if isinstance(argument, dict | str | float | int):
@@ -137,15 +163,45 @@ def _import_dask() -> None:
     logging.getLogger(distributed.__name__).setLevel(logging.WARNING)
 
 
-async def _connect(address: str, tls: dict[str, str] | None = None) -> "Client":
-    _import_dask()
-    from distributed import Client, Security
+def _security(tls: dict[str, str]) -> "Security":
+    from distributed import Security
 
-    security = None if tls is None else Security(require_encryption=True, **tls)
-    is_embedded = tls is not None
+    return Security(require_encryption=True, **tls)
+
+
+async def _join(scheduler: str) -> "Client":
+    """A client of the cluster that somebody else has started; `EngineError` or `ConfigError` says why there is none."""
+    _import_dask()
+    address = address_of(scheduler)
+    security = security_from_environment()
+    await asyncio.to_thread(check_peer, address, security)
+    client = await _connect(scheduler, security)
+    try:
+        check_scheduler(await _versions(client), scheduler)
+    except BaseException:  # also where the engine closes meanwhile
+        await _let_go(client)
+        raise
+    return client
+
+
+async def _versions(client: Any) -> dict[str, Any]:
+    """What the machines run, as Dask tells it."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            versions: dict[str, Any] = await client.get_versions(packages=["torch"])
+            return versions
+    except (OSError, TimeoutError, RuntimeError) as error:
+        raise EngineError(f"The cluster does not answer ({type(error).__name__}).") from None
+
+
+async def _connect(address: str, security: "Security | None", is_embedded: bool = False) -> "Client":
+    _import_dask()
+    from distributed import Client
+
+    client: Client | None = None
     try:
         # An actor's proxy finds its connection through the process's default client, so this has to be it.
-        client: Client = await Client(
+        client = Client(
             address,
             security=security,
             asynchronous=True,
@@ -153,6 +209,11 @@ async def _connect(address: str, tls: dict[str, str] | None = None) -> "Client":
             timeout=CONNECT_SECONDS,
             name="bnviz",
         )
+        await client
         return client
+    except asyncio.CancelledError:  # the engine closes meanwhile
+        if client is not None:
+            await _let_go(client)
+        raise
     except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
         raise EngineError(f"The cluster at {address} cannot be reached ({error}): is its scheduler running?") from None

@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bnviz.config import lineup
-from bnviz.errors import BnvizError, EngineError, RunError
+from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import PICTURE_CHARTS, Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
+from bnviz.runs.readiness import Readiness
 from bnviz.runs.store import Saved, Store
 from bnviz.worker.host import Host, Orders
 
@@ -30,6 +31,7 @@ LOOK_SECONDS: Final = 4.0  # between two looks for more; of one that has gone th
 SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
+SILENCE_SECONDS: Final = 5.0  # of a worker that has been asked and has not answered
 
 Change = Callable[[Orders], Orders]
 
@@ -49,10 +51,24 @@ class Dispatcher:
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
+        self._scheduler = "starting"
 
     @property
     def is_ready(self) -> bool:
         return bool(self._places)
+
+    def readiness(self) -> Readiness:
+        """How the cluster is, as far as it is known now; from any thread, without waiting for anything."""
+        places, now = list(self._places.values()), time.monotonic()
+        alive = [place for place in places if now - place.silent_since < SILENCE_SECONDS]
+        holds = [awake.place for awake in list(self._awake.values())]
+        return Readiness(
+            scheduler=self._scheduler,
+            workers=len(places),
+            workers_alive=len(alive),
+            runs=tuple(holds.count(place) for place in alive),
+            runs_waiting=len(self._queue),
+        )
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -66,12 +82,14 @@ class Dispatcher:
                 while True:
                     if not self._places or time.monotonic() - looked_at >= LOOK_SECONDS:
                         self._know(await self._cluster.hosts())
+                        self._scheduler = "ok"
                         looked_at = time.monotonic()
                     self._tend()
                     await asyncio.sleep(TEND_SECONDS if self._places else START_SECONDS)
-            except EngineError as error:
-                logger.error("%s", error.text)
-                self._trouble = error.text
+            except (EngineError, ConfigError) as error:
+                if error.text != self._trouble:  # a cluster may be away for long
+                    logger.error("%s", error.text)
+                self._trouble, self._scheduler = error.text, "unreachable"
                 self._know({})
                 await self._cluster.close()
             await asyncio.sleep(TEND_SECONDS)

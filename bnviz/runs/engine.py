@@ -34,6 +34,7 @@ from bnviz.runs.awake import Limits
 from bnviz.runs.cluster import Cluster, DaskCluster
 from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
+from bnviz.runs.readiness import Readiness
 from bnviz.runs.store import Store
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
@@ -104,6 +105,11 @@ class Engine:
     def is_ready(self) -> bool:
         """Whether there is a worker to train on."""
         return self._dispatcher is not None and self._dispatcher.is_ready
+
+    def health(self) -> Readiness:
+        """How the scheduler and the workers are; answers at once, whatever they do."""
+        dispatcher = self._dispatcher
+        return Readiness() if dispatcher is None else dispatcher.readiness()
 
     def close(self) -> None:
         """Save every run and end every process started here."""

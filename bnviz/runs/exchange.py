@@ -53,6 +53,8 @@ class Exchange:
 
     async def ask(self, place: Place, answer: Awaitable[T]) -> T:
         """A host's answer; a host that gives none is lost."""
+        asked_at = time.monotonic()
+        place.asked_at.append(asked_at)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
@@ -63,6 +65,8 @@ class Exchange:
                 logger.warning("The worker at %s does not answer (%s)", place.address, error or type(error).__name__)
             self._lose(place)
             raise HostLostError from None
+        finally:
+            place.asked_at.remove(asked_at)
 
     async def tell(self, awake: Awake) -> None:
         """Bring the newest orders to a run's host, with the run's lock held; a run without one is told later."""
