@@ -42,6 +42,7 @@ SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
 IN_FORCE_SECONDS: Final = 0.3  # a command is waited for this long
 ANSWER_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 15.0
+LAST_SECONDS: Final = 3.0
 MOST_STEPS: Final = 1000  # of one `step`
 SPEEDS: Final = (0.1, 1000.0)  # steps a second in slow motion
 LEAST_CONTOUR_SECONDS: Final = 1.0
@@ -100,6 +101,11 @@ class Engine:
     def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
+        left = asyncio.all_tasks(loop)  # such as the one that is reaching the cluster and lets go of it again
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=LAST_SECONDS))
 
     @property
     def is_ready(self) -> bool:
