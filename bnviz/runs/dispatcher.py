@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Carries out commands on runs. Every method belongs to the engine's event loop."""
 
-    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
+    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits, name: str = "") -> None:
+        self._name = name
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
         self._awake: dict[str, Awake] = {}
         self._exchange = Exchange(hub, self._awake, self._lose, self._fall_back)
@@ -113,6 +114,8 @@ class Dispatcher:
         if len(self._queue) >= self._limits.runs_waiting:
             raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
         run_id = secrets.token_urlsafe(16)
+        if self._name:
+            run_id = f"{self._name}-{run_id}"
         awake = Awake(run_id, owner, orders)
         status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in lineup(settings.model)), self._trouble)
         self._hub.open(run_id, settings, status)

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import os
+import re
 import threading
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
@@ -39,6 +40,7 @@ from bnviz.runs.store import Store
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
 SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
+NAME_VARIABLE: Final = "BNVIZ_SERVER_NAME"
 IN_FORCE_SECONDS: Final = 0.3  # a command is waited for this long
 ANSWER_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 15.0
@@ -74,6 +76,7 @@ class Engine:
         limits: Limits | None = None,
         cluster: Cluster | None = None,
     ) -> None:
+        self._name = _server_name(os.environ.get(NAME_VARIABLE, ""))
         self._store = Store(home)
         self.hub = Hub(self._load)
         self.limits = limits or Limits()
@@ -92,7 +95,7 @@ class Engine:
         if self._thread is not None:
             return
         self._loop = asyncio.new_event_loop()
-        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits)
+        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits, self._name)
         self._thread = threading.Thread(target=self._run_loop, args=(self._loop,), name="bnviz-engine", daemon=True)
         self._thread.start()
         self._main = asyncio.run_coroutine_threadsafe(self._dispatcher.run(), self._loop)
@@ -279,6 +282,13 @@ class Engine:
         # One that takes longer goes on by itself; what comes of it is in the hub.
         with contextlib.suppress(TimeoutError):
             future.result(IN_FORCE_SECONDS)
+
+
+def _server_name(name: str) -> str:
+    """The name of one web server among several, which the ids of its runs begin with: a proxy reads it in a link."""
+    if name and not re.fullmatch(r"[a-z0-9]{1,16}", name):
+        raise ConfigError(f"{NAME_VARIABLE} = {name!r}: choose at most 16 small letters and digits, such as web1.")
+    return name
 
 
 def _checked(settings: Settings) -> Settings:

@@ -24,6 +24,7 @@ from tests.fake_worker import SMALL, eventually
 ROOT = Path(__file__).resolve().parents[2]
 ME = "me"
 PATIENCE_SECONDS = 90.0
+DASK = [sys.executable, "-m", "dask"]
 Make = Callable[..., Engine]
 
 
@@ -45,7 +46,7 @@ def process(command: list[str], log: Path, **environment: str) -> Iterator["subp
     """A process, and what it has started, until the block ends."""
     with log.open("ab") as sink:
         one = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdin=subprocess.DEVNULL,
@@ -75,7 +76,7 @@ def tls(folder: Path, role: str) -> list[str]:
 @contextmanager
 def scheduler(folder: Path, log: Path, *more: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     port = free_port()
-    command = ["dask", "scheduler", "--host", "tls://127.0.0.1", "--port", str(port)]
+    command = [*DASK, "scheduler", "--host", "tls://127.0.0.1", "--port", str(port)]
     quiet = ["--dashboard-address", "127.0.0.1:0"]
     with process([*command, *quiet, *tls(folder, "scheduler"), *more], log) as one:
         yield f"tls://127.0.0.1:{port}", one
@@ -83,7 +84,7 @@ def scheduler(folder: Path, log: Path, *more: str) -> Iterator[tuple[str, "subpr
 
 @contextmanager
 def worker(folder: Path, address: str, preload: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = ["dask", "worker", address, "--host", "127.0.0.1", "--nthreads", "2", "--memory-limit", "0"]
+    command = [*DASK, "worker", address, "--host", "127.0.0.1", "--nthreads", "2", "--memory-limit", "0"]
     quiet = ["--dashboard-address", "127.0.0.1:0", "--local-directory", str(folder / "scratch")]
     # An environment in which Dask's own would be in force: the preload has to change it.
     wrong = {"MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "2"}
@@ -215,7 +216,7 @@ def test_a_scheduler_that_ends_is_named_on_the_page_and_the_run_waits_for_it(
         assert engine.hub.status(run_id).phase is Phase.QUEUED
         eventually(lambda: engine.health().scheduler == "unreachable", PATIENCE_SECONDS)
         port = address.rpartition(":")[2]
-        again = ["dask", "scheduler", "--host", "tls://127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0"]
+        again = [*DASK, "scheduler", "--host", "tls://127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0"]
         stack.enter_context(process([*again, *tls(certificates, "scheduler")], certificates / "scheduler.log"))
         stack.enter_context(worker(certificates, address, "bnviz.worker.preload"))
         eventually(lambda: engine.hub.status(run_id).phase is Phase.PLAYING, PATIENCE_SECONDS)
