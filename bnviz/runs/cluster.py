@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import secrets
+import warnings
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from bnviz.errors import EngineError
@@ -161,6 +162,8 @@ def _import_dask() -> None:
 
     # On import Dask gives its loggers a handler and sets them to INFO: the terminal is for what goes wrong.
     logging.getLogger(distributed.__name__).setLevel(logging.WARNING)
+    # Versions that differ are an error here, with both sides named.
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
 
 
 def _security(tls: dict[str, str]) -> "Security":
@@ -215,5 +218,9 @@ async def _connect(address: str, security: "Security | None", is_embedded: bool 
         if client is not None:
             await _let_go(client)
         raise
-    except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
-        raise EngineError(f"The cluster at {address} cannot be reached ({error}): is its scheduler running?") from None
+    except Exception as error:  # whatever a scheduler that is ending, or is another program, makes of it
+        logger.debug("No connection to %s", address, exc_info=True)
+        if client is not None:
+            await _let_go(client)
+        reason = str(error) if isinstance(error, OSError | TimeoutError) else type(error).__name__
+        raise EngineError(f"The cluster at {address} cannot be reached ({reason}): is its scheduler running?") from None

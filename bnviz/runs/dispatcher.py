@@ -91,9 +91,17 @@ class Dispatcher:
                 if error.text != self._trouble:  # a cluster may be away for long
                     logger.error("%s", error.text)
                 self._trouble, self._scheduler = error.text, "unreachable"
-                self._know({})
-                await self._cluster.close()
+                await self._forget_cluster()
+            except Exception:
+                logger.exception("The engine failed with its cluster")
+                self._trouble, self._scheduler = "Training cannot be reached: the server's log says why.", "unreachable"
+                await self._forget_cluster()
             await asyncio.sleep(TEND_SECONDS)
+
+    async def _forget_cluster(self) -> None:
+        """Let go of a cluster that has failed; its runs wait for the next one."""
+        self._know({})
+        await self._cluster.close()
 
     async def close(self) -> None:
         """Save every run, and end."""

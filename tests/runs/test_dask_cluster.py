@@ -228,7 +228,10 @@ def test_a_scheduler_that_ends_is_named_on_the_page_and_the_run_waits_for_it(
 OTHER_VERSIONS = """
 import distributed.versions as versions
 told = versions.get_package_info
-versions.get_package_info = lambda packages: told(packages) | {"distributed": "2019.1.0"}
+if told.__name__ != "other":  # Dask loads a file twice
+    def other(packages, told=told):
+        return told(packages) | {"distributed": "2019.1.0"}
+    versions.get_package_info = other
 """
 
 
