@@ -64,10 +64,12 @@ class DaskCluster:
     async def hosts(self) -> dict[str, Host]:
         if self._client is None or (self._child is not None and not self._child.is_alive):
             raise EngineError("The process that trains has ended; it is being started again.")
+        if self._client.status != "running":  # it would wait for its scheduler to come back, whose actors are gone
+            raise EngineError(f"The connection to the cluster{self._where} is lost: runs wait until it is back.")
         try:
             workers = await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS)
         except (OSError, TimeoutError, RuntimeError) as error:
-            raise EngineError(f"The cluster does not answer ({error}).") from None
+            raise EngineError(f"The cluster{self._where} does not answer ({type(error).__name__}).") from None
         for address in set(self._hosts) - set(workers):
             del self._hosts[address]
         new = set(workers) - set(self._hosts)
@@ -76,6 +78,10 @@ class DaskCluster:
         if refused and not self._hosts:
             raise EngineError(next(iter(refused.values())))
         return dict(self._hosts)
+
+    @property
+    def _where(self) -> str:
+        return f" at {self._scheduler}" if self._scheduler is not None else ""
 
     async def _refused(self, addresses: set[str]) -> dict[str, str]:
         """Which of these workers run other versions than this server, and how they differ."""

@@ -129,6 +129,22 @@ def test_ids_cannot_be_guessed(engine: Engine) -> None:
     assert all(len(run_id) >= 22 for run_id in ids)
 
 
+def test_the_runs_of_a_named_server_say_so_in_their_ids(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BNVIZ_SERVER_NAME", "web1")
+    engine = make()
+    run_id = engine.create(ME, SMALL)
+    assert run_id.startswith("web1-")
+    engine.stop(run_id, ME)
+    assert make().hub.get(run_id).run_id == run_id  # an id that the store takes
+
+
+@pytest.mark.parametrize("name", ["Web1", "web-1", "../x", "a" * 17, "web1 "])
+def test_a_name_that_no_link_should_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("BNVIZ_SERVER_NAME", name)
+    with pytest.raises(ConfigError, match="BNVIZ_SERVER_NAME"):
+        Engine(tmp_path, cluster=FakeCluster())
+
+
 def test_a_command_is_in_force_when_it_returns(engine: Engine) -> None:
     run_id = engine.create(ME, SMALL)
     eventually(lambda: phase_of(engine, run_id) is Phase.PAUSED)
