@@ -135,7 +135,9 @@ def assert_unharmed(address: str) -> None:
         assert decode(other.recv(30))[0]["run_id"] == RUN_ID
 
 
-@pytest.mark.parametrize("message", ["x" * 10_000_000, b"x" * 10_000_000, "[" * 10_000_000])
+@pytest.mark.parametrize(
+    "message", ["x" * 10_000_000, b"x" * 10_000_000, "[" * 10_000_000, json.dumps({"next": "x" * 10_000_000})]
+)
 def test_a_message_of_ten_megabytes_closes_its_own_connection_alone(address: str, message: str | bytes) -> None:
     with connect(f"ws://{address}/bnviz/frames?run={RUN_ID}") as watching:
         with connect(f"ws://{address}/bnviz/frames?run={RUN_ID}") as connection:
@@ -252,7 +254,7 @@ def test_a_method_of_the_engine_does_what_it_should_or_says_what_is_wrong(
 
 
 @FEW
-@given(which=st.integers(0, 15), someone=wrong_values, something=wrong_values)
+@given(which=st.integers(0, 15), someone=st.text(max_size=5) | wrong_values, something=wrong_values)
 def test_no_id_and_no_owner_but_the_right_ones_get_through(
     engine: Engine, run_id: str, which: int, someone: Any, something: Any
 ) -> None:
