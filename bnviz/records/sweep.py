@@ -94,6 +94,11 @@ class Sweep:
     failures: tuple[CellFailure, ...] = ()
 
     @property
+    def done(self) -> float:
+        """Share of the runs that have come in or failed, in [0, 1]."""
+        return self.status.runs_done / max(self.status.runs_all, 1)
+
+    @property
     def steps(self) -> Ints:
         """Taken at each moment. [t]"""
         return np.round(MOMENTS * self.config.steps).astype(np.int64)
