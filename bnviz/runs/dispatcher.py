@@ -22,6 +22,8 @@ from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Saved, Store
+from bnviz.runs.sweep_store import SweepStore
+from bnviz.runs.sweeps import Sweeps
 from bnviz.worker.host import Host, Orders
 
 TEND_SECONDS: Final = 1.0
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Carries out commands on runs. Every method belongs to the engine's event loop."""
 
-    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
+    def __init__(self, cluster: Cluster, hub: Hub, store: Store, sweep_store: SweepStore, limits: Limits) -> None:
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
         self._awake: dict[str, Awake] = {}
         self._exchange = Exchange(hub, self._awake, self._lose)
@@ -49,6 +51,7 @@ class Dispatcher:
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
+        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn)
 
     @property
     def is_ready(self) -> bool:
@@ -59,6 +62,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Keep the cluster up, its hosts known and its runs tended, until cancelled."""
         self._owners = await asyncio.to_thread(self._store.owners) | self._owners
+        await self.sweeps.begin()
         while True:
             try:
                 await self._cluster.start()
@@ -79,6 +83,7 @@ class Dispatcher:
     async def close(self) -> None:
         """Save every run, and end."""
         self._queue.clear()
+        await self.sweeps.close()
         sleeping = [asyncio.create_task(self._sleep(awake)) for awake in self._awake.values()]
         if sleeping:
             await asyncio.wait(sleeping, timeout=CLOSE_SECONDS)
@@ -229,6 +234,7 @@ class Dispatcher:
         if hosts:
             self._trouble = ""
         self._fill_places()
+        self.sweeps.know(hosts)
 
     def _lose(self, place: Place) -> None:
         """A worker is gone: its runs go first in the queue, from their last checkpoints."""

@@ -25,8 +25,11 @@ from bnviz.config import (
     Measure,
     Settings,
     StudyConfig,
+    SweepConfig,
     check_landscape,
     lineup,
+    sweep_from_json,
+    sweep_to_json,
 )
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
@@ -35,6 +38,8 @@ from bnviz.runs.cluster import Cluster, DaskCluster
 from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Store
+from bnviz.runs.sweep_run import run_of
+from bnviz.runs.sweep_store import SWEEP_ID, SweepStore
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
 SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
@@ -72,7 +77,7 @@ class Engine:
         limits: Limits | None = None,
         cluster: Cluster | None = None,
     ) -> None:
-        self._store = Store(home)
+        self._store, self._sweep_store = Store(home), SweepStore(home)
         self.hub = Hub(self._load)
         self.limits = limits or Limits()
         self._cluster = cluster or DaskCluster(scheduler or os.environ.get(SCHEDULER_VARIABLE) or None, workers)
@@ -81,6 +86,8 @@ class Engine:
         self._dispatcher: Dispatcher | None = None
 
     def _load(self, run_id: str) -> Run:
+        if SWEEP_ID.fullmatch(run_id):
+            return run_of(self._sweep_store.load(run_id).sweep)
         return self._store.load(run_id).run
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -90,7 +97,7 @@ class Engine:
         if self._thread is not None:
             return
         self._loop = asyncio.new_event_loop()
-        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits)
+        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self._sweep_store, self.limits)
         self._thread = threading.Thread(target=self._run_loop, args=(self._loop,), name="bnviz-engine", daemon=True)
         self._thread.start()
         self._main = asyncio.run_coroutine_threadsafe(self._dispatcher.run(), self._loop)
@@ -239,6 +246,36 @@ class Engine:
     def orders_of(self, run_id: str) -> Orders | None:
         """What is wanted of a run, from the moment it is commanded; what came of it is in the hub. None if asleep."""
         return self._answer(self._running.orders_of(run_id))
+
+    # --- sweeps -------------------------------------------------------------------------------------------------------
+
+    def start_sweep(self, owner: str, sweep: SweepConfig) -> str:
+        """A new sweep, which begins at once; whoever has its id, which cannot be guessed, may watch it in the hub."""
+        return self._answer(self._running.sweeps.start(owner, sweep_from_json(sweep_to_json(sweep))))
+
+    def pause_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop training; cells under way begin again with `resume_sweep`."""
+        self._answer(self._running.sweeps.pause(sweep_id, owner))
+
+    def resume_sweep(self, sweep_id: str, owner: str) -> None:
+        """Go on with what has not come in, also after the server has ended."""
+        self._answer(self._running.sweeps.resume(sweep_id, owner))
+
+    def cancel_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop for good; what has come in stays."""
+        self._answer(self._running.sweeps.cancel(sweep_id, owner))
+
+    def retry_sweep(self, sweep_id: str, owner: str) -> None:
+        """Train the cells that failed once more."""
+        self._answer(self._running.sweeps.retry(sweep_id, owner))
+
+    def sweeps_of(self, owner: str) -> list[str]:
+        """The ids of a visitor's sweeps, those on disk included, the newest last."""
+        return self._answer(self._running.sweeps.sweeps_of(owner))
+
+    def owner_of_sweep(self, sweep_id: str) -> str:
+        """Empty for one that nobody has, such as a recording."""
+        return self._answer(self._running.sweeps.owner_of(sweep_id))
 
     # --- across the threads -------------------------------------------------------------------------------------------
 

@@ -51,8 +51,8 @@ def charts(
 ) -> None:
     """Draw charts by name, live, for the run and view of this visitor.
 
-    With the component's key, `on_start` is called when the start of a descent has been dragged, and `on_cell` when a cell
-    of a map has been clicked.
+    `on_start` is called when the start of a descent has been dragged, `on_cell` when a cell of a map has been clicked,
+    each with the component's key.
     """
     key = f"charts-{lab.role}-{names[0]}"  # another page's charts are other components
     result = live_charts(
