@@ -54,7 +54,8 @@ def sweep_best(run: Run, view: View) -> Spec:
         competitors, [f"{text} ({place})" if place else None for text, place in zip(texts, places, strict=True)]
     )
     length = f"{sweep.config.steps:,} steps, {progress(sweep)}"
-    words = Words(CURVES, f"Test error at the end {told}.", f"{CURVES}, {length}: test error {told}.", how)
+    short = enumerate_texts(competitors, texts)
+    words = Words(CURVES, f"Test error at the end {short}.", f"{CURVES}, {length}: test error {told}.", how)
     axes = {
         "xaxis": base_axis("y", 0, steps[-1], nticks=5, tickformat=",", unifiedhovertitle={"text": "step %{x:,}"}),
         "yaxis": _error_axis("x"),
@@ -89,8 +90,8 @@ def sweep_ranges(run: Run, view: View) -> Spec:
         if panel == len(sides) - 1:
             texts = [rough(one / 100) for one in newest(error)]
             annotations += labels_at_ends(competitors, x, error, SCALE, texts, suffix)
-    told = joined(*(f"{range_text(sweep, axis)}." for axis in sides))
-    words = Words(RANGES, told, f"{RANGES} {told}", how)
+    told = [f"{range_text(sweep, axis)}." for axis in sides]
+    words = Words(RANGES, told[0], f"{RANGES} {joined(*told)}", how)
     return sweep_chart(
         run, name, words, data, axes,
         annotations=annotations, shapes=shapes, margin=MARGIN, hovermode="closest", x="value",

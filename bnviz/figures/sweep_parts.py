@@ -16,6 +16,7 @@ from bnviz.figures.theme import Spec
 from bnviz.records import Run, Sweep
 
 WAITING: Final = "Start the sweep: each cell fills in when its networks have been trained."
+EMPTY: Final = "No cell has come in yet."
 _NAMES: Final = {Nonlinearity.LEAKY_RELU: "leaky ReLU", Nonlinearity.RELU: "ReLU", Nonlinearity.GELU: "GELU"}
 
 
@@ -34,7 +35,7 @@ def sweep_chart(
 
 def waiting(run: Run, name: str, title: str, how: str) -> Spec:
     """The chart before any run has come in."""
-    return sweep_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(WAITING)])
+    return sweep_chart(run, name, not_yet(title, how), [], empty_axes(), annotations=[clear_note(EMPTY)])
 
 
 def is_empty(sweep: Sweep | None) -> bool:
