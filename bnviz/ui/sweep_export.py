@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from typing import Any
 
 import pyarrow as pa
@@ -26,12 +27,17 @@ def table(sweep: Sweep) -> pa.Table:
                 "seed": settings.model.seed,
                 "network": one.label,
                 "outcome": Outcome(sweep.outcome[place]).name.lower(),
-                "since_step": float(sweep.since_step[place]),
-                "test_accuracy": float(sweep.accuracy[place]),
+                "since_step": _known(sweep.since_step[place]),
+                "test_accuracy": _known(sweep.accuracy[place]),
             }
             over_steps = zip(sweep.steps, sweep.accuracy_over_steps[place], strict=True)
-            rows.append(row | {f"test_accuracy_step_{step}": float(value) for step, value in over_steps})
+            rows.append(row | {f"test_accuracy_step_{step}": _known(value) for step, value in over_steps})
     return pa.Table.from_pylist(rows).replace_schema_metadata({"bnviz.sweep": json.dumps(sweep_to_json(config))})
+
+
+def _known(value: float) -> float | None:
+    """Empty where it is not measured."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:
