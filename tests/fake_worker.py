@@ -14,6 +14,7 @@ import torch
 from bnviz.config import (
     TWINS,
     AnatomyConfig,
+    Device,
     Directions,
     HyperParams,
     LandscapeConfig,
@@ -83,6 +84,8 @@ class Costs:
     anatomy_items: int = 3
     diverges_at: int | None = None
     fails_at: int | None = None
+    gpu_fails_at: int | None = None  # unless the trainer is told to use the CPU
+    gpu_fault: type[RuntimeError] = torch.OutOfMemoryError
 
 
 class FakeTrainer:
@@ -122,6 +125,8 @@ class FakeTrainer:
     def step(self, hyper: HyperParams) -> None:
         if self.step_count == self.costs.fails_at:
             raise ZeroDivisionError("a fault of our own")
+        if self.step_count == self.costs.gpu_fails_at and self.settings.model.device is not Device.CPU:
+            raise self.costs.gpu_fault("CUDA error: of a GPU that does not exist")
         self._take(self.costs.step)
         self.hypers.append(hyper)
         self.step_count += 1

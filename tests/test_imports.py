@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "safetensors",
         "distributed",
         "dask",  # distributed's own configuration
+        "cryptography",  # for the certificates of a cluster
     },
-    "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.sweep_task", "distributed", "platformdirs"},
+    "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.sweep_task", "distributed", "platformdirs", "cryptography"},
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
     "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit", "latex2mathml"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},

@@ -53,6 +53,7 @@ class Update:
     study: Study | None = None
     ghost: Ghost | None = None
     is_ghost_dismissed: bool = False
+    device_fault: str | None = None  # why it cannot go on with the device that it had
 
 
 @dataclass(frozen=True)

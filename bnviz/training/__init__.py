@@ -1,5 +1,6 @@
 """Lock-step training, one step at a time."""
 
+from bnviz.training.gpu import gpu_fault
 from bnviz.training.loop import train
 from bnviz.training.schedule import DENSE_STEPS, is_scheduled, shift_interval
 from bnviz.training.sweep import train_cells
@@ -10,6 +11,7 @@ __all__ = [
     "DENSE_STEPS",
     "Trainer",
     "device_of",
+    "gpu_fault",
     "is_scheduled",
     "run_trials",
     "shift_interval",

@@ -48,6 +48,7 @@ class Orders:
         anatomy_count: it is measured anew when this grows; besides now and then while playing, and on pause.
         unseen: of these two by name, those that nobody looks at: they rest meanwhile.
         study: what to measure beside the run, whatever it trains.
+        is_on_cpu: it trains on the CPU whatever its settings say, because its GPU has failed it.
     """
 
     generation: int
@@ -64,6 +65,7 @@ class Orders:
     anatomy_count: int = 0
     unseen: frozenset[str] = frozenset()
     study: StudyConfig | None = None
+    is_on_cpu: bool = False
 
 
 @dataclass(frozen=True)
