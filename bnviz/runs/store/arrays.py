@@ -27,21 +27,19 @@ from bnviz.runs.flat import arrays_of
 from bnviz.runs.store.pictures import kept_anatomy, kept_landscape, kept_study, landscape_from
 
 YOUNGER: Final = ("train_accuracy", "batch_accuracy")  # measures that a run saved by an earlier version lacks
+SERIES_KINDS: Final[Mapping[str, type[Any]]] = {
+    "gradients": Gradients,
+    "shift": Shift,
+    "smoothness": Smoothness,
+    "sharpness": Sharpness,
+}
 
 T = TypeVar("T")
 
 
-def arrays_by_name(run: Run) -> dict[str, Any]:
-    """Every array of a run by a name such as "contour.loss"; numbers and names become arrays without dimensions."""
-    arrays = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
-    if run.contour is not None:
-        arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
-    if (landscape := kept_landscape(run)) is not None:
-        arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
-    if (anatomy := kept_anatomy(run)) is not None:
-        arrays |= arrays_of(anatomy, "anatomy")
-    if (study := kept_study(run)) is not None:
-        arrays |= arrays_of(study, "study")
+def history_arrays(run: Run) -> dict[str, Any]:
+    """Every array that grows with a run, and its ghost's, by a name such as "history.loss"."""
+    arrays: dict[str, Any] = {f"history.{name}": getattr(run.history, name) for name in ("units", *MEASURES)}
     for name in SERIES:
         if records := getattr(run, name):
             arrays |= {
@@ -53,9 +51,27 @@ def arrays_by_name(run: Run) -> dict[str, Any]:
     return arrays
 
 
+def picture_arrays(run: Run) -> dict[str, Any]:
+    """Those that are measured anew each time, such as "contour.loss"; numbers and names are arrays without dimensions.
+
+    Empty where nothing is kept.
+    """
+    arrays: dict[str, Any] = {}
+    if run.contour is not None:
+        arrays |= {f"contour.{one.name}": np.asarray(getattr(run.contour, one.name)) for one in fields(run.contour)}
+    if (landscape := kept_landscape(run)) is not None:
+        arrays |= {f"landscape.{name}": getattr(landscape, name) for name in LANDSCAPE_ARRAYS}
+    if (anatomy := kept_anatomy(run)) is not None:
+        arrays |= arrays_of(anatomy, "anatomy")
+    if (study := kept_study(run)) is not None:
+        arrays |= arrays_of(study, "study")
+    return arrays
+
+
 def with_arrays(
     run: Run, arrays: Mapping[str, NDArray[Any]], ghost_label: str | None, landscape: Mapping[str, Any] | None
 ) -> Run:
+    """A run with the arrays that `history_arrays` and `picture_arrays` have made of it."""
     units, competitors = arrays["history.units"], run.competitors
     measures = {name: arrays[f"history.{name}"] for name in MEASURES if f"history.{name}" in arrays}
     nothing = np.full_like(measures["loss"], np.nan)
@@ -67,13 +83,10 @@ def with_arrays(
         ghost = Ghost(str(ghost_label), **{name: arrays[f"ghost.{name}"] for name in GHOST_MEASURES})
     return run.replace(
         history=history,
-        gradients=_series(Gradients, "gradients", arrays),
-        shift=_series(Shift, "shift", arrays),
-        smoothness=_series(Smoothness, "smoothness", arrays),
-        sharpness=_series(Sharpness, "sharpness", arrays),
         contour=_record(Contour, "contour", arrays),
         landscape=None if landscape is None else landscape_from(landscape, arrays),
         ghost=ghost,
+        **{name: series_from(kind, name, arrays) for name, kind in SERIES_KINDS.items()},
     )
 
 
@@ -97,7 +110,7 @@ def _record(kind: type[T], part: str, arrays: Mapping[str, NDArray[Any]]) -> T |
     return kind(**values)
 
 
-def _series(kind: type[T], name: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[T, ...]:
+def series_from(kind: type[T], name: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[T, ...]:
     """The records of one series, each a row of every array."""
     names = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # a dataclass
     columns = [arrays[f"{name}.{one}"] for one in names if f"{name}.{one}" in arrays]
