@@ -44,7 +44,7 @@ from bnviz.figures import (
     whitening,
 )
 from bnviz.figures.sweep_words import sweep_sentence
-from bnviz.figures.theme import Spec, for_export, resolve, to_html, tokens
+from bnviz.figures.theme import Spec, for_export, page_swatch_of, resolve, to_html, tokens
 from bnviz.figures.trials_words import depth_sentence, trials_sentence
 from bnviz.figures.untrained_words import untrained_sentence
 from bnviz.figures.words import sentence as sentence_of_training
@@ -123,4 +123,4 @@ def _sentence_of_study(run: Run) -> Callable[[Run, View], str]:
     return whitening.whitening_sentence if run.linear_unit else untrained_sentence
 
 
-__all__ = ["FIGURES", "Spec", "for_export", "resolve", "sentence", "to_html", "tokens"]
+__all__ = ["FIGURES", "Spec", "for_export", "page_swatch_of", "resolve", "sentence", "to_html", "tokens"]

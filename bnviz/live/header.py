@@ -238,6 +238,12 @@ def summary_of_linear_unit(config: LinearUnitConfig) -> str:
 @lru_cache(maxsize=256)
 def summary(settings: Settings) -> str:
     """What this run compares and how its networks differ, in two or three short sentences."""
+    return f"{settings_in_words(settings)}. {_shared(lineup(settings.model))} {_difference(settings)}"
+
+
+@lru_cache(maxsize=256)
+def settings_in_words(settings: Settings) -> str:
+    """What its networks are and how they are trained."""
     model, hyper = settings.model, settings.hyper
     parts = [
         _layers(model),
@@ -252,7 +258,7 @@ def summary(settings: Settings) -> str:
         *([f"{model.training_images:,} training images"] if model.training_images < TRAIN_IMAGES else []),
         f"seed {model.seed}",
     ]
-    return f"{', '.join(parts)}. {_shared(lineup(model))} {_difference(settings)}"
+    return ", ".join(parts)
 
 
 def _layers(model: ModelConfig) -> str:

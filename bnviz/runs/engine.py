@@ -42,6 +42,7 @@ from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.store import Store
+from bnviz.runs.summary import Summary
 from bnviz.runs.sweep_run import run_of
 from bnviz.runs.sweep_store import SWEEP_ID, SweepStore
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
@@ -262,6 +263,29 @@ class Engine:
     def runs_of(self, owner: str) -> list[str]:
         """The ids of a visitor's runs, those on disk included, the newest last."""
         return self._answer(self._running.runs_of(_of(str, owner)))
+
+    def summaries(self, owner: str) -> list[Summary]:
+        """A visitor's runs, those on disk included, the newest first; none of them is read or woken for it."""
+        return self._answer(self._running.summaries(owner))
+
+    def delete(self, run_id: str, owner: str) -> None:
+        """Remove a run for good, from disk, worker and memory."""
+        self._answer(self._running.delete(run_id, owner))
+
+    def offer_controls(self, run_id: str, owner: str) -> str:
+        """A code for `take_controls`: good once, for an hour, and until there is a newer one."""
+        return self._answer(self._running.offer_controls(run_id, owner))
+
+    def take_controls(self, run_id: str, newcomer: str, code: str) -> None:
+        """Make whoever brings the code the owner; who was it watches from then on."""
+        self._answer(self._running.take_controls(run_id, newcomer, code))
+
+    def checkpoint(self, run_id: str) -> bytes | None:
+        """Weights, optimizer and all else to go on from, as a safetensors file; None before the networks exist.
+
+        For whoever may watch the run.
+        """
+        return self._answer(self._running.checkpoint(run_id))
 
     def owner_of(self, run_id: str) -> str:
         return self._answer(self._running.owner_of(_of(str, run_id)))

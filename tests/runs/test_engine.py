@@ -86,7 +86,7 @@ def is_at_rest(engine: Engine, run_id: str) -> bool:
 def saved_step(home: Path, run_id: str) -> int:
     """The step of the checkpoint on disk; 0 without one."""
     store = Store(home)
-    if run_id not in store.owners():
+    if run_id not in store.catalogue():
         return 0
     checkpoint = store.load(run_id).checkpoint
     return 0 if checkpoint is None else checkpoint.step
