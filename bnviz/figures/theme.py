@@ -132,6 +132,12 @@ def swatch_of(competitor: Competitor) -> str:
     return f'<span style="color:@{competitor.name}">{_SYMBOLS.get(competitor.name, _OTHER_SYMBOL)[1]}</span>'
 
 
+def page_swatch_of(competitor: Competitor) -> str:
+    """The same for the page around the charts, as HTML that follows its theme."""
+    light, dark = _ROLES[competitor.name]
+    return f'<span style="color:light-dark({light},{dark})">{_SYMBOLS[competitor.name][1]}</span>'
+
+
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 

@@ -1,5 +1,6 @@
 """The header of a frame: what a run is doing, in the words and numbers that the page shows around its charts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,7 @@ from bnviz.config import (
     Normalization,
     Sampling,
     Settings,
+    SweepConfig,
     TrialsConfig,
     UntrainedConfig,
     View,
@@ -26,7 +28,7 @@ from bnviz.config import (
     normalizations_of,
     to_query,
 )
-from bnviz.records import Badge, Intervention, Run
+from bnviz.records import Badge, Intervention, Run, Sweep, SweepPhase
 
 _SAMPLINGS: Final = {
     Sampling.TWO_CLASSES: "two classes in each mini-batch",
@@ -54,6 +56,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "landscape": run.landscape.done if run.landscape is not None and run.badge is Badge.MEASURED else None,
         "subject": _subject(run),
         "study": run.study.done if run.is_study and run.study else None,
+        "progress": progress_of_sweep(run.sweep) if run.sweep else "",
         "health": [
             {
                 "name": competitor.name,
@@ -80,6 +83,8 @@ def _subject(run: Run) -> str:
         return "This run"
     if run.trials:
         return "This experiment"
+    if run.sweep:
+        return "This sweep"
     return "This unit" if run.linear_unit else "These networks"
 
 
@@ -88,6 +93,8 @@ def _summary(run: Run) -> str:
         return summary_of_untrained(run.untrained.config)
     if run.is_study and run.trials:
         return summary_of_trials(run.trials.config)
+    if run.is_study and run.sweep:
+        return summary_of_sweep(run.sweep.config)
     if run.is_study and run.depth:
         return summary_of_depth(run.depth.config)
     if run.is_study and run.linear_unit:
@@ -182,6 +189,31 @@ def _ends(config: TrialsConfig) -> str:
 
 
 @lru_cache(maxsize=256)
+def summary_of_sweep(config: SweepConfig) -> str:
+    """What all its runs have in common."""
+    sides = " and ".join(axis.label.lower() for axis in (config.x, config.y))
+    length = f"{config.steps:,} steps each, {config.seeds} {'seed' if config.seeds == 1 else 'seeds'}"
+    return f"{length}; {sides} are those of each cell, all else is as here: {summary(config.base)}"
+
+
+def progress_of_sweep(sweep: Sweep) -> str:
+    """Such as "36 of 64 cells · 12,300 steps/s · 1:20 left"."""
+    status = sweep.status
+    parts = [f"{status.cells_done} of {status.cells_all} cells"]
+    if status.phase is SweepPhase.RUNNING:
+        if status.steps_per_second > 0:
+            parts.append(f"{status.steps_per_second:,.0f} steps/s")
+        if math.isfinite(status.seconds_left):
+            minutes, seconds = divmod(round(status.seconds_left), 60)
+            parts.append(f"{minutes}:{seconds:02d} left")
+    elif status.phase is not SweepPhase.CANCELLED or status.cells_done:
+        parts.append(str(status.phase))
+    if status.cells_failed:
+        parts.append(f"{status.cells_failed} failed")
+    return " · ".join(parts)
+
+
+@lru_cache(maxsize=256)
 def summary_of_depth(config: DepthConfig) -> str:
     """What four untrained networks are, and how they differ."""
     return (
@@ -206,6 +238,12 @@ def summary_of_linear_unit(config: LinearUnitConfig) -> str:
 @lru_cache(maxsize=256)
 def summary(settings: Settings) -> str:
     """What this run compares and how its networks differ, in two or three short sentences."""
+    return f"{settings_in_words(settings)}. {_shared(lineup(settings.model))} {_difference(settings)}"
+
+
+@lru_cache(maxsize=256)
+def settings_in_words(settings: Settings) -> str:
+    """What its networks are and how they are trained."""
     model, hyper = settings.model, settings.hyper
     parts = [
         _layers(model),
@@ -220,7 +258,7 @@ def summary(settings: Settings) -> str:
         *([f"{model.training_images:,} training images"] if model.training_images < TRAIN_IMAGES else []),
         f"seed {model.seed}",
     ]
-    return f"{', '.join(parts)}. {_shared(lineup(model))} {_difference(settings)}"
+    return ", ".join(parts)
 
 
 def _layers(model: ModelConfig) -> str:

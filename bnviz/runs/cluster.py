@@ -6,13 +6,17 @@ import logging
 import os
 import secrets
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from bnviz.config import SweepCell, SweepConfig
 from bnviz.errors import EngineError
+from bnviz.records import CellResult
 from bnviz.runs.child import Child
 from bnviz.runs.tls import address_of, check_peer, security_from_environment
 from bnviz.runs.versions import check_scheduler, check_worker
 from bnviz.worker.host import Host
+from bnviz.worker.sweep_task import train_cells_here
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -23,6 +27,10 @@ ANSWER_SECONDS: Final = 10.0
 logger = logging.getLogger(__name__)
 
 
+class WorkerEndedError(Exception):
+    """A worker has ended under what it was doing."""
+
+
 class Cluster(Protocol):
     """What the engine needs to know of the machines that train."""
 
@@ -31,6 +39,17 @@ class Cluster(Protocol):
 
     async def hosts(self) -> dict[str, Host]:
         """A host for each worker that is alive now, by the worker's address; `EngineError` if the cluster is gone."""
+
+    async def train_cells(
+        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
+        """Have a worker train a batch of a sweep's cells; empty if its host was told to stop what has this token.
+
+        Raises:
+            WorkerEndedError: the worker ended meanwhile.
+            OSError: the cluster is gone.
+            BnvizError: what went wrong there.
+        """
 
     async def close(self) -> None:
         """Let go of the cluster, and end it if it was started here."""
@@ -108,6 +127,28 @@ class DaskCluster:
             logger.warning("No host on %s yet: %s", address, error)
             return
         self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
+
+    async def train_cells(
+        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
+        if self._client is None:
+            raise OSError("the cluster is gone")
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        future = self._client.submit(
+            train_cells_here, config, list(cells), token,
+            key=token, pure=False, workers=[address], allow_other_workers=True,
+        )  # fmt: skip
+        try:
+            results: tuple[CellResult, ...] = await cast("Any", future.result())
+            return results
+        except KilledWorker:
+            raise WorkerEndedError from None
+        except (FutureCancelledError, TimeoutError, RuntimeError) as error:
+            raise OSError(str(error)) from None
+        finally:
+            future.release()
 
     async def close(self) -> None:
         client, child = self._client, self._child

@@ -22,7 +22,11 @@ from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
 from bnviz.runs.readiness import Readiness
+from bnviz.runs.register import Register
 from bnviz.runs.store import Saved, Store
+from bnviz.runs.summary import Entry, Summary
+from bnviz.runs.sweep_store import SweepStore
+from bnviz.runs.sweeps import Sweeps
 from bnviz.worker.host import Host, Orders
 
 TEND_SECONDS: Final = 1.0
@@ -41,17 +45,20 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Carries out commands on runs. Every method belongs to the engine's event loop."""
 
-    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits, name: str = "") -> None:
+    def __init__(
+        self, cluster: Cluster, hub: Hub, store: Store, sweep_store: SweepStore, limits: Limits, name: str = ""
+    ) -> None:
         self._name = name
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
         self._awake: dict[str, Awake] = {}
         self._exchange = Exchange(hub, self._awake, self._lose, self._fall_back)
         self._queue: list[Awake] = []
         self._places: dict[str, Place] = {}
-        self._owners: dict[str, str] = {}
+        self._register = Register(hub)
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
+        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn)
         self._scheduler = "starting"
 
     @property
@@ -75,7 +82,9 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Keep the cluster up, its hosts known and its runs tended, until cancelled."""
-        self._owners = await asyncio.to_thread(self._store.owners) | self._owners
+        self._register.take_in(await asyncio.to_thread(self._store.catalogue))
+        await asyncio.to_thread(self._store.sweep)
+        await self.sweeps.begin()
         while True:
             try:
                 await self._cluster.start()
@@ -106,6 +115,7 @@ class Dispatcher:
     async def close(self) -> None:
         """Save every run, and end."""
         self._queue.clear()
+        await self.sweeps.close()
         sleeping = [asyncio.create_task(self._sleep(awake)) for awake in self._awake.values()]
         if sleeping:
             await asyncio.wait(sleeping, timeout=CLOSE_SECONDS)
@@ -127,7 +137,7 @@ class Dispatcher:
         awake = Awake(run_id, owner, orders)
         status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in lineup(settings.model)), self._trouble)
         self._hub.open(run_id, settings, status)
-        self._owners[run_id] = owner
+        self._register.add(self._hub.get(run_id), owner)
         self._take_in(awake)
         return run_id
 
@@ -154,40 +164,82 @@ class Dispatcher:
             return
 
     async def stop(self, run_id: str, owner: str) -> None:
-        self._check_owner(run_id, owner)
+        self._register.check_owner(run_id, owner)
         if run_id in self._awake:
             await self._sleep(self._awake[run_id])
 
     async def dismiss_ghost(self, run_id: str, owner: str) -> None:
-        self._check_owner(run_id, owner)
+        self._register.check_owner(run_id, owner)
         self._hub.dismiss_ghost(run_id)
         if run_id not in self._awake:
             saved = await asyncio.to_thread(self._store.load, run_id)
-            await asyncio.to_thread(self._store.save, replace(saved, run=saved.run.replace(ghost=None)))
+            async with self._disk:
+                await asyncio.to_thread(self._store.save, replace(saved, run=saved.run.replace(ghost=None)))
+
+    async def delete(self, run_id: str, owner: str) -> None:
+        """Remove a run from disk, worker and memory; one that the disk does not let go stays as it was."""
+        self._register.check_owner(run_id, owner)
+        awake = self._awake.get(run_id)
+        async with contextlib.AsyncExitStack() as held:
+            if awake is not None:
+                await held.enter_async_context(awake.lock)
+            async with self._disk:
+                await asyncio.to_thread(self._store.delete, run_id)
+                self._register.forget(run_id)
+                self._hub.forget(run_id)
+                if awake is not None:
+                    awake.is_gone = True
+            if awake is not None and self._awake.get(run_id) is awake:
+                await self._leave(awake)
+        self._fill_places()
+
+    async def offer_controls(self, run_id: str, owner: str) -> str:
+        code, entry = self._register.offered(run_id, owner)
+        await self._retitle(run_id, entry)
+        return code
+
+    async def take_controls(self, run_id: str, newcomer: str, code: str) -> None:
+        await self._retitle(run_id, self._register.accepted(run_id, newcomer, code))
+        if run_id in self._awake:
+            self._awake[run_id].owner = newcomer
+        self._hub.set_notice(run_id, "The controls of this run have been handed over.")
+
+    async def _retitle(self, run_id: str, entry: Entry) -> None:
+        """Change whose a run is or to whom it is offered, on disk first: what is told is so after a restart too."""
+        async with self._disk:
+            before = self._register.of(run_id)
+            await asyncio.to_thread(self._store.retitle, run_id, entry.owner, entry.offer)
+            if self._register.of(run_id) is before:
+                self._register.retitle(run_id, entry)
+
+    async def checkpoint(self, run_id: str) -> bytes | None:
+        """A run's newest checkpoint, as the bytes of a safetensors file; None before there is one."""
+        self._register.of(run_id)
+        awake = self._awake.get(run_id)
+        if awake is None:
+            checkpoint = (await asyncio.to_thread(self._store.load, run_id)).checkpoint
+        else:
+            async with awake.lock:
+                await self._exchange.fetch(awake)
+            checkpoint = awake.checkpoint
+        return None if checkpoint is None else checkpoint.blob
 
     async def runs_of(self, owner: str) -> list[str]:
-        return [run_id for run_id, whose in self._owners.items() if whose == owner]
+        return self._register.ids_of(owner)
+
+    async def summaries(self, owner: str) -> list[Summary]:
+        return self._register.summaries_of(owner)
 
     async def orders_of(self, run_id: str) -> Orders | None:
         return self._awake[run_id].orders if run_id in self._awake else None
 
     async def owner_of(self, run_id: str) -> str:
-        return self._owner_of(run_id)
-
-    def _owner_of(self, run_id: str) -> str:
-        if run_id not in self._owners:
-            self._hub.get(run_id)  # says that there is no such run
-            raise RunError("A recorded run has no owner: press Play to start your own.")
-        return self._owners[run_id]
-
-    def _check_owner(self, run_id: str, owner: str) -> None:
-        if self._owner_of(run_id) != owner:
-            raise RunError("This run is somebody else's: you can watch it, or start your own with the same settings.")
+        return self._register.of(run_id).owner
 
     # --- waking and sleeping ------------------------------------------------------------------------------------------
 
     async def _wake(self, run_id: str, owner: str) -> Awake:
-        self._check_owner(run_id, owner)
+        self._register.check_owner(run_id, owner)
         if run_id not in self._awake:
             saved = await asyncio.to_thread(self._store.load, run_id)
             if run_id not in self._awake:  # nobody was faster
@@ -233,18 +285,23 @@ class Dispatcher:
             with contextlib.suppress(HostLostError, BnvizError):
                 await self._exchange.tell(awake)
                 await self._exchange.fetch(awake)
+            self._hub.lose_news(awake.run_id)  # all of it: a short journal is read the fastest
             if not await self._write(awake):
                 return
-            awake.is_gone = True
-            del self._awake[awake.run_id]
-            if awake in self._queue:
-                self._queue.remove(awake)
-            if awake.is_placed and awake.place is not None:
-                with contextlib.suppress(HostLostError, BnvizError):
-                    await self._exchange.ask(awake.place, awake.place.host.drop(awake.run_id))
-            awake.place = None
+            await self._leave(awake)
         self._show(awake, Phase.ASLEEP, self._hub.status(awake.run_id).notice)
         self._fill_places()
+
+    async def _leave(self, awake: Awake) -> None:
+        """Have a run's worker forget it, with the run's lock held."""
+        awake.is_gone = True
+        del self._awake[awake.run_id]
+        if awake in self._queue:
+            self._queue.remove(awake)
+        if awake.is_placed and awake.place is not None:
+            with contextlib.suppress(HostLostError, BnvizError):
+                await self._exchange.ask(awake.place, awake.place.host.drop(awake.run_id))
+        awake.place = None
 
     # --- places -------------------------------------------------------------------------------------------------------
 
@@ -259,6 +316,7 @@ class Dispatcher:
         if hosts:
             self._trouble = ""
         self._fill_places()
+        self.sweeps.know(hosts)
 
     def _lose(self, place: Place) -> None:
         """A worker is gone: its runs go first in the queue, from their last checkpoints."""
@@ -353,6 +411,9 @@ class Dispatcher:
                 self._spawn(self._tell_unseen(awake, unseen))
             elif self._is_save_due(awake):
                 self._spawn(self._save(awake))
+            elif self._is_append_due(awake):
+                awake.is_appending = True
+                self._spawn(self._append(awake))
 
     def _is_playing(self, awake: Awake) -> bool:
         return awake.orders.is_playing and self._hub.status(awake.run_id).phase is Phase.PLAYING
@@ -395,22 +456,59 @@ class Dispatcher:
             await self._exchange.fetch(awake)
         await self._write(awake)
 
+    def _is_append_due(self, awake: Awake) -> bool:
+        """Whether there is history that is not on disk; what has been there once is lengthened at every look."""
+        is_new = self._hub.version(awake.run_id) != awake.appended_version
+        return is_new and not awake.is_appending and self._store.is_growing(awake.run_id)
+
+    async def _append(self, awake: Awake) -> None:
+        """Add what a run has gained to its journal; whatever goes wrong, the save that comes next tries all of it."""
+        async with self._disk:
+            awake.is_appending = False
+            if awake.is_gone or not self._store.is_growing(awake.run_id):
+                return
+            version, (_, news) = self._hub.version(awake.run_id), self._hub.take_news(awake.run_id)
+            if news is not None:
+                try:
+                    await asyncio.to_thread(self._store.append, awake.run_id, news)
+                except RunError as error:
+                    self._not_taken(awake, error)
+                else:
+                    awake.appended_version = version
+                return
+            self._hub.lose_news(awake.run_id)
+        await self._write(awake)  # it has been restarted, say
+
     async def _write(self, awake: Awake) -> bool:
         """Write a run to disk; a disk that does not take it is a notice on the run, and the training goes on."""
-        version, run, checkpoint = self._hub.version(awake.run_id), self._hub.get(awake.run_id), awake.checkpoint
-        if checkpoint is not None and checkpoint.generation != run.status.generation:
-            checkpoint = None
-        awake.saved_at = time.monotonic()
-        try:
-            async with self._disk:
-                await asyncio.to_thread(self._store.save, Saved(run, awake.owner, checkpoint, awake.orders.measures))
-        except RunError as error:
-            logger.warning("%s", error.text)
-            self._hub.set_notice(awake.run_id, error.text)
-            awake.saved_at += SAVE_AGAIN_SECONDS
-            return False
-        awake.saved_version = version
+        async with self._disk:
+            if awake.is_gone:
+                return False
+            version, (run, news) = self._hub.version(awake.run_id), self._hub.take_news(awake.run_id)
+            checkpoint, entry = awake.checkpoint, self._register.of(awake.run_id)
+            if checkpoint is not None and checkpoint.generation != run.status.generation:
+                checkpoint = None
+            awake.saved_at = time.monotonic()
+            saved = Saved(run, entry.owner, checkpoint, awake.orders.measures, entry.summary.created, entry.offer)
+            try:
+                await asyncio.to_thread(self._store.save, saved, news)
+            except RunError as error:
+                self._not_taken(awake, error)
+                return False
+        awake.saved_version = awake.appended_version = version
+        self._register.note(run)
+        if awake.disk_notice and self._hub.status(awake.run_id).notice == awake.disk_notice:
+            self._hub.set_notice(awake.run_id, "")
+        awake.disk_notice = ""
         return True
+
+    def _not_taken(self, awake: Awake, error: RunError) -> None:
+        """The disk has not taken a run: say so, and try again after a while."""
+        awake.disk_notice = error.text
+        if not self._store.is_growing(awake.run_id):
+            self._hub.lose_news(awake.run_id)
+        self._hub.set_notice(awake.run_id, error.text)
+        awake.saved_at = time.monotonic() + SAVE_AGAIN_SECONDS
 
     # --- small things -------------------------------------------------------------------------------------------------
 

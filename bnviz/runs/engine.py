@@ -28,8 +28,11 @@ from bnviz.config import (
     Measure,
     Settings,
     StudyConfig,
+    SweepConfig,
     check_landscape,
     lineup,
+    sweep_from_json,
+    sweep_to_json,
 )
 from bnviz.errors import ConfigError, EngineError
 from bnviz.records import Run
@@ -39,6 +42,9 @@ from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.store import Store
+from bnviz.runs.summary import Summary
+from bnviz.runs.sweep_run import run_of
+from bnviz.runs.sweep_store import SWEEP_ID, SweepStore
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
 SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
@@ -80,7 +86,7 @@ class Engine:
         cluster: Cluster | None = None,
     ) -> None:
         self._name = _server_name(os.environ.get(NAME_VARIABLE, ""))
-        self._store = Store(home)
+        self._store, self._sweep_store = Store(home), SweepStore(home)
         self.hub = Hub(self._load)
         self.limits = limits or Limits()
         self._cluster = cluster or DaskCluster(scheduler or os.environ.get(SCHEDULER_VARIABLE) or None, workers)
@@ -89,6 +95,8 @@ class Engine:
         self._dispatcher: Dispatcher | None = None
 
     def _load(self, run_id: str) -> Run:
+        if SWEEP_ID.fullmatch(run_id):
+            return run_of(self._sweep_store.load(run_id).sweep)
         return self._store.load(run_id).run
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -98,7 +106,8 @@ class Engine:
         if self._thread is not None:
             return
         self._loop = asyncio.new_event_loop()
-        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits, self._name)
+        stores = (self._store, self._sweep_store)
+        self._dispatcher = Dispatcher(self._cluster, self.hub, *stores, self.limits, self._name)
         self._thread = threading.Thread(target=self._run_loop, args=(self._loop,), name="bnviz-engine", daemon=True)
         self._thread.start()
         self._main = asyncio.run_coroutine_threadsafe(self._dispatcher.run(), self._loop)
@@ -255,12 +264,65 @@ class Engine:
         """The ids of a visitor's runs, those on disk included, the newest last."""
         return self._answer(self._running.runs_of(_of(str, owner)))
 
+    def summaries(self, owner: str) -> list[Summary]:
+        """A visitor's runs, those on disk included, the newest first; none of them is read or woken for it."""
+        return self._answer(self._running.summaries(owner))
+
+    def delete(self, run_id: str, owner: str) -> None:
+        """Remove a run for good, from disk, worker and memory."""
+        self._answer(self._running.delete(run_id, owner))
+
+    def offer_controls(self, run_id: str, owner: str) -> str:
+        """A code for `take_controls`: good once, for an hour, and until there is a newer one."""
+        return self._answer(self._running.offer_controls(run_id, owner))
+
+    def take_controls(self, run_id: str, newcomer: str, code: str) -> None:
+        """Make whoever brings the code the owner; who was it watches from then on."""
+        self._answer(self._running.take_controls(run_id, newcomer, code))
+
+    def checkpoint(self, run_id: str) -> bytes | None:
+        """Weights, optimizer and all else to go on from, as a safetensors file; None before the networks exist.
+
+        For whoever may watch the run.
+        """
+        return self._answer(self._running.checkpoint(run_id))
+
     def owner_of(self, run_id: str) -> str:
         return self._answer(self._running.owner_of(_of(str, run_id)))
 
     def orders_of(self, run_id: str) -> Orders | None:
         """What is wanted of a run, from the moment it is commanded; what came of it is in the hub. None if asleep."""
         return self._answer(self._running.orders_of(_of(str, run_id)))
+
+    # --- sweeps -------------------------------------------------------------------------------------------------------
+
+    def start_sweep(self, owner: str, sweep: SweepConfig) -> str:
+        """A new sweep, which begins at once; whoever has its id, which cannot be guessed, may watch it in the hub."""
+        return self._answer(self._running.sweeps.start(owner, sweep_from_json(sweep_to_json(sweep))))
+
+    def pause_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop training; cells under way begin again with `resume_sweep`."""
+        self._answer(self._running.sweeps.pause(sweep_id, owner))
+
+    def resume_sweep(self, sweep_id: str, owner: str) -> None:
+        """Go on with what has not come in, also after the server has ended."""
+        self._answer(self._running.sweeps.resume(sweep_id, owner))
+
+    def cancel_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop for good; what has come in stays."""
+        self._answer(self._running.sweeps.cancel(sweep_id, owner))
+
+    def retry_sweep(self, sweep_id: str, owner: str) -> None:
+        """Train the cells that failed once more."""
+        self._answer(self._running.sweeps.retry(sweep_id, owner))
+
+    def sweeps_of(self, owner: str) -> list[str]:
+        """The ids of a visitor's sweeps, those on disk included, the newest last."""
+        return self._answer(self._running.sweeps.sweeps_of(owner))
+
+    def owner_of_sweep(self, sweep_id: str) -> str:
+        """Empty for one that nobody has, such as a recording."""
+        return self._answer(self._running.sweeps.owner_of(sweep_id))
 
     # --- across the threads -------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final
 
 from bnviz.config import SETTINGS, Settings, lineup, text_of
@@ -25,6 +26,7 @@ from bnviz.records import (
 )
 
 LEAST_GHOST_STEPS: Final = 50  # a ghost is a run of more steps than this
+MOST_NEWS: Final = 1000  # updates that wait to be written; beyond them the whole run is
 IDLE_SECONDS: Final = 60.0  # a sleeping run that nobody has asked for this long leaves the memory
 
 Load = Callable[[str], Run]
@@ -65,6 +67,7 @@ class _Entry:
     watchers: list[_Watching] = field(default_factory=list)
     unwatched_since: float = 0.0
     used_at: float = 0.0
+    news: list[Update] | None = None  # since it was written last; None: the whole of it is to be written
 
 
 class Hub:
@@ -148,9 +151,11 @@ class Hub:
             if update.units is not None and not len(entry.builder):
                 entry.builder = HistoryBuilder(entry.run.competitors, update.units)
                 entry.is_history_new = True
+                entry.news = None
             for point in update.points:
                 entry.builder.append(point)
                 entry.is_history_new = True
+            self._note(entry, update)
             self._change(entry, status=update.status, **_news(update), **_longer(entry.run, update))
 
     def rewind(self, run_id: str, step: int) -> None:
@@ -160,6 +165,7 @@ class Hub:
             entry.is_history_new = True
             series = {name: tuple(one for one in getattr(entry.run, name) if one.step <= step) for name in SERIES}
             kept = tuple(one for one in entry.run.interventions if one.step <= step)
+            entry.news = None
             self._change(entry, interventions=kept, **series)
 
     def status(self, run_id: str) -> Status:
@@ -181,7 +187,37 @@ class Hub:
 
     def dismiss_ghost(self, run_id: str) -> None:
         with self._locked(run_id) as entry:
+            entry.news = None
             self._change(entry, ghost=None)
+
+    def take_news(self, run_id: str) -> tuple[Run, Update | None]:
+        """A run as it is now, and what it has gained since this was asked last; None if that is more than an update.
+
+        Such as a restart: whoever writes a run down then writes all of it.
+        """
+        with self._locked(run_id) as entry:
+            run, news = self.get(run_id), entry.news
+            entry.news = []
+            return run, None if news is None else _together(run, news)
+
+    def lose_news(self, run_id: str) -> None:
+        """What was taken last has not been written: the next to be written is the whole run."""
+        with self._lock:
+            if run_id in self._entries:
+                self._entries[run_id].news = None
+
+    def peek(self, run_id: str) -> Run | None:
+        """A run that is in memory, and nothing read for it from disk; its history may lack the newest points."""
+        with self._lock:
+            entry = self._entries.get(run_id)
+            return None if entry is None else entry.run
+
+    def forget(self, run_id: str) -> None:
+        """Take a run out of memory, however many watch it."""
+        with self._lock:
+            entry = self._entries.pop(run_id, None)
+        if entry is not None:
+            _wake_all(entry)
 
     def unwatched_seconds(self, run_id: str) -> float:
         """For how long nobody has watched a run; 0 while somebody does."""
@@ -220,8 +256,18 @@ class Hub:
             entry.used_at = self._clock()
             yield entry
 
+    @staticmethod
+    def _note(entry: _Entry, update: Update) -> None:
+        """Keep an update for whoever writes the run down."""
+        if entry.news is not None:
+            entry.news.append(update)
+            is_more = update.ghost is not None or update.is_ghost_dismissed
+            if is_more or len(entry.news) > MOST_NEWS:  # nobody writes it down
+                entry.news = None
+
     def _restart(self, entry: _Entry, settings: Settings) -> None:
         run = entry.run
+        entry.news = None
         ghost = run.ghost
         if entry.status.step > LEAST_GHOST_STEPS:
             ghost = ghost_of(entry.builder.history(), ghost_label(run.settings, settings))
@@ -245,9 +291,31 @@ class Hub:
         status = replace(entry.status, notice=entry.notice or entry.status.notice)
         entry.run = entry.run.replace(status=status, **changes)
         entry.version = next(self._versions)
-        for one in entry.watchers:
-            with contextlib.suppress(RuntimeError):  # its event loop has been closed
-                one.wake()
+        _wake_all(entry)
+
+
+def _wake_all(entry: _Entry) -> None:
+    for one in entry.watchers:
+        with contextlib.suppress(RuntimeError):  # its event loop has been closed
+            one.wake()
+
+
+def _together(run: Run, updates: Sequence[Update]) -> Update:
+    """Several updates as one, with the state that they have led to."""
+    series: dict[str, Any] = {
+        name: tuple(chain.from_iterable(getattr(one, name) for one in updates)) for name in ("points", *SERIES)
+    }
+    return Update(0, run.status, settings=run.settings, interventions=run.interventions, **series)
+
+
+def grown(run: Run, updates: Iterable[Update]) -> Run:
+    """A run and what was measured after it, as the hub puts them together."""
+    builder = HistoryBuilder.resume(run.history)
+    for update in updates:
+        for point in update.points:
+            builder.append(point)
+        run = run.replace(status=update.status, **_news(update), **_longer(run, update))
+    return run.replace(history=builder.history())
 
 
 def _news(update: Update) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from bnviz.runs.engine import Engine, Orders, engine
 from bnviz.runs.recorded import recorded_run
 
 MOST_NOTICES: Final = 3
+HAND_OVER_KEY: Final = "handover"  # of a link: the code that hands over the controls of its run
 PART_KEY: Final = "part"  # of a link: which part of a page that has several
 
 
@@ -109,14 +110,40 @@ def open_lab(role: Role = Role.LAB) -> Lab:
     if run_id is not None:
         try:
             run, orders = the_engine.hub.get(run_id), the_engine.orders_of(run_id)
+            _take_controls(the_engine, owner, run_id)
             is_mine = run.badge is Badge.RECORDED or the_engine.owner_of(run_id) == owner
             if st.query_params.get("run") != run_id:  # the visitor comes from another page
                 _show_run_in_link(role, run_id)
+            _tell_handed_over(run_id, is_mine)
             return Lab(the_engine, owner, run, orders.settings if orders else run.settings, is_mine, orders, role)
         except BnvizError as error:
             notify(error.text)
             _forget_run(role)
     return open_recording(role, RECORDED[role])
+
+
+def _take_controls(the_engine: Engine, owner: str, run_id: str) -> None:
+    """Follow a link that hands over the controls of its run; it works once, so it does not stay in the address."""
+    code = st.query_params.get(HAND_OVER_KEY)
+    if code is None:
+        return
+    del st.query_params[HAND_OVER_KEY]
+    try:
+        the_engine.take_controls(run_id, owner, code)
+    except BnvizError as error:
+        notify(error.text)
+    else:
+        notify("The controls of this run are yours now: you steer it, and whoever did so before watches.")
+
+
+def _tell_handed_over(run_id: str, is_mine: bool) -> None:
+    """Say once that somebody else has taken the controls of a run that this session has steered."""
+    steered: set[str] = st.session_state.setdefault("steered", set())
+    if is_mine:
+        steered.add(run_id)
+    elif run_id in steered:
+        steered.remove(run_id)
+        notify("You have handed over the controls of this run: you watch it from now on.")
 
 
 def open_recording(role: Role, name: str) -> Lab:
@@ -301,6 +328,18 @@ def take_over(lab: Lab, run_id: str | None) -> None:
         except BnvizError:
             return
         _keep(lab.role, run_id=run_id)
+
+
+def show_run(run_id: str) -> None:
+    """Have the lab's page show this run."""
+    _keep(Role.LAB, run_id=run_id, settings=engine().hub.get(run_id).settings)
+
+
+def let_go(run_id: str) -> None:
+    """Forget a run that is no more, wherever this session shows it."""
+    for role in Role:
+        if _own(role, "run_id") == run_id:
+            _forget_run(role)
 
 
 def start_own(lab: Lab) -> None:

@@ -1,14 +1,16 @@
-"""Share: the two links of a run, and its downloads."""
+"""Share: the links of a run, the one that hands over its controls among them, and its downloads."""
 
-import json
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
 from bnviz import config
+from bnviz.errors import BnvizError
+from bnviz.runs.engine import Engine
 from bnviz.ui import export
 from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS
-from bnviz.ui.lab import Lab, Role
+from bnviz.ui.downloads import downloads
+from bnviz.ui.lab import HAND_OVER_KEY, Lab, Role
 
 EXPORTED = {Role.LAB: (*LAB_CHARTS, *GRADIENT_CHARTS), Role.SHIFT: SHIFT_CHARTS}
 
@@ -17,26 +19,51 @@ EXPORTED = {Role.LAB: (*LAB_CHARTS, *GRADIENT_CHARTS), Role.SHIFT: SHIFT_CHARTS}
 def share(lab: Lab) -> None:
     """Links to this run and to its settings, and files to take along."""
     if not lab.is_recorded:
-        st.markdown("**This run.** Whoever opens it watches the same run live; only you steer it.")
+        who = "only you steer it" if lab.is_mine else "only its owner steers it"
+        st.markdown(f"**This run.** Whoever opens it watches the same run live; {who}.")
         st.code(link({"run": lab.run.run_id} | config.view_to_query(lab.view)), language=None, wrap_lines=True)
     st.markdown("**These settings.** Opens at step 0 with the same weights and batches; nothing starts by itself.")
     st.code(link(config.to_query(lab.settings) | config.view_to_query(lab.view)), language=None, wrap_lines=True)
+    if lab.is_mine and not lab.is_recorded:
+        hand_over(lab.engine, lab.run.run_id, lab.owner, key="share")
     st.markdown("**Downloads**")
-    name = f"bnviz-{lab.run.status.step}"
-    with st.container(horizontal=True, gap=8):
-        st.download_button("Measurements, CSV", lambda: export.csv(lab.run), f"{name}.csv", "text/csv")
-        st.download_button(
-            "Measurements, Parquet", lambda: export.parquet(lab.run), f"{name}.parquet", "application/octet-stream"
-        )
-        st.download_button(
-            "Charts, HTML", lambda: export.html(lab.run, lab.view, EXPORTED[lab.role]), f"{name}.html", "text/html"
-        )
-        st.download_button(
-            "Settings, JSON", json.dumps(config.to_json(lab.settings), indent=2), f"{name}.json", "application/json"
-        )
+    run = lab.run
+    downloads(lab.engine, run.run_id, run.settings, run.status.step, "share", has_weights=not lab.is_recorded)
+    st.download_button(
+        "Charts, HTML",
+        lambda: export.html(lab.run, lab.view, EXPORTED[lab.role]),
+        f"bnviz-{run.status.step}.html",
+        "text/html",
+        key="share-charts",
+    )
+
+
+def hand_over(engine: Engine, run_id: str, owner: str, key: str) -> None:
+    """A link that makes whoever opens it the owner, once it is asked for."""
+    st.markdown(
+        "**The controls.** A hand-over link makes whoever opens it first the one who steers this run; you watch it "
+        "from then on. It works once, within an hour."
+    )
+    if st.button("Make a hand-over link", key=f"{key}-hand-over", icon=":material/swap_horiz:"):
+        try:
+            code = engine.offer_controls(run_id, owner)
+        except BnvizError as error:
+            st.warning(error.text)
+        else:
+            st.code(lab_link({"run": run_id, HAND_OVER_KEY: code}), language=None, wrap_lines=True)
 
 
 def link(query: dict[str, str]) -> str:
     """This page's address with another query."""
-    scheme, host, path, *_ = urlsplit(st.context.url or "http://localhost:8501/")
+    scheme, host, path, *_ = _address()
     return urlunsplit((scheme, host, path, urlencode(query), ""))
+
+
+def lab_link(query: dict[str, str]) -> str:
+    """The lab's address, which is that of the app, with this query."""
+    scheme, host, path, *_ = _address()
+    return urlunsplit((scheme, host, path.rpartition("/")[0] + "/", urlencode(query), ""))
+
+
+def _address() -> tuple[str, ...]:
+    return tuple(urlsplit(st.context.url or "http://localhost:8501/"))

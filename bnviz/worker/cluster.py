@@ -28,6 +28,7 @@ CONFIG: Final = {
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
     "distributed.worker.profile.enabled": False,  # it would sample the training thread
     "distributed.diagnostics.nvml": False,
+    "distributed.scheduler.allowed-failures": 0,  # the engine counts the workers that end under a cell
 }
 
 

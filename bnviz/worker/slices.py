@@ -109,6 +109,15 @@ class Slices:
         runs = ((self._runs.get(run_id), version) for run_id, version in since_versions.items())
         return any(run is not None and run.outbox.has_news_since(version) for run, version in runs)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an order waits or a run wants a slice now."""
+        now = self._clock()
+        runs = list(self._runs.values())
+        return bool(self._calls) or any(
+            run.is_drawing or (run.due_at() <= now and self._may_train(run, now)) for run in runs
+        )
+
     def run_ids(self) -> list[str]:
         return list(self._runs)
 

@@ -76,6 +76,10 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+def owners(home: Path) -> dict[str, str]:
+    return {run_id: entry.owner for run_id, entry in Store(home).catalogue().items()}
+
+
 def files(folder: Path) -> set[str]:
     return {path.name.split("-")[0] for path in folder.iterdir()}
 
@@ -143,7 +147,7 @@ def test_a_saved_run_comes_back_asleep_with_its_owner_and_checkpoint(home: Path)
     assert found.run.status.phase is Phase.ASLEEP
     assert found.run.status.steps_per_second == 0
     assert_same(found.run.history, saved.run.history)
-    assert Store(home).owners() == {RUN_ID: "me"}
+    assert owners(home) == {RUN_ID: "me"}
 
 
 def test_saving_again_replaces_and_leaves_nothing_behind(home: Path) -> None:
@@ -151,8 +155,8 @@ def test_saving_again_replaces_and_leaves_nothing_behind(home: Path) -> None:
         Store(home).save(Saved(full_run(), "me", Checkpoint(1, step, b"weights")))
     folder = home / "runs" / RUN_ID
     assert Store(home).load(RUN_ID).checkpoint == Checkpoint(1, 3, b"weights")
-    assert len(list(folder.iterdir())) == 3
-    assert files(folder) == {"settings.json", "history", "checkpoint"}
+    assert len(list(folder.iterdir())) == 4
+    assert files(folder) == {"settings.json", "history", "pictures", "checkpoint"}
 
 
 def test_a_save_that_is_interrupted_leaves_the_run_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,10 +167,11 @@ def test_a_save_that_is_interrupted_leaves_the_run_as_it_was(home: Path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", no_space)
-    with pytest.raises(RunError, match=r"could not be saved in .*No space left.*BNVIZ_HOME"):
+    with pytest.raises(RunError, match=r"could not be saved .*No space left.*downloads go on.*BNVIZ_HOME") as caught:
         one.save(Saved(full_run(), "me", Checkpoint(1, 2, b"second")))
+    assert str(home) not in caught.value.text
     assert one.load(RUN_ID).checkpoint == Checkpoint(1, 1, b"first")
-    assert len(list((home / "runs" / RUN_ID).iterdir())) == 3
+    assert len(list((home / "runs" / RUN_ID).iterdir())) == 4
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -188,42 +193,48 @@ def test_a_name_never_leads_out_of_the_home(home: Path) -> None:
         Store(home).load("../elsewhere-beside-runs")
 
 
-@pytest.mark.parametrize("file", ["history", "checkpoint"])
+@pytest.mark.parametrize("file", ["history", "pictures", "checkpoint"])
 def test_a_missing_file_is_named(home: Path, file: str) -> None:
     Store(home).save(Saved(full_run(), "me", Checkpoint(1, 1, b"weights")))
     path = next((home / "runs" / RUN_ID).glob(f"{file}-*"))
     path.unlink()
-    with pytest.raises(RunError, match=f"{path.name} is missing: restore it"):
+    with pytest.raises(RunError, match=f"{path.name} of the run {RUN_ID} is missing: restore it") as caught:
         Store(home).load(RUN_ID)
+    assert str(home) not in caught.value.text
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 but no more", b"not a zip file"])
-def test_a_damaged_history_is_named(home: Path, content: bytes) -> None:
+@pytest.mark.parametrize("file", ["history", "pictures"])
+def test_a_damaged_file_is_named_and_its_place_is_for_the_log_alone(
+    home: Path, file: str, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     Store(home).save(Saved(full_run(), "me", None))
-    path = next((home / "runs" / RUN_ID).glob("history-*"))
+    path = next((home / "runs" / RUN_ID).glob(f"{file}-*"))
     path.write_bytes(content)
-    with pytest.raises(RunError, match=f"{path.name} cannot be read"):
+    with pytest.raises(RunError, match=f"{path.name} of the run {RUN_ID} cannot be read") as caught:
         Store(home).load(RUN_ID)
+    assert str(home) not in caught.value.text
+    assert str(path) in caplog.text
 
 
-def test_arrays_of_the_wrong_shape_are_refused(home: Path) -> None:
-    Store(home).save(Saved(full_run(), "me", None))
-    path = next((home / "runs" / RUN_ID).glob("history-*"))
+def test_arrays_of_the_wrong_shape_are_refused(tmp_path: Path) -> None:
+    save_run(full_run(), tmp_path)
+    path = next(tmp_path.glob("history-*"))
     with np.load(path) as arrays:
         values = dict(arrays)
     np.savez(path, **(values | {"history.bands": values["history.bands"][..., :2]}))
     with pytest.raises(RunError, match="bands has shape"):
-        Store(home).load(RUN_ID)
+        load_run(tmp_path)
 
 
-def test_a_pickle_in_an_array_is_never_opened(home: Path) -> None:
-    Store(home).save(Saved(full_run(), "me", None))
-    path = next((home / "runs" / RUN_ID).glob("history-*"))
+def test_a_pickle_in_an_array_is_never_opened(tmp_path: Path) -> None:
+    save_run(full_run(), tmp_path)
+    path = next(tmp_path.glob("history-*"))
     with np.load(path) as arrays:
         values = dict(arrays)
     np.savez(path, **(values | {"history.loss": np.array([{"a": 1}], dtype=object)}))
     with pytest.raises(RunError, match="cannot be read"):
-        Store(home).load(RUN_ID)
+        load_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +243,8 @@ def test_a_pickle_in_an_array_is_never_opened(home: Path) -> None:
         {"schema": 99},
         {"status": {}},
         {"settings": {"schema": 1, "learning_rate": 1e9}},
-        {"files": {"history": "../../../elsewhere.npz"}},
+        {"files": {"history": "../../../elsewhere.journal"}},
+        {"offer": "mine"},
         {"badge": "gold"},
         {"interventions": 3},
     ],
@@ -245,12 +257,32 @@ def test_a_manifest_that_makes_no_sense_is_refused(home: Path, change: dict[str,
         Store(home).load(RUN_ID)
 
 
+def test_a_run_of_the_first_schema_is_still_read(home: Path) -> None:
+    folder = home / "runs" / RUN_ID
+    save_run(full_run(), folder)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    assert manifest["schema"] == 1
+    for name in ("offer", "created", "changed", "accuracy", "is_study"):  # of the second
+        del manifest[name]
+    (folder / "checkpoint-1-60-abc.safetensors").write_bytes(b"weights")
+    manifest |= {"owner": "me", "checkpoint": [1, 60]}
+    manifest["files"]["checkpoint"] = "checkpoint-1-60-abc.safetensors"
+    (folder / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    found = Store(home).load(RUN_ID)
+    assert (found.owner, found.checkpoint) == ("me", Checkpoint(1, 60, b"weights"))
+    assert_same(found.run.history, full_run().history)
+    entry = Store(home).catalogue()[RUN_ID]
+    assert entry.owner == "me"
+    assert np.isnan(entry.summary.accuracy).all()
+    assert entry.summary.created > 0
+
+
 def test_one_damaged_run_does_not_hide_the_others(home: Path) -> None:
     Store(home).save(Saved(full_run(), "me", None))
     other = home / "runs" / "another-run-that-is-damaged"
     other.mkdir()
     (other / MANIFEST).write_text("{")
-    assert Store(home).owners() == {RUN_ID: "me"}
+    assert owners(home) == {RUN_ID: "me"}
 
 
 def test_the_home_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

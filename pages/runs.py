@@ -1,0 +1,15 @@
+"""The visitor's own runs: every one that is kept, to go on with, to take along, to hand over or to delete."""
+
+import streamlit as st
+
+from bnviz.ui.frame import framed, show_notices
+from bnviz.ui.runs import list_runs
+
+
+def runs_page() -> None:
+    st.title("My runs")
+    show_notices()
+    list_runs()
+
+
+framed(runs_page)
