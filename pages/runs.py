@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from bnviz.ui.frame import framed, show_notices
+from bnviz.ui.frame import framed
 from bnviz.ui.runs import list_runs
 
 
 def runs_page() -> None:
     st.title("My runs")
-    show_notices()
     list_runs()
 
 

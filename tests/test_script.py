@@ -127,6 +127,7 @@ def test_a_script_needs_nothing_but_numpy_and_torch_and_has_no_part_that_it_does
         "argparse",
         "gzip",
         "hashlib",
+        "itertools",
         "math",
         "pathlib",
         "numpy",

@@ -19,6 +19,7 @@ from bnviz.config import (
     HyperParams,
     LandscapeConfig,
     ModelConfig,
+    Network,
     Sampling,
     Settings,
     Statistics,
@@ -29,6 +30,7 @@ from bnviz.errors import ConfigError, DataError
 from bnviz.measure.condition import WINDOW
 from bnviz.records import MEASURES, Badge, Condition, Phase, Point, measure_shapes
 from bnviz.training import Trainer, is_scheduled, train
+from bnviz.worker import checkpoints
 
 torch.set_num_threads(1)
 NOISY = networks_of(WITH_NOISE)
@@ -648,6 +650,28 @@ def test_with_every_normalization_a_resumed_run_goes_on_bit_for_bit_and_measurin
             if name.split("/")[-1] not in ("drift_path", "drift_previous", "compute_time", "means"):
                 assert torch.equal(value.nan_to_num(), found[name].nan_to_num()), name
     assert any("running_cov" in name for name in expected) is ("decorrelated" in networks)
+
+
+@pytest.mark.parametrize("sampling", list(Sampling))
+@pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.0), ("sgd", 0.9), ("adam", 0.9)])
+def test_a_checkpoint_file_has_all_that_every_network_needs_to_go_on_bit_for_bit(mnist, optimizer, momentum, sampling):
+    """Through the bytes on disk, over the end of an epoch, with settings that were changed before and are after."""
+    changes = {"optimizer": optimizer, "momentum": momentum, "sampling": sampling, "learning_rate": 0.01}
+    for networks in batched(Network, 4):
+        settings = SMALL.replace(networks=networks, groups=3, training_images=1000, batch_size=100, **changes)
+        later = replace(settings.hyper, batch_size=50, dropout=0.2, noise_mean=1.0, r_max=1.5, bn_momentum=0.3)
+        straight = run(Trainer(settings, mnist), 2, settings.hyper, later)
+        blob = checkpoints.encode(straight.checkpoint(), checkpoints.Progress(settings.replace(), (), -1))
+        resumed = Trainer.resume(straight.settings, mnist, checkpoints.decode(blob)[0])
+        for trainer in (straight, resumed):
+            run(trainer, 6, later, settings.hyper, later)
+        assert_same_state(straight, resumed)
+
+
+def batched(values, size):
+    """So many of them at a time."""
+    values = list(values)
+    return [values[at : at + size] for at in range(0, len(values), size)]
 
 
 @pytest.mark.parametrize(("networks", "changes"), LINEUPS)

@@ -11,6 +11,7 @@ from typing import Final
 from bnviz.errors import RunError
 from bnviz.records import Run
 from bnviz.runs.hub import Hub
+from bnviz.runs.store.manifest import asleep
 from bnviz.runs.summary import Entry, Offer, Summary, newest_accuracy, summary_of
 
 OFFER_SECONDS: Final = 3600.0  # for which a link that hands over the controls is good
@@ -67,7 +68,7 @@ class Register:
     def _fresh(self, kept: Summary) -> Summary:
         run = self._hub.peek(kept.run_id)
         if run is None:
-            return kept
+            return replace(kept, status=asleep(kept.status))
         is_asked = bool(len(run.history))  # what is kept knows more than a history that nobody has asked for yet
         accuracy = newest_accuracy(run) if is_asked else kept.accuracy
         return replace(

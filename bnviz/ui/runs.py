@@ -17,11 +17,13 @@ from bnviz.runs.engine import Engine, engine
 from bnviz.runs.summary import Summary
 from bnviz.ui import lab as commands
 from bnviz.ui.downloads import downloads
+from bnviz.ui.frame import show_notices
 from bnviz.ui.lab import owner_of_page
 from bnviz.ui.share import hand_over, lab_link
 
 AT_ONCE: Final = 20  # runs in the list, until more are asked for
 FRESH_SECONDS: Final = 2.0
+_ASKED: Final = "runs-delete"  # in the session's state: which run is about to be deleted
 STATES: Final = {
     Phase.QUEUED: "waiting for a place",
     Phase.PLAYING: "playing",
@@ -34,6 +36,7 @@ STATES: Final = {
 @st.fragment(run_every=FRESH_SECONDS)
 def list_runs() -> None:
     """Every run of this visitor, the newest first, kept fresh; without any, where to begin."""
+    show_notices()
     the_engine, owner = engine(), owner_of_page()
     runs = [one for one in the_engine.summaries(owner) if not one.is_study]
     if not runs:
@@ -70,8 +73,7 @@ def _row(the_engine: Engine, owner: str, summary: Summary) -> None:
                 st.markdown("**Downloads**")
                 downloads(the_engine, run_id, summary.settings, summary.status.step, run_id)
                 hand_over(the_engine, run_id, owner, run_id)
-                if st.button("Delete …", key=f"delete-{run_id}", icon=":material/delete:"):
-                    _delete(run_id)
+                _deletion(run_id)
 
 
 def _open(run_id: str) -> None:
@@ -83,23 +85,31 @@ def _open(run_id: str) -> None:
         st.switch_page("pages/lab.py", query_params={"run": run_id})
 
 
-@st.dialog("Delete this run?")
-def _delete(run_id: str) -> None:
-    st.markdown(
-        "Its history, its weights and its links are gone for good, for those too who watch it. Downloads that you have "
-        "made stay yours."
-    )
+def _deletion(run_id: str) -> None:
+    """Delete, and the question whether that is meant: in one place, which a fresh list leaves as it is."""
+    st.markdown("**Delete.** Its history, its weights and its links are gone for good, for those too who watch it.")
+    if st.session_state.get(_ASKED) != run_id:
+        st.button("Delete …", key=f"delete-{run_id}", icon=":material/delete:", on_click=_ask, args=(run_id,))
+        return
     with st.container(horizontal=True, gap=8):
-        if st.button("Delete it", key="delete-really", type="primary"):
-            try:
-                engine().delete(run_id, owner_of_page())
-            except BnvizError as error:
-                st.warning(error.text)
-                return
-            commands.let_go(run_id)
-            st.rerun()
-        if st.button("Keep it", key="delete-not"):
-            st.rerun()
+        st.button(
+            "Delete it for good",
+            key=f"delete-really-{run_id}",
+            type="primary",
+            on_click=commands.command,
+            args=(_delete, run_id),
+        )
+        st.button("Keep it", key=f"delete-not-{run_id}", on_click=_ask, args=(None,))
+
+
+def _ask(run_id: str | None) -> None:
+    st.session_state[_ASKED] = run_id
+
+
+def _delete(run_id: str) -> None:
+    _ask(None)
+    engine().delete(run_id, owner_of_page())
+    commands.let_go(run_id)
 
 
 def in_words(summary: Summary) -> str:

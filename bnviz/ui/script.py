@@ -4,6 +4,7 @@ The file is put together from the parts in assets/script that the run needs, in 
 """
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -80,7 +81,7 @@ sees the same mini-batches, and changes what was changed at the same steps. It t
 autograd and on the CPU, where bnviz trains all of them as one with a backward pass written out, so the two differ by
 rounding: by some 1e-6 in the first losses, and by more and more after many steps, or where the run was on a GPU.
 
-{settings_in_words(run.settings)}; {status.step:,} steps.
+{textwrap.fill(f"{settings_in_words(run.settings)}; {status.step:,} steps.", 118)}
 """'''
 
 

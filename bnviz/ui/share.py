@@ -44,13 +44,16 @@ def hand_over(engine: Engine, run_id: str, owner: str, key: str) -> None:
         "**The controls.** A hand-over link makes whoever opens it first the one who steers this run; you watch it "
         "from then on. It works once, within an hour."
     )
+    offered = f"offered-{run_id}"  # in the session's state: the newest link, which a fresh page shows again
     if st.button("Make a hand-over link", key=f"{key}-hand-over", icon=":material/swap_horiz:"):
         try:
             code = engine.offer_controls(run_id, owner)
         except BnvizError as error:
             st.warning(error.text)
         else:
-            st.code(lab_link({"run": run_id, HAND_OVER_KEY: code}), language=None, wrap_lines=True)
+            st.session_state[offered] = lab_link({"run": run_id, HAND_OVER_KEY: code})
+    if offered in st.session_state:
+        st.code(st.session_state[offered], language=None, wrap_lines=True)
 
 
 def link(query: dict[str, str]) -> str:

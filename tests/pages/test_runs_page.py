@@ -61,7 +61,7 @@ def test_a_deleted_run_is_gone_from_page_disk_and_hub_once_it_was_asked_twice(en
     page.run()
     press(page, f"delete-{run_id}")
     assert folder.exists()
-    press(page, "delete-really")
+    press(page, f"delete-really-{run_id}")
     assert not folder.exists()
     with pytest.raises(RunError, match="no such run"):
         engine.hub.get(run_id)

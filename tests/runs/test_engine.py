@@ -480,6 +480,103 @@ def test_a_disk_that_takes_nothing_does_not_stop_the_training(make: Make, tmp_pa
     eventually(lambda: step_of(engine, run_id) > before + 100)
 
 
+def test_the_notice_of_a_full_disk_goes_with_it_and_nothing_is_missing_then(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    engine = make(save_seconds=0.2)
+    run_id = play(engine)
+    eventually(lambda: "could not be saved" in engine.hub.status(run_id).notice)
+    assert str(tmp_path) not in engine.hub.status(run_id).notice
+    assert engine.checkpoint(run_id)  # downloads work
+    (tmp_path / "runs").unlink()
+    eventually(lambda: saved_step(tmp_path, run_id) > 0, seconds=60)
+    eventually(lambda: engine.hub.status(run_id).notice == "")
+    assert Store(tmp_path).load(run_id).run.history.step[0] == 0
+
+
+def test_between_two_checkpoints_the_history_is_on_disk_all_the_same(make: Make, tmp_path: Path) -> None:
+    engine = make(save_seconds=600)
+    run_id = play(engine)
+    eventually(lambda: run_id in Store(tmp_path).catalogue())
+    saved = saved_step(tmp_path, run_id)
+    reached = step_of(engine, run_id)
+    eventually(lambda: Store(tmp_path).load(run_id).run.history.step[-1] >= reached)
+    assert saved_step(tmp_path, run_id) == saved
+
+
+def test_a_deleted_run_is_gone_for_everybody_and_stays_so(make: Make, tmp_path: Path) -> None:
+    cluster = FakeCluster(bench=Workbench(FAST))
+    engine = make(cluster, save_seconds=0.2)
+    run_id = play(engine)
+    eventually(lambda: run_id in Store(tmp_path).catalogue())
+    with pytest.raises(RunError, match="somebody else's"):
+        engine.delete(run_id, YOU)
+    engine.delete(run_id, ME)
+    assert engine.runs_of(ME) == []
+    for ask in (engine.hub.get, engine.owner_of, lambda run_id: engine.play(run_id, ME)):
+        with pytest.raises(RunError, match="no such run"):
+            ask(run_id)
+    (line,) = cluster.lines.values()
+    eventually(lambda: line.slices.run_ids() == [])
+    time.sleep(1.5)  # a save that was under way would bring it back
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_run_that_the_disk_does_not_let_go_stays_whole(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = play(engine)
+    eventually(lambda: run_id in Store(tmp_path).catalogue())
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr("bnviz.runs.store.folder.os.replace", refuse)
+        with pytest.raises(RunError, match=r"could not be deleted .*Read-only"):
+            engine.delete(run_id, ME)
+    before = step_of(engine, run_id)
+    eventually(lambda: step_of(engine, run_id) > before)
+
+
+def test_the_controls_are_handed_over_once_and_for_good(make: Make, tmp_path: Path) -> None:
+    engine = make(save_seconds=0.2)
+    run_id = play(engine)
+    eventually(lambda: run_id in Store(tmp_path).catalogue())
+    with pytest.raises(RunError, match="somebody else's"):
+        engine.offer_controls(run_id, YOU)
+    older, code = engine.offer_controls(run_id, ME), engine.offer_controls(run_id, ME)
+    files = [path.read_bytes() for path in (tmp_path / "runs" / run_id).iterdir()]
+    assert not any(code.encode() in content for content in files)
+    for wrong in ("", "guessed", older):
+        with pytest.raises(RunError, match="used already, or"):
+            engine.take_controls(run_id, YOU, wrong)
+    with pytest.raises(RunError, match="You steer this run already"):
+        engine.take_controls(run_id, ME, code)
+    engine.close()
+    second = make()
+    eventually(lambda: second.runs_of(ME) == [run_id])
+    second.take_controls(run_id, YOU, code)  # an offer outlives the server
+    with pytest.raises(RunError, match="somebody else's"):
+        second.play(run_id, ME)
+    second.play(run_id, YOU)
+    with pytest.raises(RunError, match="used already, or"):
+        second.take_controls(run_id, "a third", code)
+    second.close()
+    third = make()
+    eventually(lambda: third.runs_of(YOU) == [run_id])
+    assert third.runs_of(ME) == []
+
+
+def test_an_offer_ends_after_an_hour(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = play(engine)
+    code = engine.offer_controls(run_id, ME)
+    register = engine._running._register
+    monkeypatch.setattr(register, "_now", lambda: time.time() + 3601)
+    with pytest.raises(RunError, match="for an hour, which is over"):
+        engine.take_controls(run_id, YOU, code)
+    assert engine.owner_of(run_id) == ME
+
+
 def test_a_dismissed_ghost_of_a_sleeping_run_stays_away(engine: Engine, tmp_path: Path) -> None:
     run_id = play(engine)
     engine.restart(run_id, ME, SMALL)
