@@ -201,6 +201,10 @@ class Host:
         """For the batch itself, from its own thread."""
         return token in self._stopped
 
+    def work(self, function: Callable[[], T]) -> T:
+        """Have the training thread do something between two slices, and wait for it; for a batch's own thread."""
+        return self._slices.call(function).result()
+
     @property
     def is_busy(self) -> bool:
         """Whether live work is due, to which a sweep gives way; for its thread."""

@@ -5,7 +5,7 @@ The web server names this function to Dask, so nothing at the top imports torch.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bnviz.config import SweepCell, SweepConfig
@@ -43,7 +43,7 @@ def train_cells_here(config: SweepConfig, cells: Sequence[SweepCell], token: str
     raise EngineError(text)  # outside the handler: without the cause, which might be torch's
 
 
-def _items(config: SweepConfig, cells: Sequence[SweepCell]) -> Iterable[tuple[CellResult, ...]]:
+def _items(config: SweepConfig, cells: Sequence[SweepCell]) -> Iterator[tuple[CellResult, ...]]:
     import torch
 
     from bnviz import data
@@ -54,22 +54,24 @@ def _items(config: SweepConfig, cells: Sequence[SweepCell]) -> Iterable[tuple[Ce
 
 
 def trained(
-    items: Iterable[tuple[CellResult, ...]],
+    items: Iterator[tuple[CellResult, ...]],
     hosts: Sequence["Host"],
     token: str,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[CellResult, ...]:
-    """The last of these items; after each one the live work of these hosts comes first, but for `SHARE` of the time."""
-    results: tuple[CellResult, ...] = ()
-    begun = clock()
-    for newest in items:
-        results = newest
+    """The last of these items, each done on the training thread of the worker's host, so that nothing computes beside it.
+
+    After each one live work comes first, but for `SHARE` of the time.
+    """
+    newest: tuple[CellResult, ...] | None = ()
+    while newest is not None:
+        begun, results = clock(), newest
+        newest = hosts[0].work(lambda: next(items, None)) if hosts else next(items, None)
         if any(host.is_stopped(token) for host in hosts):
             return ()
         used = clock() - begun
         until = clock() + min(used * (1 / SHARE - 1), MOST_WAIT_SECONDS)
         while clock() < until and any(host.is_busy for host in hosts):
             sleep(LOOK_SECONDS)
-        begun = clock()
     return results

@@ -1,6 +1,7 @@
 """A batch of a sweep gives way to live runs, keeps a small share, and stops when it is told to."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ class FakeHost:
 
     def __init__(self, clock: FakeClock, busy_until: float = 0.0, stopped_from: float = float("inf")) -> None:
         self.clock, self.busy_until, self.stopped_from = clock, busy_until, stopped_from
+
+    def work(self, function):
+        return function()
 
     @property
     def is_busy(self) -> bool:
@@ -70,6 +74,11 @@ def test_one_that_is_stopped_ends_at_the_next_item_without_results() -> None:
     begun = clock()
     assert run(clock, FakeHost(clock, stopped_from=begun + 0.5)) == ()
     assert clock() - begun == pytest.approx(0.5, abs=0.03)
+
+
+def test_its_work_is_done_on_the_hosts_own_training_thread() -> None:
+    host = Host(Slices(Workbench()))
+    assert host.work(lambda: threading.current_thread().name) == "bnviz-training"
 
 
 def test_a_host_is_stopped_for_the_batch_that_it_was_told_of_alone() -> None:
