@@ -299,6 +299,7 @@ class FakeCluster:
     deadly: set[SweepCell] = field(default_factory=set)  # cells that end their worker
     faulty: set[SweepCell] = field(default_factory=set)  # cells that cannot be trained
     batches: list[tuple[str, tuple[SweepCell, ...]]] = field(default_factory=list)
+    under_way: list[tuple[str, str]] = field(default_factory=list)  # addresses and tokens of batches
 
     def __post_init__(self) -> None:
         self.lines: dict[str, _Line] = {}
@@ -326,12 +327,19 @@ class FakeCluster:
             raise EngineError("The fake cluster is down.")
         return dict(self.lines)  # type: ignore[arg-type]  # a line answers as its host does
 
-    async def train_cells(
-        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
-    ) -> tuple[CellResult, ...]:
-        if address not in self.lines:  # it has ended: another one takes over, as with Dask
-            address = next(iter(self.lines))
+    async def train_cells(self, config: SweepConfig, cells: Sequence[SweepCell], token: str) -> tuple[CellResult, ...]:
+        busy = {address for address, _ in self.under_way}
+        address = next((one for one in self.lines if one not in busy), next(iter(self.lines)))
         line = self.lines[address]
+        self.under_way.append((address, token))
+        try:
+            return await self._trained(address, line, config, cells, token)
+        finally:
+            self.under_way.remove((address, token))
+
+    async def _trained(
+        self, address: str, line: "_Line", config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
         self.batches.append((address, tuple(cells)))
         while not self.may_finish:
             if line.is_cut:

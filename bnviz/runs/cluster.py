@@ -40,10 +40,10 @@ class Cluster(Protocol):
     async def hosts(self) -> dict[str, Host]:
         """A host for each worker that is alive now, by the worker's address; `EngineError` if the cluster is gone."""
 
-    async def train_cells(
-        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
-    ) -> tuple[CellResult, ...]:
-        """Have a worker train a batch of a sweep's cells; empty if its host was told to stop what has this token.
+    async def train_cells(self, config: SweepConfig, cells: Sequence[SweepCell], token: str) -> tuple[CellResult, ...]:
+        """Have some worker train a batch of a sweep's cells; empty if its host was told to stop what has this token.
+
+        Not a certain one: Dask gives a task whose worker has ended to no other once it waits for that one.
 
         Raises:
             WorkerEndedError: the worker ended meanwhile.
@@ -129,9 +129,7 @@ class DaskCluster:
             return
         self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
 
-    async def train_cells(
-        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
-    ) -> tuple[CellResult, ...]:
+    async def train_cells(self, config: SweepConfig, cells: Sequence[SweepCell], token: str) -> tuple[CellResult, ...]:
         if self._client is None:
             raise OSError("the cluster is gone")
         from distributed.client import FutureCancelledError
@@ -139,7 +137,7 @@ class DaskCluster:
 
         future = self._client.submit(
             self.task, config, list(cells), token,
-            key=token, pure=False, workers=[address], allow_other_workers=True,
+            key=token, pure=False,
         )  # fmt: skip
         try:
             results: tuple[CellResult, ...] = await cast("Any", future.result())

@@ -70,7 +70,6 @@ class _Flight:
     going: _Going
     cells: tuple[SweepCell, ...]
     token: str
-    host: Host
 
 
 class Sweeps:
@@ -92,7 +91,7 @@ class Sweeps:
         self._going: dict[str, _Going] = {}
         self._owners: dict[str, str] = {}
         self._hosts: dict[str, Host] = {}
-        self._flights: dict[str, _Flight] = {}  # by the worker's address
+        self._flights: set[_Flight] = set()  # no more than there are workers
         self._turn = 0  # which sweep is served next
         self._disk = asyncio.Lock()
         self._is_closing = False
@@ -113,7 +112,7 @@ class Sweeps:
     async def close(self) -> None:
         """Stop; what has come in is on disk."""
         self._is_closing = True
-        for flight in self._flights.values():
+        for flight in self._flights:
             flight.going.queue.clear()
 
     # --- commands -----------------------------------------------------------------------------------------------------
@@ -206,33 +205,31 @@ class Sweeps:
         going.queue.clear()
         going.sweep = with_training(going.sweep, cells_in(going.sweep, Outcome.TRAINING), is_training=False)
         going.sweep = with_status(going.sweep, phase, steps_per_second=0.0, seconds_left=float("nan"))
-        for flight in [one for one in self._flights.values() if one.going is going]:
-            self._spawn(self._stop(flight))
+        for flight in [one for one in self._flights if one.going is going]:
+            for host in self._hosts.values():  # whichever has it
+                self._spawn(self._stop(host, flight.token))
         await self._note_phase(going)
 
-    async def _stop(self, flight: _Flight) -> None:
+    @staticmethod
+    async def _stop(host: Host, token: str) -> None:
         try:
-            await flight.host.stop_batch(flight.token)
+            await host.stop_batch(token)
         except OSError:
             logger.debug("A worker had gone before its batch could be stopped")
 
     # --- batches ------------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Give every worker that has none a batch, sweep by sweep in turn."""
-        for address, host in self._hosts.items():
-            if address in self._flights or self._is_closing:
-                continue
-            going = self._next()
-            if going is None:
-                return
+        """Hand out as many batches as there are workers, sweep by sweep in turn."""
+        while len(self._flights) < len(self._hosts) and not self._is_closing and (going := self._next()) is not None:
             cells = self._still_to_come(going, going.queue.popleft())
             if not cells:
                 continue
-            flight = self._flights[address] = _Flight(going, cells, f"bnviz-batch-{secrets.token_hex(8)}", host)
+            flight = _Flight(going, cells, f"bnviz-batch-{secrets.token_hex(8)}")
+            self._flights.add(flight)
             going.sweep = with_training(going.sweep, cells, is_training=True)
             self._tell(going)
-            self._spawn(self._fly(flight, address))
+            self._spawn(self._fly(flight))
 
     @staticmethod
     def _still_to_come(going: _Going, cells: Sequence[SweepCell]) -> tuple[SweepCell, ...]:
@@ -247,12 +244,12 @@ class Sweeps:
         self._turn += 1
         return waiting[self._turn % len(waiting)]
 
-    async def _fly(self, flight: _Flight, address: str) -> None:
+    async def _fly(self, flight: _Flight) -> None:
         """Have one batch trained, and take in what comes of it."""
         going, cells = flight.going, flight.cells
         come: Sequence[CellResult | CellFailure] = ()
         try:
-            results = await self._cluster.train_cells(address, going.sweep.config, cells, flight.token)
+            results = await self._cluster.train_cells(going.sweep.config, cells, flight.token)
         except WorkerEndedError:
             come = self._after_an_end(going, cells)
         except EngineError as error:
@@ -265,7 +262,7 @@ class Sweeps:
         else:
             come = results
         finally:
-            del self._flights[address]
+            self._flights.discard(flight)
         await self._take_in(going, come)
         self._fill()
 

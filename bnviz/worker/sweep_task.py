@@ -60,7 +60,7 @@ def trained(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[CellResult, ...]:
-    """The last of these items, each done on the training thread of the worker's host, so that nothing computes beside it.
+    """The last of these items, each done on the training thread of the worker's host: nothing computes beside it.
 
     After each one live work comes first, but for `SHARE` of the time.
     """
