@@ -17,6 +17,7 @@ if __name__ == "__main__":
             st.Page("pages/landscape.py", title="Loss landscape"),
             st.Page("pages/limits.py", title="Where BN fails"),
             st.Page("pages/whitening.py", title="Whitening"),
+            st.Page("pages/sweeps.py", title="Sweeps"),
             st.Page("pages/runs.py", title="My runs"),
         ],
         position="top",

@@ -2,26 +2,41 @@
 whose hosts live in this process and can be made to die.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from bnviz.config import TWINS, AnatomyConfig, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
+from bnviz.config import (
+    TWINS,
+    AnatomyConfig,
+    Device,
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    Settings,
+    SweepCell,
+    SweepConfig,
+    UntrainedConfig,
+)
 from bnviz.errors import EngineError
 from bnviz.measure.weight_path import Walk
 from bnviz.records import (
     GRADIENT_BINS,
+    MOMENTS,
     STEP_SIZES,
     Anatomy,
+    CellResult,
     Condition,
     Contour,
     Gradients,
     Health,
     Landscape,
+    Outcome,
     Point,
     Sharpness,
     Shift,
@@ -31,6 +46,7 @@ from bnviz.records import (
     measure_shapes,
     no_anatomy,
 )
+from bnviz.runs.cluster import WorkerEndedError
 from bnviz.worker.host import Host
 from bnviz.worker.slices import Slices
 
@@ -68,6 +84,8 @@ class Costs:
     anatomy_items: int = 3
     diverges_at: int | None = None
     fails_at: int | None = None
+    gpu_fails_at: int | None = None  # unless the trainer is told to use the CPU
+    gpu_fault: type[RuntimeError] = torch.OutOfMemoryError
 
 
 class FakeTrainer:
@@ -107,6 +125,8 @@ class FakeTrainer:
     def step(self, hyper: HyperParams) -> None:
         if self.step_count == self.costs.fails_at:
             raise ZeroDivisionError("a fault of our own")
+        if self.step_count == self.costs.gpu_fails_at and self.settings.model.device is not Device.CPU:
+            raise self.costs.gpu_fault("CUDA error: of a GPU that does not exist")
         self._take(self.costs.step)
         self.hypers.append(hyper)
         self.step_count += 1
@@ -251,7 +271,7 @@ class _Line:
 
     def __init__(self, slices: Slices) -> None:
         self.slices, self.is_cut = slices, False
-        self._host = Host(slices)
+        self._host = self.host = Host(slices)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._host, name)
@@ -275,6 +295,10 @@ class FakeCluster:
     bench: Workbench = field(default_factory=Workbench)
     starts: int = 0
     is_down: bool = False
+    may_finish: bool = True  # batches of sweeps
+    deadly: set[SweepCell] = field(default_factory=set)  # cells that end their worker
+    faulty: set[SweepCell] = field(default_factory=set)  # cells that cannot be trained
+    batches: list[tuple[str, tuple[SweepCell, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lines: dict[str, _Line] = {}
@@ -302,9 +326,37 @@ class FakeCluster:
             raise EngineError("The fake cluster is down.")
         return dict(self.lines)  # type: ignore[arg-type]  # a line answers as its host does
 
+    async def train_cells(
+        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
+        if address not in self.lines:  # it has ended: another one takes over, as with Dask
+            address = next(iter(self.lines))
+        line = self.lines[address]
+        self.batches.append((address, tuple(cells)))
+        while not self.may_finish:
+            if line.is_cut:
+                raise WorkerEndedError
+            if line.host.is_stopped(token):
+                return ()
+            await asyncio.sleep(0.002)
+        if self.deadly.intersection(cells):
+            self.kill(address)
+            self.add_worker()
+            raise WorkerEndedError
+        if self.faulty.intersection(cells):
+            raise EngineError("Its training failed.")
+        return tuple(a_cell_result(config, cell) for cell in cells)
+
     async def close(self) -> None:
         for address in list(self.lines):
             self.kill(address)
+
+
+def a_cell_result(config: SweepConfig, cell: SweepCell) -> CellResult:
+    """Made up of the cell's place, so that each is told from the others."""
+    accuracy = np.array([0.5 + 0.01 * cell.row + 0.001 * cell.column + 0.1 * cell.seed, np.nan])
+    outcome = np.array([Outcome.TRAINED, Outcome.DIVERGED])
+    return CellResult(cell, outcome, np.array([np.nan, 7.0]), accuracy, np.tile(accuracy[:, None], len(MOMENTS)))
 
 
 def eventually(claim: Callable[[], bool], seconds: float = 30.0) -> None:

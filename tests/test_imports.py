@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "safetensors",
         "distributed",
         "dask",  # distributed's own configuration
+        "cryptography",  # for the certificates of a cluster
     },
-    "bnviz.runs": {"bnviz.worker.host", "distributed", "platformdirs"},
+    "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.sweep_task", "distributed", "platformdirs", "cryptography"},
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
     "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit", "latex2mathml"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},
@@ -41,7 +42,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"bnviz.ui", "bnviz.live", "bnviz.runs", "streamlit"},
 }
 LOWEST_FIRST = tuple(MAY_IMPORT)
-SERVER = ("bnviz.runs", "bnviz.figures", "bnviz.live", "bnviz.ui", "pages", "app", "bnviz.worker.host")
+SERVER = (
+    "bnviz.runs",
+    "bnviz.figures",
+    "bnviz.live",
+    "bnviz.ui",
+    "pages",
+    "app",
+    "bnviz.worker.host",
+    "bnviz.worker.sweep_task",
+)
 HEAVY = {"torch", "safetensors"}
 
 
@@ -185,7 +195,7 @@ def test_what_the_server_imports_leaves_torch_out() -> None:
     code = """
 import sys
 import distributed
-import bnviz.figures, bnviz.live, bnviz.runs.cluster, bnviz.runs.engine, bnviz.worker.host
+import bnviz.figures, bnviz.live, bnviz.runs.cluster, bnviz.runs.engine, bnviz.worker.host, bnviz.worker.sweep_task
 assert not {"torch", "safetensors"} & set(sys.modules), sorted(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -217,7 +217,7 @@ def test_no_more_than_10000_training_images_are_tried(
 ) -> None:
     tried: list[int] = []
     monkeypatch.setattr(
-        "bnviz.training.trials.TestAccuracy",
+        "bnviz.training.moments.TestAccuracy",
         lambda model, images, labels, **more: tried.append(len(images)) or TestAccuracy(model, images, labels, **more),
     )
     config = replace(fitted.config, steps=100)

@@ -68,11 +68,15 @@ def _plain(value: Any) -> Any:
 
 def from_json(values: Mapping[str, Any]) -> Settings:
     """Settings from `to_json`; unlike a link, a file that asks for the impossible is refused."""
+    if not isinstance(values, Mapping):
+        raise ConfigError("These settings are no object of names and values: save them again with bnviz.")
     version = values.get("schema")
     if version != SCHEMA_VERSION:
         raise ConfigError(f"These settings have schema {version!r}; this bnviz reads {SCHEMA_VERSION}: update bnviz.")
     values = {name: value for name, value in values.items() if name != "schema"}
     if OLD_LINEUP in values and "networks" not in values:
         old = values.pop(OLD_LINEUP)
-        values["networks"] = _OLD_LINEUPS.get(old, [old])
+        values["networks"] = _OLD_LINEUPS.get(old, [old]) if isinstance(old, str) else old
+    if unknown := sorted(set(map(str, values)) - {setting.name for setting in SETTINGS}):
+        raise ConfigError(f"There is no setting named {unknown[0][:40]!r}: this bnviz does not know it; update bnviz.")
     return Settings().replace(**values)

@@ -30,6 +30,8 @@ from bnviz.figures import (
     sharpness,
     shift,
     smoothness,
+    sweep_best,
+    sweep_map,
     trials_change,
     trials_error,
     trials_fit,
@@ -41,6 +43,7 @@ from bnviz.figures import (
     untrained_loss,
     whitening,
 )
+from bnviz.figures.sweep_words import sweep_sentence
 from bnviz.figures.theme import Spec, for_export, page_swatch_of, resolve, to_html, tokens
 from bnviz.figures.trials_words import depth_sentence, trials_sentence
 from bnviz.figures.untrained_words import untrained_sentence
@@ -92,6 +95,9 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "trials-fit": trials_fit.trials_fit,
         "depth-gradients": depth_growth.depth_gradients,
         "depth-outputs": depth_growth.depth_outputs,
+        "sweep-map": sweep_map.sweep_map,
+        "sweep-best": sweep_best.sweep_best,
+        "sweep-ranges": sweep_best.sweep_ranges,
         "landscape": landscape_plane.landscape,
         "landscape-cut": landscape_cut.landscape_cut,
         "landscape-batches": landscape_batches.landscape_batches,
@@ -112,6 +118,8 @@ def _sentence_of_study(run: Run) -> Callable[[Run, View], str]:
         return trials_sentence
     if run.depth:
         return depth_sentence
+    if run.sweep:
+        return sweep_sentence
     return whitening.whitening_sentence if run.linear_unit else untrained_sentence
 
 

@@ -12,7 +12,7 @@ from bnviz.figures.untrained_parts import ratio_texts
 from bnviz.figures.words import NO_BN, joined, spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
-_WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "dropout", "bndropout": "with both"}
+_WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "dropout", "bndropout": "both"}
 _BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
 
 

@@ -50,6 +50,9 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "trials-fit": (),
     "depth-gradients": (),
     "depth-outputs": (),
+    "sweep-map": (),
+    "sweep-best": (),
+    "sweep-ranges": (),
     "whitening-descent": ("descent_step",),
     "whitening-loss": ("descent_step",),
     "whitening-inputs": (),
@@ -105,7 +108,9 @@ DRAWS: dict[str, Callable[[Run], tuple[Any, ...]]] = {
     "landscape-cut": lambda run: (run.landscape,),
     "landscape-batches": lambda run: (run.landscape,),
 }
-DRAWS |= {name: _study for name in READS if name.startswith(("untrained-", "whitening-", "trials-", "depth-"))}
+DRAWS |= {
+    name: _study for name in READS if name.startswith(("untrained-", "whitening-", "trials-", "depth-", "sweep-"))
+}
 DRAWS |= {name: _anatomy for name in READS if name.startswith("anatomy-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 

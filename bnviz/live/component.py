@@ -44,6 +44,7 @@ def live_charts(
     on_contour_seconds: Callable[[], None] | None = None,
     on_phase: Callable[[], None] | None = None,
     on_start: Callable[[], None] | None = None,
+    on_cell: Callable[[], None] | None = None,
 ) -> Any:
     """The charts of a run, kept fresh by the browser itself: a rerun of the page neither redraws nor recomputes them.
 
@@ -64,6 +65,7 @@ def live_charts(
         on_directions: called when other directions are asked for.
         on_contour_seconds: called when another pace of contours is asked for; 0 is only on pause.
         on_start: called when the start of a descent is dragged, with its place in `st.session_state[key].start`.
+        on_cell: called when a cell of a map is clicked, with its row and column in `st.session_state[key].cell`.
         on_phase: called when the run's phase is no longer the page's.
 
     Returns:
@@ -89,6 +91,7 @@ def live_charts(
         on_contour_seconds_change=on_contour_seconds or _nothing,
         on_phase_change=on_phase or _nothing,
         on_start_change=on_start or _nothing,
+        on_cell_change=on_cell or _nothing,
         on_settings_change=_nothing,
     )
 

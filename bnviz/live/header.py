@@ -1,5 +1,6 @@
 """The header of a frame: what a run is doing, in the words and numbers that the page shows around its charts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,7 @@ from bnviz.config import (
     Normalization,
     Sampling,
     Settings,
+    SweepConfig,
     TrialsConfig,
     UntrainedConfig,
     View,
@@ -26,7 +28,7 @@ from bnviz.config import (
     normalizations_of,
     to_query,
 )
-from bnviz.records import Badge, Intervention, Run
+from bnviz.records import Badge, Intervention, Run, Sweep, SweepPhase
 
 _SAMPLINGS: Final = {
     Sampling.TWO_CLASSES: "two classes in each mini-batch",
@@ -54,6 +56,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "landscape": run.landscape.done if run.landscape is not None and run.badge is Badge.MEASURED else None,
         "subject": _subject(run),
         "study": run.study.done if run.is_study and run.study else None,
+        "progress": progress_of_sweep(run.sweep) if run.sweep else "",
         "health": [
             {
                 "name": competitor.name,
@@ -80,6 +83,8 @@ def _subject(run: Run) -> str:
         return "This run"
     if run.trials:
         return "This experiment"
+    if run.sweep:
+        return "This sweep"
     return "This unit" if run.linear_unit else "These networks"
 
 
@@ -88,6 +93,8 @@ def _summary(run: Run) -> str:
         return summary_of_untrained(run.untrained.config)
     if run.is_study and run.trials:
         return summary_of_trials(run.trials.config)
+    if run.is_study and run.sweep:
+        return summary_of_sweep(run.sweep.config)
     if run.is_study and run.depth:
         return summary_of_depth(run.depth.config)
     if run.is_study and run.linear_unit:
@@ -179,6 +186,31 @@ def _trials_dropout(config: TrialsConfig) -> list[str]:
 def _ends(config: TrialsConfig) -> str:
     """The first and the last of its conditions."""
     return f"{config.conditions[0].label} to {config.conditions[-1].label}"
+
+
+@lru_cache(maxsize=256)
+def summary_of_sweep(config: SweepConfig) -> str:
+    """What all its runs have in common."""
+    sides = " and ".join(axis.label.lower() for axis in (config.x, config.y))
+    length = f"{config.steps:,} steps each, {config.seeds} {'seed' if config.seeds == 1 else 'seeds'}"
+    return f"{length}; {sides} are those of each cell, all else is as here: {summary(config.base)}"
+
+
+def progress_of_sweep(sweep: Sweep) -> str:
+    """Such as "36 of 64 cells · 12,300 steps/s · 1:20 left"."""
+    status = sweep.status
+    parts = [f"{status.cells_done} of {status.cells_all} cells"]
+    if status.phase is SweepPhase.RUNNING:
+        if status.steps_per_second > 0:
+            parts.append(f"{status.steps_per_second:,.0f} steps/s")
+        if math.isfinite(status.seconds_left):
+            minutes, seconds = divmod(round(status.seconds_left), 60)
+            parts.append(f"{minutes}:{seconds:02d} left")
+    elif status.phase is not SweepPhase.CANCELLED or status.cells_done:
+        parts.append(str(status.phase))
+    if status.cells_failed:
+        parts.append(f"{status.cells_failed} failed")
+    return " · ".join(parts)
 
 
 @lru_cache(maxsize=256)

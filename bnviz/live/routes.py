@@ -17,8 +17,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from bnviz.figures import FIGURES, sentence
 from bnviz.live.charts import Figure, PackedCharts
 from bnviz.live.header import Sentence
+from bnviz.live.health import health_route
 from bnviz.live.socket import FrameSocket, Hub
 from bnviz.runs.engine import engine
+from bnviz.runs.readiness import Readiness
 
 FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
 MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
@@ -29,14 +31,16 @@ def routes(
     hub: Callable[[], Hub] | None = None,
     figures: Mapping[str, Figure] = FIGURES,
     sentence: Sentence = sentence,
+    readiness: Callable[[], Readiness] | None = None,
 ) -> list[BaseRoute]:
-    """Everything that the live charts need of the server; tests hand in their own hub and figures."""
+    """Everything that the live charts need of the server, and its health; tests hand in their own hub and figures."""
     socket = FrameSocket(hub or _engine_hub, PackedCharts(figures), sentence)
     base = base_path()
     return [
         WebSocketRoute(f"{base}/bnviz/frames", socket.watch),
         Route(f"{base}/bnviz/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{base}/bnviz/browser/{{version}}/{{name}}", _browser_file, methods=["GET"]),
+        Route(f"{base}/healthz", health_route(readiness or _engine_readiness), methods=["GET"]),
     ]
 
 
@@ -99,3 +103,7 @@ def _plotly_gzip() -> bytes:
 
 def _engine_hub() -> Hub:
     return engine().hub
+
+
+def _engine_readiness() -> Readiness:
+    return engine().health()

@@ -36,17 +36,33 @@ from bnviz.records.run import PICTURE_CHARTS, SERIES, Run, Study, Update
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import STEP_SIZES, Shift, Smoothness
 from bnviz.records.status import Badge, Condition, Health, Intervention, Phase, Status
+from bnviz.records.sweep import (
+    USABLE_ACCURACY,
+    CellFailure,
+    CellResult,
+    Outcome,
+    Sweep,
+    SweepPhase,
+    SweepStatus,
+    cells_in,
+    nothing_swept,
+    with_failures,
+    with_results,
+    with_status,
+    with_training,
+)
 from bnviz.records.trials import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
 
 __all__ = [
-    "AMOUNTS", "ANATOMY_CHARTS", "BAND_LEVELS", "CHANGES", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES",
-    "GRADIENTS", "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOMENTS",
-    "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS",
-    "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES", "START_TO_NOW",
-    "STATISTICS", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "Anatomy", "Badge", "Condition",
-    "Contour", "Depth", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints",
-    "Landscape", "LinearUnit", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Spectrum", "Status",
-    "Study", "Trials", "Untrained", "Update", "appended", "ghost_of", "has_any", "kept_units", "measure_shapes",
-    "no_anatomy",
+    "AMOUNTS", "ANATOMY_CHARTS", "BAND_LEVELS", "CHANGES", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENTS",
+    "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOMENTS", "MOST_POINTS",
+    "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES",
+    "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STATISTICS", "STEP_SIZES",
+    "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "USABLE_ACCURACY", "Anatomy", "Badge", "CellFailure", "CellResult",
+    "Condition", "Contour", "Depth", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder",
+    "Intervention", "Ints", "Landscape", "LinearUnit", "Outcome", "Phase", "Point", "Run", "Sharpness", "Shift",
+    "Smoothness", "Spectrum", "Status", "Study", "Sweep", "SweepPhase", "SweepStatus", "Trials", "Untrained", "Update",
+    "appended", "cells_in", "ghost_of", "has_any", "kept_units", "measure_shapes", "no_anatomy", "nothing_swept",
+    "with_failures", "with_results", "with_status", "with_training",
 ]  # fmt: skip

@@ -17,10 +17,11 @@ from bnviz.records.measures import Contour, Ghost, Gradients
 from bnviz.records.sharpness import Sharpness
 from bnviz.records.shift import Shift, Smoothness
 from bnviz.records.status import Badge, Intervention, Status
+from bnviz.records.sweep import Sweep
 from bnviz.records.trials import Trials
 from bnviz.records.untrained import Untrained
 
-Study = Untrained | LinearUnit | Trials | Depth
+Study = Untrained | LinearUnit | Trials | Depth | Sweep
 """What is measured beside the run that carries it: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
@@ -52,6 +53,7 @@ class Update:
     study: Study | None = None
     ghost: Ghost | None = None
     is_ghost_dismissed: bool = False
+    device_fault: str | None = None  # why it cannot go on with the device that it had
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ class Run:
     def depth(self) -> Depth | None:
         """The study, if it is about plain and residual networks of many layers."""
         return self.study if isinstance(self.study, Depth) else None
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The study, if it is a sweep."""
+        return self.study if isinstance(self.study, Sweep) else None
 
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

@@ -23,17 +23,26 @@ class Limits:
     save_seconds: float = (
         10.0  # between two checkpoints; the history is on disk at most two seconds after it is measured
     )
+    sweeps_an_owner: int = 2  # that run at the same time
+    sweeps: int = 30
 
 
 @dataclass(eq=False)
 class Place:
-    """A host, and the task that polls it."""
+    """A host, and the tasks that poll it and fetch its checkpoints."""
 
     address: str
     host: Host
     is_lost: bool = False
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     poller: "asyncio.Task[None] | None" = None
+    keeper: "asyncio.Task[None] | None" = None
+    asked_at: list[float] = field(default_factory=list)  # when each question was put that it has not answered
+
+    @property
+    def silent_since(self) -> float:
+        """When the oldest of its open questions was put; infinity if there is none."""
+        return min(list(self.asked_at), default=float("inf"))
 
 
 @dataclass(eq=False)
@@ -44,6 +53,8 @@ class Awake:
     owner: str
     orders: Orders
     checkpoint: Checkpoint | None = None
+    fetched_at: float = float("-inf")  # when the checkpoint was
+    fetch_seconds: float = 0.0  # that it took
     place: Place | None = None
     is_placed: bool = False  # its host holds it; until then the place is only kept for it
     is_gone: bool = False  # it fell asleep

@@ -5,19 +5,30 @@ import contextlib
 import logging
 import os
 import secrets
+import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from bnviz.config import SweepCell, SweepConfig
 from bnviz.errors import EngineError
+from bnviz.records import CellResult
 from bnviz.runs.child import Child
+from bnviz.runs.tls import address_of, check_peer, security_from_environment
+from bnviz.runs.versions import check_scheduler, check_worker
 from bnviz.worker.host import Host
+from bnviz.worker.sweep_task import train_cells_here
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
 
 CONNECT_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 10.0
 
 logger = logging.getLogger(__name__)
+
+
+class WorkerEndedError(Exception):
+    """A worker has ended under what it was doing."""
 
 
 class Cluster(Protocol):
@@ -29,6 +40,17 @@ class Cluster(Protocol):
     async def hosts(self) -> dict[str, Host]:
         """A host for each worker that is alive now, by the worker's address; `EngineError` if the cluster is gone."""
 
+    async def train_cells(
+        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
+        """Have a worker train a batch of a sweep's cells; empty if its host was told to stop what has this token.
+
+        Raises:
+            WorkerEndedError: the worker ended meanwhile.
+            OSError: the cluster is gone.
+            BnvizError: what went wrong there.
+        """
+
     async def close(self) -> None:
         """Let go of the cluster, and end it if it was started here."""
 
@@ -36,7 +58,8 @@ class Cluster(Protocol):
 class DaskCluster:
     """An embedded cluster, or the one at `scheduler`; its methods belong to one event loop.
 
-    TLS for a scheduler of your own comes from Dask's configuration (`distributed.comm.tls`), files or environment.
+    TLS for a scheduler of your own comes from BNVIZ_TLS_CA, BNVIZ_TLS_CERT and BNVIZ_TLS_KEY, or else from Dask's
+    configuration (`distributed.comm.tls`), files or environment.
     """
 
     def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
@@ -45,28 +68,53 @@ class DaskCluster:
         self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
+        self._told: set[str] = set()  # the workers that are refused, as the log has said
 
     async def start(self) -> None:
         if self._scheduler is not None:
-            self._client = await _connect(self._scheduler)
+            self._client = await _join(self._scheduler)
             return
         self._child = Child(self._workers, is_staggered=not self._has_started)
         self._has_started = True  # later there are runs that want all workers at once
         _import_dask()  # while the child starts
         address, tls = await asyncio.to_thread(self._child.introduction)
-        self._client = await _connect(address, tls)
+        self._client = await _connect(address, _security(tls), is_embedded=True)
 
     async def hosts(self) -> dict[str, Host]:
         if self._client is None or (self._child is not None and not self._child.is_alive):
             raise EngineError("The process that trains has ended; it is being started again.")
+        if self._client.status != "running":  # it would wait for its scheduler to come back, whose actors are gone
+            raise EngineError(f"The connection to the cluster{self._where} is lost: runs wait until it is back.")
         try:
             workers = await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS)
         except (OSError, TimeoutError, RuntimeError) as error:
-            raise EngineError(f"The cluster does not answer ({error}).") from None
+            raise EngineError(f"The cluster{self._where} does not answer ({type(error).__name__}).") from None
         for address in set(self._hosts) - set(workers):
             del self._hosts[address]
-        await asyncio.gather(*(self._settle(address) for address in workers if address not in self._hosts))
+        new = set(workers) - set(self._hosts)
+        refused = await self._refused(new) if new and self._scheduler is not None else {}
+        await asyncio.gather(*(self._settle(address) for address in new - set(refused)))
+        if refused and not self._hosts:
+            raise EngineError(next(iter(refused.values())))
         return dict(self._hosts)
+
+    @property
+    def _where(self) -> str:
+        return f" at {self._scheduler}" if self._scheduler is not None else ""
+
+    async def _refused(self, addresses: set[str]) -> dict[str, str]:
+        """Which of these workers run other versions than this server, and how they differ."""
+        refused = {}
+        versions = await _versions(self._client)
+        for address in addresses & set(versions["workers"]):
+            try:
+                check_worker(versions, address)
+            except EngineError as error:
+                refused[address] = error.text
+                if address not in self._told:
+                    logger.error("%s", error.text)
+        self._told = set(refused) | (self._told - addresses)
+        return refused
 
     async def _settle(self, address: str) -> None:
         """Make a host on a worker; one that cannot be made now is tried again the next time."""
@@ -80,13 +128,34 @@ class DaskCluster:
             return
         self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
 
+    async def train_cells(
+        self, address: str, config: SweepConfig, cells: Sequence[SweepCell], token: str
+    ) -> tuple[CellResult, ...]:
+        if self._client is None:
+            raise OSError("the cluster is gone")
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        future = self._client.submit(
+            train_cells_here, config, list(cells), token,
+            key=token, pure=False, workers=[address], allow_other_workers=True,
+        )  # fmt: skip
+        try:
+            results: tuple[CellResult, ...] = await cast("Any", future.result())
+            return results
+        except KilledWorker:
+            raise WorkerEndedError from None
+        except (FutureCancelledError, TimeoutError, RuntimeError) as error:
+            raise OSError(str(error)) from None
+        finally:
+            future.release()
+
     async def close(self) -> None:
         client, child = self._client, self._child
         self._client, self._child = None, None
         self._hosts.clear()
         if client is not None:
-            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
-                await client.close(timeout=1)
+            await _let_go(client)
         if child is not None:
             await asyncio.to_thread(child.end)
 
@@ -119,6 +188,11 @@ class _Line:
         return ask
 
 
+async def _let_go(client: "Client") -> None:
+    with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+        await client.close(timeout=1)
+
+
 def _sendable(argument: Any) -> Any:
     """An argument as a message holds it: plain values as they are, all else pickled."""
     if isinstance(argument, dict | str | float | int):
@@ -135,17 +209,49 @@ def _import_dask() -> None:
 
     # On import Dask gives its loggers a handler and sets them to INFO: the terminal is for what goes wrong.
     logging.getLogger(distributed.__name__).setLevel(logging.WARNING)
+    # Versions that differ are an error here, with both sides named.
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
 
 
-async def _connect(address: str, tls: dict[str, str] | None = None) -> "Client":
+def _security(tls: dict[str, str]) -> "Security":
+    from distributed import Security
+
+    return Security(require_encryption=True, **tls)
+
+
+async def _join(scheduler: str) -> "Client":
+    """A client of the cluster that somebody else has started; `EngineError` or `ConfigError` says why there is none."""
     _import_dask()
-    from distributed import Client, Security
+    address = address_of(scheduler)
+    security = security_from_environment()
+    await asyncio.to_thread(check_peer, address, security)
+    client = await _connect(scheduler, security)
+    try:
+        check_scheduler(await _versions(client), scheduler)
+    except BaseException:  # also where the engine closes meanwhile
+        await _let_go(client)
+        raise
+    return client
 
-    security = None if tls is None else Security(require_encryption=True, **tls)
-    is_embedded = tls is not None
+
+async def _versions(client: Any) -> dict[str, Any]:
+    """What the machines run, as Dask tells it."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            versions: dict[str, Any] = await client.get_versions(packages=["torch"])
+            return versions
+    except (OSError, TimeoutError, RuntimeError) as error:
+        raise EngineError(f"The cluster does not answer ({type(error).__name__}).") from None
+
+
+async def _connect(address: str, security: "Security | None", is_embedded: bool = False) -> "Client":
+    _import_dask()
+    from distributed import Client
+
+    client: Client | None = None
     try:
         # An actor's proxy finds its connection through the process's default client, so this has to be it.
-        client: Client = await Client(
+        client = Client(
             address,
             security=security,
             asynchronous=True,
@@ -153,6 +259,15 @@ async def _connect(address: str, tls: dict[str, str] | None = None) -> "Client":
             timeout=CONNECT_SECONDS,
             name="bnviz",
         )
+        await client
         return client
-    except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
-        raise EngineError(f"The cluster at {address} cannot be reached ({error}): is its scheduler running?") from None
+    except asyncio.CancelledError:  # the engine closes meanwhile
+        if client is not None:
+            await _let_go(client)
+        raise
+    except Exception as error:  # whatever a scheduler that is ending, or is another program, makes of it
+        logger.debug("No connection to %s", address, exc_info=True)
+        if client is not None:
+            await _let_go(client)
+        reason = str(error) if isinstance(error, OSError | TimeoutError) else type(error).__name__
+        raise EngineError(f"The cluster at {address} cannot be reached ({reason}): is its scheduler running?") from None

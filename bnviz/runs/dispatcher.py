@@ -15,15 +15,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bnviz.config import lineup
-from bnviz.errors import BnvizError, EngineError, RunError
+from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import PICTURE_CHARTS, Health, Phase, Status
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
+from bnviz.runs.readiness import Readiness
 from bnviz.runs.register import Register
 from bnviz.runs.store import Saved, Store
 from bnviz.runs.summary import Entry, Summary
+from bnviz.runs.sweep_store import SweepStore
+from bnviz.runs.sweeps import Sweeps
 from bnviz.worker.host import Host, Orders
 
 TEND_SECONDS: Final = 1.0
@@ -32,6 +35,7 @@ LOOK_SECONDS: Final = 4.0  # between two looks for more; of one that has gone th
 SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
+SILENCE_SECONDS: Final = 5.0  # of a worker that has been asked and has not answered
 
 Change = Callable[[Orders], Orders]
 
@@ -41,20 +45,38 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Carries out commands on runs. Every method belongs to the engine's event loop."""
 
-    def __init__(self, cluster: Cluster, hub: Hub, store: Store, limits: Limits) -> None:
+    def __init__(
+        self, cluster: Cluster, hub: Hub, store: Store, sweep_store: SweepStore, limits: Limits, name: str = ""
+    ) -> None:
+        self._name = name
         self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
         self._awake: dict[str, Awake] = {}
-        self._exchange = Exchange(hub, self._awake, self._lose)
+        self._exchange = Exchange(hub, self._awake, self._lose, self._fall_back)
         self._queue: list[Awake] = []
         self._places: dict[str, Place] = {}
         self._register = Register(hub)
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
+        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn)
+        self._scheduler = "starting"
 
     @property
     def is_ready(self) -> bool:
         return bool(self._places)
+
+    def readiness(self) -> Readiness:
+        """How the cluster is, as far as it is known now; from any thread, without waiting for anything."""
+        places, now = list(self._places.values()), time.monotonic()
+        alive = [place for place in places if now - place.silent_since < SILENCE_SECONDS]
+        holds = [awake.place for awake in list(self._awake.values())]
+        return Readiness(
+            scheduler=self._scheduler,
+            workers=len(places),
+            workers_alive=len(alive),
+            runs=tuple(holds.count(place) for place in alive),
+            runs_waiting=len(self._queue),
+        )
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -62,6 +84,7 @@ class Dispatcher:
         """Keep the cluster up, its hosts known and its runs tended, until cancelled."""
         self._register.take_in(await asyncio.to_thread(self._store.catalogue))
         await asyncio.to_thread(self._store.sweep)
+        await self.sweeps.begin()
         while True:
             try:
                 await self._cluster.start()
@@ -69,19 +92,30 @@ class Dispatcher:
                 while True:
                     if not self._places or time.monotonic() - looked_at >= LOOK_SECONDS:
                         self._know(await self._cluster.hosts())
+                        self._scheduler = "ok"
                         looked_at = time.monotonic()
                     self._tend()
                     await asyncio.sleep(TEND_SECONDS if self._places else START_SECONDS)
-            except EngineError as error:
-                logger.error("%s", error.text)
-                self._trouble = error.text
-                self._know({})
-                await self._cluster.close()
+            except (EngineError, ConfigError) as error:
+                if error.text != self._trouble:  # a cluster may be away for long
+                    logger.error("%s", error.text)
+                self._trouble, self._scheduler = error.text, "unreachable"
+                await self._forget_cluster()
+            except Exception:
+                logger.exception("The engine failed with its cluster")
+                self._trouble, self._scheduler = "Training cannot be reached: the server's log says why.", "unreachable"
+                await self._forget_cluster()
             await asyncio.sleep(TEND_SECONDS)
+
+    async def _forget_cluster(self) -> None:
+        """Let go of a cluster that has failed; its runs wait for the next one."""
+        self._know({})
+        await self._cluster.close()
 
     async def close(self) -> None:
         """Save every run, and end."""
         self._queue.clear()
+        await self.sweeps.close()
         sleeping = [asyncio.create_task(self._sleep(awake)) for awake in self._awake.values()]
         if sleeping:
             await asyncio.wait(sleeping, timeout=CLOSE_SECONDS)
@@ -98,6 +132,8 @@ class Dispatcher:
         if len(self._queue) >= self._limits.runs_waiting:
             raise RunError(f"The lab is full, and {len(self._queue)} runs wait for a place already: try again later.")
         run_id = secrets.token_urlsafe(16)
+        if self._name:
+            run_id = f"{self._name}-{run_id}"
         awake = Awake(run_id, owner, orders)
         status = Status(Phase.QUEUED, 0, 0, 0.0, "", tuple(Health() for _ in lineup(settings.model)), self._trouble)
         self._hub.open(run_id, settings, status)
@@ -276,9 +312,11 @@ class Dispatcher:
         for address in set(hosts) - set(self._places):
             place = self._places[address] = Place(address, hosts[address])
             place.poller = self._spawn(self._exchange.poll(place))
+            place.keeper = self._spawn(self._exchange.keep(place))
         if hosts:
             self._trouble = ""
         self._fill_places()
+        self.sweeps.know(hosts)
 
     def _lose(self, place: Place) -> None:
         """A worker is gone: its runs go first in the queue, from their last checkpoints."""
@@ -291,6 +329,22 @@ class Dispatcher:
             awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
             awake.losses += 1
             self._queue.insert(0, awake)
+        self._fill_places()
+
+    def _fall_back(self, awake: Awake, fault: str) -> None:
+        self._spawn(self._go_on_on_cpu(awake, awake.orders.generation, fault))
+
+    async def _go_on_on_cpu(self, awake: Awake, generation: int, fault: str) -> None:
+        """Have a run whose GPU failed it go on from its last checkpoint, wherever there is a place for it."""
+        async with awake.lock:
+            place, orders = awake.place, awake.orders
+            if awake.is_gone or place is None or orders.is_on_cpu or orders.generation != generation:
+                return
+            await self._exchange.ask(place, place.host.drop(awake.run_id))
+            awake.orders = replace(awake.orders, is_on_cpu=True)
+            awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
+            self._queue.insert(0, awake)
+            self._hub.set_notice(awake.run_id, f"{fault}: this run goes on on the CPU, from its last checkpoint.")
         self._fill_places()
 
     def _fill_places(self) -> None:

@@ -21,6 +21,11 @@ BREATH_SECONDS: Final = 0.05  # between two polls, however much there is to tell
 IDLE_SECONDS: Final = 1.0
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
 ANSWER_SECONDS: Final = 30.0
+# A checkpoint is fetched the more often the less time it takes; one that comes each second and a half keeps the promise
+# that a run whose worker ends does at most two seconds of steps again.
+FETCH_SHARE: Final = 0.02
+FETCH_SECONDS: Final = (1.0, 1.5)
+KEEP_SECONDS: Final = 0.1  # between two looks for a checkpoint that is due
 
 T = TypeVar("T")
 
@@ -34,13 +39,22 @@ class Exchange:
         hub: where the news go.
         awake: the runs there are, by id.
         lose: called, any number of times, with a place whose host does not answer.
+        fall_back: called with a run whose device failed it, and how.
     """
 
-    def __init__(self, hub: Hub, awake: Mapping[str, Awake], lose: Callable[[Place], None]) -> None:
-        self._hub, self._awake, self._lose = hub, awake, lose
+    def __init__(
+        self,
+        hub: Hub,
+        awake: Mapping[str, Awake],
+        lose: Callable[[Place], None],
+        fall_back: Callable[[Awake, str], None],
+    ) -> None:
+        self._hub, self._awake, self._lose, self._fall_back = hub, awake, lose, fall_back
 
     async def ask(self, place: Place, answer: Awaitable[T]) -> T:
         """A host's answer; a host that gives none is lost."""
+        asked_at = time.monotonic()
+        place.asked_at.append(asked_at)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
@@ -51,6 +65,8 @@ class Exchange:
                 logger.warning("The worker at %s does not answer (%s)", place.address, error or type(error).__name__)
             self._lose(place)
             raise HostLostError from None
+        finally:
+            place.asked_at.remove(asked_at)
 
     async def tell(self, awake: Awake) -> None:
         """Bring the newest orders to a run's host, with the run's lock held; a run without one is told later."""
@@ -109,6 +125,8 @@ class Exchange:
             awake.changed_at = time.monotonic()
             if update.points:
                 awake.measured_generation = update.status.generation
+            if update.device_fault is not None:
+                self._fall_back(awake, update.device_fault)
 
     def on(self, place: Place) -> list[Awake]:
         return [awake for awake in self._awake.values() if awake.place is place and awake.is_placed]
@@ -123,11 +141,46 @@ class Exchange:
         is_recent = time.monotonic() - awake.changed_at < ACTIVE_SECONDS
         return is_recent and awake.measured_generation != awake.orders.generation
 
+    async def keep(self, place: Place) -> None:
+        """Fetch the checkpoints of a host's runs while they train, one after the other, as long as there is the host.
+
+        They stay in memory: how often a run is written to disk is another matter.
+        """
+        try:
+            while not place.is_lost:
+                took = 0.0
+                due = min((one for one in self.on(place) if self._is_fetch_due(one)), key=_fetched_at, default=None)
+                if due is not None:
+                    async with due.lock:
+                        if due.place is place:
+                            with contextlib.suppress(BnvizError):
+                                await self.fetch(due)
+                            took = due.fetch_seconds
+                await asyncio.sleep(max(KEEP_SECONDS if due is None else 0.0, took))
+        finally:
+            self._lose(place)  # a host without its keeper would train unkept
+
+    def _is_fetch_due(self, awake: Awake) -> bool:
+        """Whether a run has trained for long enough since its checkpoint."""
+        checkpoint, status = awake.checkpoint, self._hub.status(awake.run_id)
+        if awake.lock.locked() or status.step == 0:
+            return False
+        if checkpoint is not None and (checkpoint.generation, checkpoint.step) == (status.generation, status.step):
+            return False
+        least, most = FETCH_SECONDS
+        return time.monotonic() - awake.fetched_at >= min(max(awake.fetch_seconds / FETCH_SHARE, least), most)
+
     async def fetch(self, awake: Awake) -> None:
         """Get a run's checkpoint, and its news up to it, with the run's lock held."""
         if awake.place is None or not awake.is_placed:
             return
+        awake.fetched_at = time.monotonic()
         answer = awake.place.host.checkpoint(awake.run_id, awake.since)
         checkpoint, updates = await self.ask(awake.place, answer)
+        awake.fetch_seconds = time.monotonic() - awake.fetched_at
         self.apply(awake, updates)
         awake.checkpoint = checkpoint or awake.checkpoint
+
+
+def _fetched_at(awake: Awake) -> float:
+    return awake.fetched_at

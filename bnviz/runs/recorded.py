@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from bnviz.config import TWINS, Settings
+from bnviz.config import SWEEPS, TWINS, Settings, SweepConfig
 from bnviz.errors import BnvizError
 from bnviz.records import Badge, Health, HistoryBuilder, Phase, Run, Status, kept_units
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import load_run
+from bnviz.runs.sweep_run import run_of
+from bnviz.runs.sweep_store import load_sweep
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,29 @@ def recorded_run(hub: Hub, name: str = "lab") -> Run:
     except BnvizError:
         hub.add_recorded(_load(name))
         return hub.get(run_id_of(name))
+
+
+def recorded_sweep(hub: Hub, config: SweepConfig) -> Run | None:
+    """The recording of this very sweep, if there is one that can be read."""
+    for name, preset in SWEEPS.items():
+        if preset == config:
+            return _recorded_sweep(hub, f"sweep-{name}")
+    return None
+
+
+def _recorded_sweep(hub: Hub, name: str) -> Run | None:
+    try:
+        return hub.get(run_id_of(name))
+    except BnvizError:
+        pass
+    try:
+        sweep = load_sweep(FOLDER / name, run_id_of(name)).sweep
+        origin = (FOLDER / name / "origin.txt").read_text("utf-8").strip()
+    except (OSError, ValueError, KeyError, TypeError, BnvizError):
+        _log.warning("The recorded sweep in assets/recorded/%s is missing or damaged", name)
+        return None
+    hub.add_recorded(run_of(sweep, Badge.RECORDED, origin))
+    return hub.get(run_id_of(name))
 
 
 def _load(name: str) -> Run:

@@ -57,6 +57,7 @@ from bnviz.records import (
     no_anatomy,
 )
 from bnviz.training import schedule
+from bnviz.training.gpu import gpu_fault
 from bnviz.training.landscapes import Scene, contours, is_drawable, landscapes
 from bnviz.training.means import Means
 
@@ -552,6 +553,8 @@ class Trainer:
         try:
             trainer._restore(tensors)
         except (KeyError, ValueError, IndexError, RuntimeError) as error:
+            if gpu_fault(error) is not None:
+                raise
             raise DataError(f"The checkpoint does not fit these settings ({error}): start the run again.") from None
         return trainer
 

@@ -3,7 +3,7 @@
 Shapes as in `records.trials`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any, Final
@@ -11,19 +11,19 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
-from bnviz.config import Condition, Experiment, ModelConfig, TrialsConfig
+from bnviz.config import Condition, Experiment, TrialsConfig
 from bnviz.config.trials import trials_milliseconds
 from bnviz.data import Mnist
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.measure.changed_images import SIDE, changed
-from bnviz.records import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Floats, Trials
+from bnviz.records import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
 from bnviz.records import Condition as State
+from bnviz.training.moments import moments_of, on_all, parts_of
 from bnviz.training.trainer import Trainer
 
 ITEM_MILLISECONDS: Final = 20.0  # estimated work between two items
 CHANGED_IMAGES: Final = 2000  # test images on which changes are tried
 TRAINING_IMAGES: Final = 10_000  # at most so many of them are tried at the end
-PARTS: Final = 5  # of the test images; moments before the last are measured on one of them
 DIGIT: Final = 0  # the test image that is shown changed
 
 
@@ -70,7 +70,7 @@ class _Running:
         trainer = Trainer(settings, self._mnist, self._config.competitors)
         yield 0.0
         self._unfinished.spread[:, x, r, 0] = trainer.spread()
-        moments, tests = _moments(condition.steps), self._test_parts(trainer)
+        moments, tests = moments_of(condition.steps), self._test_parts(trainer)
         pause = max(round(ITEM_MILLISECONDS / trials_milliseconds(self._config, condition)), 1)
         for step in range(condition.steps):
             for t in moments.get(step, ()):
@@ -85,18 +85,18 @@ class _Running:
     def _test_parts(self, trainer: Trainer) -> list[TestAccuracy]:
         """The same for all runs."""
         if not self._tests:
-            self._tests = _parts(trainer.settings.model, *trainer.test_set)
+            self._tests = parts_of(trainer.settings.model, *trainer.test_set)
         return self._tests
 
     def _examine(self, trainer: Trainer, x: int, r: int) -> Iterator[None]:
         """What is measured at the end of a run, bit by bit."""
         found, tests = self._unfinished, self._test_parts(trainer)
         found.spread[:, x, r, 1] = trainer.spread()
-        yield from _whole(found.accuracy[:, x, r, -1], tests, trainer.accuracy_on)
-        yield from _whole(found.batch_accuracy[:, x, r], tests, partial(trainer.accuracy_on, has_batch_statistics=True))
+        yield from on_all(found.accuracy[:, x, r, -1], tests, trainer.accuracy_on)
+        yield from on_all(found.batch_accuracy[:, x, r], tests, partial(trainer.accuracy_on, has_batch_statistics=True))
         if self._config.experiment is Experiment.DROPOUT:
-            fitted = _parts(trainer.settings.model, *_spaced(*trainer.training_set))
-            yield from _whole(found.training_accuracy[:, x, r], fitted, trainer.accuracy_on)
+            fitted = parts_of(trainer.settings.model, *_spaced(*trainer.training_set))
+            yield from on_all(found.training_accuracy[:, x, r], fitted, trainer.accuracy_on)
         if self._config.experiment is Experiment.TEST_TIME:
             yield from self._try_changes(trainer, r)
         # Last, since it says that all of this run is known.
@@ -122,11 +122,6 @@ class _Running:
                 self._unfinished.changed_digits[c, a] = image.cpu().numpy()
 
 
-def _parts(model: ModelConfig, images: Tensor, labels: Tensor) -> list[TestAccuracy]:
-    """Every fifth image from each of the first five on: a part takes so little time that training can go on between."""
-    return [TestAccuracy(model, images[i::PARTS].contiguous(), labels[i::PARTS], is_shared=False) for i in range(PARTS)]
-
-
 def _spaced(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Evenly spaced ones of these, no more than `TRAINING_IMAGES`, as many from even places as from odd ones.
 
@@ -135,23 +130,6 @@ def _spaced(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     every = -(-len(labels) // TRAINING_IMAGES)
     every += every % 2 == 0
     return images[::every], labels[::every]
-
-
-def _whole(target: Floats, parts: list[TestAccuracy], accuracy_on: Callable[[TestAccuracy], Floats]) -> Iterator[None]:
-    """Fill in the accuracy on all parts together, [k], when the last of them is measured."""
-    shares = []
-    for part in parts:
-        shares.append(len(part) * accuracy_on(part))
-        yield
-    target[:] = np.sum(shares, axis=0) / sum(map(len, parts))
-
-
-def _moments(steps: int) -> dict[int, list[int]]:
-    """Which moments fall on each step."""
-    at: dict[int, list[int]] = {}
-    for t, share in enumerate(MOMENTS):
-        at.setdefault(round(float(share) * steps), []).append(t)
-    return at
 
 
 def _nothing_yet(config: TrialsConfig) -> Trials:

@@ -39,13 +39,20 @@ LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "depth": ("depth-gradients", "depth-outputs"),
 }
 """Of each part of the page where BN fails."""
+SWEEP_CHARTS: Final = ("sweep-map", "sweep-best", "sweep-ranges")
 WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 
 
-def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS, on_start: Callable[[str], None] | None = None) -> None:
+def charts(
+    lab: Lab,
+    names: Sequence[str] = LAB_CHARTS,
+    on_start: Callable[[str], None] | None = None,
+    on_cell: Callable[[str], None] | None = None,
+) -> None:
     """Draw charts by name, live, for the run and view of this visitor.
 
-    `on_start` is called, with the component's key, when the start of a descent has been dragged.
+    `on_start` is called when the start of a descent has been dragged, `on_cell` when a cell of a map has been clicked,
+    each with the component's key.
     """
     key = f"charts-{lab.role}-{names[0]}"  # another page's charts are other components
     result = live_charts(
@@ -60,6 +67,7 @@ def charts(lab: Lab, names: Sequence[str] = LAB_CHARTS, on_start: Callable[[str]
         is_presenting=lab.is_presenting,
         key=key,
         on_start=None if on_start is None else partial(on_start, key),
+        on_cell=None if on_cell is None else partial(on_cell, key),
     )
     if lab.orders is not None and lab.is_mine:
         _follow_switches(lab, lab.orders, result)

@@ -148,9 +148,9 @@ def widget(setting: Setting, value: Any, key: str, **more: Any) -> None:
     shared: dict[str, Any] = {"label": setting.label, "key": key, "help": setting.help, **more}
     match setting.domain:
         case Choice(kind):
-            st.selectbox(options=list(kind), format_func=_choice_text, filter_mode=None, **shared)
+            st.selectbox(options=list(kind), format_func=choice_text, filter_mode=None, **shared)
         case Several(kind, _, most):
-            st.multiselect(options=list(kind), format_func=_choice_text, max_selections=most, **shared)
+            st.multiselect(options=list(kind), format_func=choice_text, max_selections=most, **shared)
         case Number(grid=()) as number:
             st.number_input(min_value=int(number.low), max_value=int(number.high), step=1, **shared)
         case Number(grid=grid, is_integer=is_integer):
@@ -169,7 +169,7 @@ def _label(lab: Lab, setting: Setting) -> str:
     return setting.label
 
 
-def _choice_text(value: Any) -> str:
+def choice_text(value: Any) -> str:
     return COMPETITORS[value].label if isinstance(value, Network) else CHOICES.get(str(value), str(value))
 
 

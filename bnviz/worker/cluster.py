@@ -22,8 +22,14 @@ CLOSE_SECONDS: Final = 3.0
 ALONE_SECONDS: Final = 4.0  # about as long as a worker takes to import torch and to load MNIST
 WORKER_BYTES: Final = 3 * 2**29  # torch, and MNIST in its three forms
 # In place of Dask's own, of which MALLOC_TRIM_THRESHOLD_=65536 costs a training loop a third of its speed. Workers of
-# an external cluster (BNVIZ_SCHEDULER) want the same setting.
+# an external cluster (BNVIZ_SCHEDULER) get the same from `bnviz.worker.preload`.
 WORKER_ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+CONFIG: Final = {
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.worker.profile.enabled": False,  # it would sample the training thread
+    "distributed.diagnostics.nvml": False,
+    "distributed.scheduler.allowed-failures": 0,  # the engine counts the workers that end under a cell
+}
 
 
 def gpu_count() -> int:
@@ -44,13 +50,7 @@ def worker_count() -> int:
 
 async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
     """Hold the cluster open until standard input ends."""
-    dask.config.set(
-        {
-            "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-            "distributed.worker.profile.enabled": False,  # it would sample the training thread
-            "distributed.diagnostics.nvml": False,
-        }
-    )
+    dask.config.set(CONFIG)
     async with LocalCluster(
         n_workers=1 if is_staggered else workers,
         threads_per_worker=1,

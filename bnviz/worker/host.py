@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
@@ -24,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 END_SECONDS: Final = 2.0
+MOST_STOPPED: Final = 1000  # batches of sweeps that are remembered as stopped
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Orders:
         anatomy_count: it is measured anew when this grows; besides now and then while playing, and on pause.
         unseen: of these two by name, those that nobody looks at: they rest meanwhile.
         study: what to measure beside the run, whatever it trains.
+        is_on_cpu: it trains on the CPU whatever its settings say, because its GPU has failed it.
     """
 
     generation: int
@@ -62,6 +65,7 @@ class Orders:
     anatomy_count: int = 0
     unseen: frozenset[str] = frozenset()
     study: StudyConfig | None = None
+    is_on_cpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Host:
         self._slices = slices or _slices_of_this_worker()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news, self._command = asyncio.Event(), asyncio.Event()
+        self._stopped: deque[str] = deque(maxlen=MOST_STOPPED)  # batches of sweeps
         self._slices.start()
         # The scheduler drops the actor when its client is gone; and a process must not end under a training thread.
         weakref.finalize(self, _end, self._slices)
@@ -186,6 +191,20 @@ class Host:
         self._command.set()
         self._news.set()
         return await asyncio.wrap_future(self._slices.call(order))
+
+    @_answers_plainly
+    async def stop_batch(self, token: str) -> None:
+        """Have the batch of a sweep that has this token end without results, if it is on this worker."""
+        self._stopped.append(token)
+
+    def is_stopped(self, token: str) -> bool:
+        """For the batch itself, from its own thread."""
+        return token in self._stopped
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether live work is due, to which a sweep gives way; for its thread."""
+        return self._slices.is_busy
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bnviz.config import HyperParams, Measure, Settings, lineup
+from bnviz.config import Device, HyperParams, Measure, Settings, lineup
 from bnviz.records import Condition, Health, Intervention, Phase, Status
 from bnviz.worker import checkpoints
 from bnviz.worker.cadence import Cadence, Share, Speedometer
@@ -201,7 +201,7 @@ class LiveRun:
                 progress.interventions,
                 progress.measured_step,
             )
-        trainer = self._build(settings, tensors)
+        trainer = self._build(settings.replace(device=Device.CPU) if self.orders.is_on_cpu else settings, tensors)
         self._blob = None
         self._pictures.built(trainer)
         self.outbox.tell(units=trainer.units, settings=self.orders.settings, interventions=self._interventions)
@@ -336,6 +336,11 @@ class LiveRun:
         self._pictures.stop()
         self._has_failed, self._notice = True, text
         self._report()
+
+    def lose_device(self, fault: str) -> None:
+        """Leave it to the engine to have this run go on elsewhere: it has the last checkpoint."""
+        self.fail(f"{fault}.")
+        self.outbox.tell(device_fault=fault)
 
     @property
     def step_count(self) -> int:

@@ -109,6 +109,15 @@ class Slices:
         runs = ((self._runs.get(run_id), version) for run_id, version in since_versions.items())
         return any(run is not None and run.outbox.has_news_since(version) for run, version in runs)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an order waits or a run wants a slice now."""
+        now = self._clock()
+        runs = list(self._runs.values())
+        return bool(self._calls) or any(
+            run.is_drawing or (run.due_at() <= now and self._may_train(run, now)) for run in runs
+        )
+
     def run_ids(self) -> list[str]:
         return list(self._runs)
 
@@ -238,8 +247,11 @@ class Slices:
             work()
         except BnvizError as error:
             run.fail(error.text)
-        except Exception:
+        except Exception as error:
             logger.exception("A run failed at step %d with %s", run.step_count, run.orders)
+            if not run.orders.is_on_cpu and (fault := _gpu_fault(error)) is not None:
+                run.lose_device(fault)
+                return
             run.fail(f"This run failed at step {run.step_count}; the server's log says why. Reset it to start again.")
 
     def _wait(self) -> None:
@@ -249,6 +261,12 @@ class Slices:
                 now = self._clock()
                 due = min((run.due_at() for run in self._runs.values() if self._may_train(run, now)), default=now + 1)
                 self._has_news.wait(min(max(due - now, 0.0), 1.0))
+
+
+def _gpu_fault(error: Exception) -> str | None:
+    from bnviz.training import gpu_fault
+
+    return gpu_fault(error)
 
 
 def _used_seconds(run: LiveRun) -> float:

@@ -49,6 +49,7 @@ from bnviz.ui.charts import (
     LANDSCAPE_CHARTS,
     LIMITS_CHARTS,
     SHIFT_CHARTS,
+    SWEEP_CHARTS,
     UNTRAINED_CHARTS,
     WHITENING_CHARTS,
 )
@@ -150,6 +151,7 @@ def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -
         WHITENING_CHARTS,
         ANATOMY_CHARTS,
         *LIMITS_CHARTS.values(),
+        SWEEP_CHARTS,
     )
     assert set(FIGURES) == {name for page in pages for name in page}
 

@@ -213,7 +213,7 @@ def test_the_sentence_on_dropout_has_the_fewest_images_and_the_most() -> None:
     trials = a_trials(Experiment.DROPOUT)
     text = sentence(a_run_with(trials), View())
     assert f"500 images: {{plain}} **{percent(float(np.median(trials.accuracy[0, 0, :, -1])))}**" in text
-    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, 0, :, -1])))}** with both." in text
+    assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, 0, :, -1])))}** both." in text
     assert f"{{bndropout}} **{percent(float(np.median(trials.accuracy[3, -1, :, -1])))}**." in text
     early = sentence(a_run_with(a_trials(Experiment.DROPOUT, known=1)), View())
     assert "60,000" not in early

@@ -554,6 +554,49 @@ def test_a_call_that_a_newer_one_overtook_takes_nothing_away(lab: Lab) -> None:
     lab.advance()
 
 
+COUNT_SOCKETS = """
+window.sockets = [];
+const Plain = WebSocket;
+window.WebSocket = class extends Plain {
+  constructor(...given) { super(...given); window.sockets.push(this); }
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_socket_that_is_cut_while_the_run_plays_comes_back_at_the_newest_frame(browser: Browser) -> None:
+    hub = FakeHub(fakes.run(STEPS, phase=Phase.PLAYING))
+    page = browser.new_page()
+    page.add_init_script(COUNT_SOCKETS)
+    with served(app(hub, fakes.RUN_ID, CHARTS)) as url:
+        page.goto(url)
+        page.wait_for_selector('.bnviz-live[data-run-step="380"]', timeout=WAIT_MS)
+        page.evaluate("sockets.at(-1).close()")
+        for step in (400, 450, 500):  # the run goes on meanwhile
+            hub.put(fakes.run([*STEPS, step], phase=Phase.PLAYING))
+        page.wait_for_selector('.bnviz-live[data-run-step="500"]', timeout=WAIT_MS)
+        assert page.evaluate("sockets.length") == 2
+        assert page.locator('[data-chart="accuracy"] .scatterlayer .trace').count() > 0
+        page.close()
+
+
+@pytest.mark.slow
+def test_a_laptop_that_slept_opens_a_new_connection_and_shows_the_newest_frame(browser: Browser) -> None:
+    hub = FakeHub(fakes.run(STEPS, phase=Phase.PLAYING))
+    page = browser.new_page()
+    page.add_init_script(COUNT_SOCKETS)
+    page.clock.install()
+    with served(app(hub, fakes.RUN_ID, CHARTS)) as url:
+        page.goto(url)
+        page.wait_for_selector('.bnviz-live[data-run-step="380"]', timeout=WAIT_MS)
+        page.evaluate("sockets.at(-1).onmessage = null")  # the old one hears nothing any more, and is not told so
+        page.clock.fast_forward(600_000)
+        hub.put(fakes.run([*STEPS, 500], phase=Phase.PLAYING))
+        page.wait_for_selector('.bnviz-live[data-run-step="500"]', timeout=WAIT_MS)
+        assert page.evaluate("sockets.length") >= 2
+        page.close()
+
+
 @pytest.mark.slow
 def test_a_lost_connection_is_said_calmly_and_comes_back(browser: Browser) -> None:
     hub = FakeHub(fakes.run(STEPS))

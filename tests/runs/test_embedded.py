@@ -19,6 +19,7 @@ from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
 from bnviz.worker import checkpoints
 from tests.fake_worker import SMALL, eventually
+from tests.runs.processes import cluster_processes, workers
 
 pytestmark = pytest.mark.slow
 
@@ -41,17 +42,6 @@ def engine(home: Path) -> Iterator[Engine]:
     eventually(lambda: engine.is_ready, START_SECONDS)
     yield engine
     engine.close()
-
-
-def cluster_processes(pid: int = os.getpid()) -> list[psutil.Process]:
-    """The child with the cluster, and every process below it."""
-    children = psutil.Process(pid).children()
-    child = next(one for one in children if "bnviz.worker.cluster" in one.cmdline())
-    return [child, *child.children(recursive=True)]
-
-
-def workers() -> list[psutil.Process]:
-    return [one for one in cluster_processes() if "--multiprocessing-fork" in one.cmdline()]
 
 
 def stepped(engine: Engine, run_id: str, count: int) -> None:

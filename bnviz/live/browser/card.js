@@ -4,6 +4,7 @@ import { Choices } from "./choices.js";
 import { element, setText } from "./dom.js";
 import { Drag } from "./drag.js";
 import { menuButton } from "./menu.js";
+import { Pick } from "./pick.js";
 import { Scrubber } from "./scrubber.js";
 import { setMarked } from "./sentence.js";
 
@@ -62,6 +63,7 @@ export class Card {
     this.choices = new Choices(actions.onSwitch);
     this.scrubber = new Scrubber(actions.onSwitch);
     this.drag = new Drag((value) => actions.onSwitch("start", value));
+    this.pick = new Pick((value) => actions.onSwitch("cell", value));
     this.formulas = element("div", { class: "bnviz-formulas", hidden: "" });
     this.plot = element("div", { class: "bnviz-plot" });
     this.picture = element("div", { class: "bnviz-picture", role: "img" }, this.plot);

@@ -189,8 +189,8 @@ class Live {
       this.plots.get(name).isLogX = value;
       this.hurry();
       this.redraw(name);
-    } else if (field === "start") {
-      this.ask("start", value);
+    } else if (field === "start" || field === "cell") {
+      this.ask(field, value);
     } else if (field === "directions" || field === "contour_seconds") {
       this.data = { ...this.data, [field]: value }; // shown at once; the page confirms it with its rerun
       this.ask(field, value);
@@ -359,6 +359,7 @@ class Live {
     plot.isDrawn = true;
     this.linked.follow(plot);
     this.cards.get(name).drag.follow(plot);
+    this.cards.get(name).pick.follow(plot);
     this.cards.get(name).root.dataset.step = plot.step;
   }
 

@@ -2,6 +2,8 @@
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15000;
+const BEAT_MS = 5000;
+const SLEPT_MS = 30000; // a beat that comes this late says that the computer slept, and what was open may be dead
 const REFUSED = 4000; // from here on the server says why, and asking again would not help
 
 export class FrameSocket {
@@ -18,6 +20,16 @@ export class FrameSocket {
     this.retryMs = FIRST_RETRY_MS;
     this.onVisibility = () => this.tell({ visible: !document.hidden });
     document.addEventListener("visibilitychange", this.onVisibility);
+    this.onOnline = () => this.socket && this.open(); // another network: the old connection does not know that it is dead
+    addEventListener("online", this.onOnline);
+    this.beatAt = Date.now();
+    this.beat = setInterval(() => this.comeBackFromSleep(), BEAT_MS);
+  }
+
+  comeBackFromSleep() {
+    const hasSlept = Date.now() - this.beatAt > SLEPT_MS;
+    this.beatAt = Date.now();
+    if (hasSlept && this.socket && !document.hidden) this.open();
   }
 
   /** Watch this run from now on. */
@@ -41,6 +53,8 @@ export class FrameSocket {
 
   close() {
     document.removeEventListener("visibilitychange", this.onVisibility);
+    removeEventListener("online", this.onOnline);
+    clearInterval(this.beat);
     this.drop();
   }
 
@@ -75,6 +89,7 @@ export class FrameSocket {
     };
     socket.onclose = (event) => {
       if (socket !== this.socket) return;
+      this.socket = undefined;
       if (event.code >= REFUSED) return this.listener.onState("refused", event.reason);
       this.listener.onState("lost", "");
       this.retry = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2)); // not all at once

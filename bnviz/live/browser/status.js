@@ -18,7 +18,8 @@ export function statusParts(header, connection, reason) {
   const parts = [];
   if (header && header.study !== null) {
     const isWhole = header.study >= 1;
-    parts.push([isWhole ? header.badge : `measuring, ${percent(header.study)} done`]);
+    if (header.progress) parts.push([header.badge === "recorded" ? `${header.progress} · recorded` : header.progress]);
+    else parts.push([isWhole ? header.badge : `measuring, ${percent(header.study)} done`]);
     if (header.device) parts.push([header.device]);
   } else if (header) {
     parts.push(["step ", count(header.step)]);
