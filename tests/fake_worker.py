@@ -2,6 +2,7 @@
 whose hosts live in this process and can be made to die.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -10,18 +11,31 @@ from typing import Any
 import numpy as np
 import torch
 
-from bnviz.config import TWINS, AnatomyConfig, Directions, HyperParams, LandscapeConfig, Settings, UntrainedConfig
+from bnviz.config import (
+    TWINS,
+    AnatomyConfig,
+    Directions,
+    HyperParams,
+    LandscapeConfig,
+    Settings,
+    SweepCell,
+    SweepConfig,
+    UntrainedConfig,
+)
 from bnviz.errors import EngineError
 from bnviz.measure.weight_path import Walk
 from bnviz.records import (
     GRADIENT_BINS,
+    MOMENTS,
     STEP_SIZES,
     Anatomy,
+    CellResult,
     Condition,
     Contour,
     Gradients,
     Health,
     Landscape,
+    Outcome,
     Point,
     Sharpness,
     Shift,
@@ -31,6 +45,7 @@ from bnviz.records import (
     measure_shapes,
     no_anatomy,
 )
+from bnviz.worker import cells as worker_cells
 from bnviz.worker.host import Host
 from bnviz.worker.slices import Slices
 
@@ -267,6 +282,42 @@ class _Line:
         return ask
 
 
+class Sweeper:
+    """Trains the cells of sweeps: at once, or when `gate` is opened; those that are told so kill their worker."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[SweepCell, ...]] = []
+        self.poisonous: dict[SweepCell, Exception] = {}
+        self.most_at_once = self._now = 0
+        self.is_open = True
+
+    async def __call__(
+        self, key: str, config: SweepConfig, cells: tuple[SweepCell, ...]
+    ) -> tuple[CellResult, ...] | None:
+        self.batches.append(cells)
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            await asyncio.sleep(0.002)
+            while not self.is_open and key not in worker_cells._stopped:
+                await asyncio.sleep(0.002)
+            if key in worker_cells._stopped:
+                return None
+            for cell in cells:
+                if cell in self.poisonous:
+                    raise self.poisonous[cell]
+            return tuple(self.result(config, cell) for cell in cells)
+        finally:
+            self._now -= 1
+
+    @staticmethod
+    def result(config: SweepConfig, cell: SweepCell) -> CellResult:
+        k = len(config.competitors)
+        accuracy = np.full(k, (cell.row + cell.column + cell.seed) / 100)
+        over = np.tile(accuracy[:, None], len(MOMENTS))
+        return CellResult(cell, np.full(k, Outcome.TRAINED, np.uint8), np.full(k, np.nan), accuracy, over)
+
+
 @dataclass
 class FakeCluster:
     """Hosts with fake trainers, in this process."""
@@ -275,6 +326,7 @@ class FakeCluster:
     bench: Workbench = field(default_factory=Workbench)
     starts: int = 0
     is_down: bool = False
+    sweeper: "Sweeper" = field(default_factory=lambda: Sweeper())
 
     def __post_init__(self) -> None:
         self.lines: dict[str, _Line] = {}
@@ -301,6 +353,11 @@ class FakeCluster:
         if self.is_down:
             raise EngineError("The fake cluster is down.")
         return dict(self.lines)  # type: ignore[arg-type]  # a line answers as its host does
+
+    async def train_cells(
+        self, key: str, config: SweepConfig, cells: tuple[SweepCell, ...]
+    ) -> tuple[CellResult, ...] | None:
+        return await self.sweeper(key, config, cells)
 
     async def close(self) -> None:
         for address in list(self.lines):

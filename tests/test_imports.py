@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "distributed",
         "dask",  # distributed's own configuration
     },
-    "bnviz.runs": {"bnviz.worker.host", "distributed", "platformdirs"},
+    "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.cells", "distributed", "platformdirs"},
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
     "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit", "latex2mathml"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},
@@ -41,7 +41,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"bnviz.ui", "bnviz.live", "bnviz.runs", "streamlit"},
 }
 LOWEST_FIRST = tuple(MAY_IMPORT)
-SERVER = ("bnviz.runs", "bnviz.figures", "bnviz.live", "bnviz.ui", "pages", "app", "bnviz.worker.host")
+SERVER = (
+    "bnviz.runs",
+    "bnviz.figures",
+    "bnviz.live",
+    "bnviz.ui",
+    "pages",
+    "app",
+    "bnviz.worker.host",
+    "bnviz.worker.cells",
+)
 HEAVY = {"torch", "safetensors"}
 
 

@@ -21,6 +21,8 @@ class Limits:
     sleep_seconds: float = 600.0
     picture_seconds: float = 15.0
     save_seconds: float = 10.0
+    sweeps_an_owner: int = 2  # running or paused
+    sweeps_in_all: int = 20
 
 
 @dataclass(eq=False)

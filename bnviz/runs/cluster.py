@@ -7,8 +7,11 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from bnviz.config import SweepCell, SweepConfig
 from bnviz.errors import EngineError
+from bnviz.records import CellResult
 from bnviz.runs.child import Child
+from bnviz.worker.cells import RESOURCE, train_cells
 from bnviz.worker.host import Host
 
 if TYPE_CHECKING:
@@ -20,6 +23,14 @@ ANSWER_SECONDS: Final = 10.0
 logger = logging.getLogger(__name__)
 
 
+class WorkerKilledError(Exception):
+    """So many workers ended under a task, one after the other."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(deaths)
+        self.deaths = deaths
+
+
 class Cluster(Protocol):
     """What the engine needs to know of the machines that train."""
 
@@ -28,6 +39,14 @@ class Cluster(Protocol):
 
     async def hosts(self) -> dict[str, Host]:
         """A host for each worker that is alive now, by the worker's address; `EngineError` if the cluster is gone."""
+
+    async def train_cells(
+        self, key: str, config: SweepConfig, cells: tuple[SweepCell, ...]
+    ) -> tuple[CellResult, ...] | None:
+        """Train a batch of a sweep on some worker with a host; None where `Host.stop_cells` stopped it.
+
+        `WorkerKilledError` if its workers ended, `EngineError` if the cluster is gone.
+        """
 
     async def close(self) -> None:
         """Let go of the cluster, and end it if it was started here."""
@@ -45,6 +64,7 @@ class DaskCluster:
         self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
+        self.task = train_cells  # what a batch of a sweep is given to, on a worker
 
     async def start(self) -> None:
         if self._scheduler is not None:
@@ -79,6 +99,25 @@ class DaskCluster:
             logger.warning("No host on %s yet: %s", address, error)
             return
         self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
+
+    async def train_cells(
+        self, key: str, config: SweepConfig, cells: tuple[SweepCell, ...]
+    ) -> tuple[CellResult, ...] | None:
+        from distributed.scheduler import KilledWorker
+
+        if self._client is None:
+            raise EngineError("The cluster is not there yet.")
+        future = self._client.submit(self.task, key, config, cells, key=key, pure=False, resources={RESOURCE: 1})
+        try:
+            return cast("tuple[CellResult, ...] | None", await future)
+        except KilledWorker as error:
+            raise WorkerKilledError(error.allowed_failures + 1) from None
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise EngineError("The cluster has ended under them.") from None
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise EngineError(f"The cluster does not answer ({error}).") from None
 
     async def close(self) -> None:
         client, child = self._client, self._child

@@ -54,6 +54,11 @@ class Dispatcher:
     def is_ready(self) -> bool:
         return bool(self._places)
 
+    @property
+    def hosts(self) -> list[Host]:
+        """Those there are now."""
+        return [place.host for place in self._places.values()]
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -25,16 +25,19 @@ from bnviz.config import (
     Measure,
     Settings,
     StudyConfig,
+    SweepConfig,
     check_landscape,
     lineup,
 )
 from bnviz.errors import ConfigError, EngineError
-from bnviz.records import Run
+from bnviz.records import Run, Sweep
 from bnviz.runs.awake import Limits
 from bnviz.runs.cluster import Cluster, DaskCluster
 from bnviz.runs.dispatcher import Change, Dispatcher
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import Store
+from bnviz.runs.sweep_store import SweepStore
+from bnviz.runs.sweeps import Sweeps
 from bnviz.worker.host import Orders as Orders  # of `orders_of`, for the pages
 
 SCHEDULER_VARIABLE: Final = "BNVIZ_SCHEDULER"
@@ -73,12 +76,14 @@ class Engine:
         cluster: Cluster | None = None,
     ) -> None:
         self._store = Store(home)
+        self._sweep_store = SweepStore(home)
         self.hub = Hub(self._load)
         self.limits = limits or Limits()
         self._cluster = cluster or DaskCluster(scheduler or os.environ.get(SCHEDULER_VARIABLE) or None, workers)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._dispatcher: Dispatcher | None = None
+        self._sweeps: Sweeps | None = None
 
     def _load(self, run_id: str) -> Run:
         return self._store.load(run_id).run
@@ -90,10 +95,12 @@ class Engine:
         if self._thread is not None:
             return
         self._loop = asyncio.new_event_loop()
-        self._dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits)
+        self._dispatcher = dispatcher = Dispatcher(self._cluster, self.hub, self._store, self.limits)
+        self._sweeps = Sweeps(self._cluster, self._sweep_store, self.limits, lambda: dispatcher.hosts)
         self._thread = threading.Thread(target=self._run_loop, args=(self._loop,), name="bnviz-engine", daemon=True)
         self._thread.start()
         self._main = asyncio.run_coroutine_threadsafe(self._dispatcher.run(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._sweeps.run(), self._loop)
 
     @staticmethod
     def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -107,12 +114,13 @@ class Engine:
 
     def close(self) -> None:
         """Save every run and end every process started here."""
-        loop, thread, dispatcher = self._loop, self._thread, self._dispatcher
-        if loop is None or thread is None or dispatcher is None:
+        loop, thread, dispatcher, sweeps = self._loop, self._thread, self._dispatcher, self._sweeps
+        if loop is None or thread is None or dispatcher is None or sweeps is None:
             return
-        self._loop = self._thread = self._dispatcher = None
+        self._loop = self._thread = self._dispatcher = self._sweeps = None
         self._main.cancel()
         try:
+            asyncio.run_coroutine_threadsafe(sweeps.close(), loop).result(CLOSE_SECONDS)
             asyncio.run_coroutine_threadsafe(dispatcher.close(), loop).result(CLOSE_SECONDS)
         except Exception:
             logger.exception("The engine did not close cleanly")
@@ -239,6 +247,45 @@ class Engine:
     def orders_of(self, run_id: str) -> Orders | None:
         """What is wanted of a run, from the moment it is commanded; what came of it is in the hub. None if asleep."""
         return self._answer(self._running.orders_of(run_id))
+
+    # --- sweeps -------------------------------------------------------------------------------------------------------
+
+    def start_sweep(self, owner: str, sweep: SweepConfig) -> str:
+        """A new sweep, running; its id is unguessable: whoever has it may watch, and finds it again."""
+        return self._answer(self._running_sweeps.start(owner, replace(sweep)))  # none gets past the bounds
+
+    def pause_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop what is under way, within an item's time; `resume_sweep` computes it again and goes on."""
+        self._answer(self._running_sweeps.pause(sweep_id, owner))
+
+    def resume_sweep(self, sweep_id: str, owner: str) -> None:
+        """Go on after a pause, or after the server has ended."""
+        self._answer(self._running_sweeps.resume(sweep_id, owner))
+
+    def cancel_sweep(self, sweep_id: str, owner: str) -> None:
+        """Stop for good; what has come in stays."""
+        self._answer(self._running_sweeps.cancel(sweep_id, owner))
+
+    def retry_sweep(self, sweep_id: str, owner: str) -> None:
+        """Compute the failed cells once more."""
+        self._answer(self._running_sweeps.retry(sweep_id, owner))
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """A sweep as it is now, frozen: a newer one is another object. Costs nothing while it is in memory."""
+        return self._running_sweeps.get(sweep_id)
+
+    def sweeps_of(self, owner: str) -> list[str]:
+        """The ids of a visitor's sweeps, those on disk included, the newest last."""
+        return self._answer(self._running_sweeps.sweeps_of(owner))
+
+    def owner_of_sweep(self, sweep_id: str) -> str:
+        return self._answer(self._running_sweeps.owner_of(sweep_id))
+
+    @property
+    def _running_sweeps(self) -> Sweeps:
+        if self._sweeps is None:
+            raise EngineError("Training has not been started on this server, or it is closing: reload the page.")
+        return self._sweeps
 
     # --- across the threads -------------------------------------------------------------------------------------------
 

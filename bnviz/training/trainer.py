@@ -310,14 +310,21 @@ class Trainer:
         self._has_accuracy = with_accuracy
         return self._point
 
-    def accuracy_on(self, images: TestAccuracy, has_batch_statistics: bool = False) -> Floats:
-        """Share of images classified correctly, at inference or with their own statistics: [K]; NaN if stopped."""
+    def accuracy_on(
+        self, images: TestAccuracy, has_batch_statistics: bool = False, networks: Sequence[int] | None = None
+    ) -> Floats:
+        """Share of images classified correctly, at inference or with their own statistics: [K]; NaN if stopped.
+
+        Of these networks alone where they are given, NaN for the others: as were they the only competitors.
+        """
         found = np.full(len(self.competitors), np.nan)
-        if not self.is_finished:
-            self._stack.limit(self.settings.hyper)
+        training = [k for k in self._training if networks is None or k in networks]
+        if training:
+            stack = self._stack if networks is None else self._stack.only([self._training.index(k) for k in training])
+            stack.limit(self.settings.hyper)
             measure = images.measure_with_batch_statistics if has_batch_statistics else images.measure
             with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
-                found[self._training] = measure(self._stack)
+                found[training] = measure(stack)
         return found
 
     def spread(self) -> Floats:

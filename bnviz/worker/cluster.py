@@ -49,6 +49,7 @@ async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
             "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
             "distributed.worker.profile.enabled": False,  # it would sample the training thread
             "distributed.diagnostics.nvml": False,
+            "distributed.scheduler.allowed-failures": 0,  # the engine counts itself: it parts a batch that kills
         }
     )
     async with LocalCluster(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 from bnviz.config import AnatomyConfig, Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
+from bnviz.worker import cells
 
 if TYPE_CHECKING:
     from bnviz.worker.slices import Slices
@@ -98,9 +99,11 @@ def _slices_of_this_worker() -> "Slices":
     from bnviz.worker.slices import Slices
     from bnviz.worker.workshop import build, measure_study, warm
 
-    name = get_worker().name
-    number = name if isinstance(name, int) else 0
-    return Slices(build, functools.partial(warm, number), measure_study=measure_study)
+    worker = get_worker()
+    number = worker.name if isinstance(worker.name, int) else 0
+    slices = Slices(build, functools.partial(warm, number), measure_study=measure_study)
+    cells.offer(worker, slices)
+    return slices
 
 
 def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
@@ -186,6 +189,11 @@ class Host:
         self._command.set()
         self._news.set()
         return await asyncio.wrap_future(self._slices.call(order))
+
+    @_answers_plainly
+    async def stop_cells(self, keys: tuple[str, ...]) -> None:
+        """Have these tasks stop, if they run here or begin to."""
+        cells.stop(keys)
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

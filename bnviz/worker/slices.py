@@ -60,6 +60,7 @@ class Slices:
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._has_news = threading.Condition()
         self._is_closing = False
+        self.is_idle = threading.Event()  # set while no run wants the thread
         self.on_news: Callable[[], None] = lambda: None  # called on the thread when a run has something to tell
         self._turn = 0.0  # the least time that a run may claim to have used
         self._drawing_turn = 0.0  # the same of pictures
@@ -185,6 +186,7 @@ class Slices:
         begun = self._clock()
         live = [run for run in self._runs.values() if run.due_at() <= begun and self._may_train(run, begun)]
         drawing = [run for run in self._runs.values() if run.is_drawing]
+        self.is_idle.clear() if live or drawing else self.is_idle.set()
         is_urgent = any(run.is_picture_urgent for run in drawing)  # training gets back what it takes now
         if drawing and (not live or is_urgent or self._drawing_credit > 0):
             self._draw(self._next_to_draw(drawing), begun)
