@@ -11,7 +11,7 @@ from bnviz.config import SweepCell, SweepConfig
 from bnviz.errors import EngineError
 from bnviz.records import CellResult
 from bnviz.runs.child import Child
-from bnviz.worker.cells import RESOURCE, train_cells
+from bnviz.worker.cells import train_cells
 from bnviz.worker.host import Host
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Cluster(Protocol):
     async def train_cells(
         self, key: str, config: SweepConfig, cells: tuple[SweepCell, ...]
     ) -> tuple[CellResult, ...] | None:
-        """Train a batch of a sweep on some worker with a host; None where `Host.stop_cells` stopped it.
+        """Train a batch of a sweep on some worker; None where `Host.stop_cells` stopped it.
 
-        `WorkerKilledError` if its workers ended, `EngineError` if the cluster is gone.
+        `WorkerKilledError` if its workers ended, `EngineError` if the cluster is gone or the worker has no host yet.
         """
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class DaskCluster:
 
         if self._client is None:
             raise EngineError("The cluster is not there yet.")
-        future = self._client.submit(self.task, key, config, cells, key=key, pure=False, resources={RESOURCE: 1})
+        future = self._client.submit(self.task, key, config, cells, key=key, pure=False)
         try:
             return cast("tuple[CellResult, ...] | None", await future)
         except KilledWorker as error:

@@ -83,6 +83,7 @@ class Sweeps:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._nudge = asyncio.Event()
         self._rests_until = 0.0
+        self._is_closing = False
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -90,17 +91,19 @@ class Sweeps:
         """Hand batches to the cluster as workers are free, until cancelled."""
         self._tasks.add(asyncio.current_task())  # type: ignore[arg-type]  # there is one
         self._owners = await asyncio.to_thread(self._store.owners) | self._owners
-        while True:
+        while not self._is_closing:
             try:
                 self._fill()
             except Exception:
                 logger.exception("Sweeps failed")
             self._nudge.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):  # `wait_for` swallows a cancellation at the wrong moment
+                    await self._nudge.wait()
 
     async def close(self) -> None:
         """Let go of what is under way: on disk it is interrupted."""
+        self._is_closing = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -5,10 +5,11 @@ slices of live runs, so that both never compute at once. While live work is due 
 """
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bnviz.config import SweepCell, SweepConfig
 from bnviz.errors import BnvizError, EngineError
@@ -17,20 +18,22 @@ from bnviz.records import CellResult
 if TYPE_CHECKING:
     from bnviz.worker.slices import Slices
 
-RESOURCE: Final = "bnviz-cells"  # that a worker with a host offers once: there, and one batch at a time
 LEAST_SHARE: Final = 0.1  # of the training thread, while live runs want all of it
 LOOK_SECONDS: Final = 0.02  # between two looks at the flag while it waits
 MOST_FLAGS: Final = 1000
 
 logger = logging.getLogger(__name__)
 _offered: "list[Slices]" = []  # of this worker's newest host
+_one_at_a_time = threading.Lock()
 _stopped: deque[str] = deque(maxlen=MOST_FLAGS)
 
 
-def offer(worker: Any, slices: "Slices") -> None:
-    """Let cells be trained on this Dask worker, by the training thread of its host."""
+def offer(slices: "Slices") -> None:
+    """Let cells be trained on this worker, by the training thread of its host.
+
+    Not as a resource of Dask's: one that a worker gets later on does not wake the tasks that wait for it.
+    """
     _offered[:] = [slices]
-    worker.loop.add_callback(worker.set_resources, **{RESOURCE: 1})
 
 
 def stop(keys: Sequence[str]) -> None:
@@ -43,7 +46,8 @@ def train_cells(key: str, config: SweepConfig, cells: Sequence[SweepCell]) -> tu
     try:
         if not _offered:
             raise EngineError("This worker has no host yet: try again in a moment.")
-        return give_way(_work(config, cells), _offered[0], lambda: key in _stopped)
+        with _one_at_a_time:  # a worker of an external cluster may have more threads than one
+            return give_way(_work(config, cells), _offered[0], lambda: key in _stopped)
     except BnvizError as error:
         text, kind = error.text, type(error)
     except Exception:

@@ -102,7 +102,7 @@ def _slices_of_this_worker() -> "Slices":
     worker = get_worker()
     number = worker.name if isinstance(worker.name, int) else 0
     slices = Slices(build, functools.partial(warm, number), measure_study=measure_study)
-    cells.offer(worker, slices)
+    cells.offer(slices)
     return slices
 
 
