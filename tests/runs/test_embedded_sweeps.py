@@ -18,7 +18,7 @@ from tests.fake_worker import SMALL, eventually
 pytestmark = pytest.mark.slow
 
 ME = "me"
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 MAP = SweepConfig(
     SweepAxis("init_scale", (0.05, 0.5)),
     SweepAxis("learning_rate", (0.1, 0.5, 1.0, 3.0)),
