@@ -29,7 +29,8 @@ def test_every_preset_begins_with_a_recorded_sweep(context: BrowserContext, serv
     see_all(page, SWEEP_CHARTS, "recorded")
     for one in EXAMPLES:
         assert one.config in SWEEPS.values()
-        page.get_by_role("button", name=one.chip).first.click()
+        page.get_by_role("button", name=one.chip, exact=True).click()
+        expect(page.get_by_text(one.sentence)).to_be_visible()
         expect(card(page, "sweep-map")).to_contain_text("recorded")
         expect(page.locator(".bnviz-status")).to_contain_text("finished")
 
