@@ -27,16 +27,16 @@ def train_cells(config: SweepConfig, cells: Sequence[SweepCell], mnist: Mnist) -
     The same arguments give the same results.
     """
     settings = [config.settings_of(cell) for cell in cells]
-    competitors = [one for own in settings for one in _networks(config, own)]
-    trainer = Trainer(settings[0], mnist, competitors)
+    by_cell = [_networks(config, own) for own in settings]
+    # Neighbours of one kind are computed together: all without BN, then all with it.
+    trainer = Trainer(settings[0], mnist, [one for networks in zip(*by_cell, strict=True) for one in networks])
     yield ()
-    accuracy = np.full((len(competitors), len(MOMENTS)), np.nan)
+    accuracy = np.full((len(trainer.competitors), len(MOMENTS)), np.nan)
     for _ in _train(trainer, config.steps, accuracy):
         yield ()
-    networks = len(config.competitors)
     yield tuple(
-        _result(cell, trainer.health[place : place + networks], accuracy[place : place + networks])
-        for cell, place in zip(cells, range(0, len(competitors), networks), strict=True)
+        _result(cell, trainer.health[place :: len(cells)], accuracy[place :: len(cells)])
+        for place, cell in enumerate(cells)
     )
 
 

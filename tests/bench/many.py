@@ -35,10 +35,11 @@ PACE = 20  # steps between two looks at the clock
 def cells(count: int) -> list[Competitor]:
     """The first so many cells of a learning rate x initialization scale map, BN and none."""
     grid = product(SCALES, RATES, range(4), TWINS)
-    return [
+    networks = [
         Competitor(f"{twin.name} {i}", twin.label, twin.normalization, learning_rate=rate, init_scale=scale, seed=seed)
         for i, (scale, rate, seed, twin) in enumerate(islice(grid, count))
     ]
+    return sorted(networks, key=lambda one: one.normalization)  # neighbours of one kind are computed together
 
 
 def stacked(networks: list[Competitor], device: str) -> Callable[[], None]:

@@ -109,10 +109,9 @@ SERVER = """
 import sys, time
 from pathlib import Path
 from bnviz.config import Settings
-from bnviz.runs.awake import Limits
 from bnviz.runs.engine import Engine
 
-engine = Engine(Path(sys.argv[1]), workers=1, limits=Limits(save_seconds=1.0))
+engine = Engine(Path(sys.argv[1]), workers=1)
 engine.start()
 small = Settings().replace(hidden_layers=1, width=10)
 playing = engine.create("me", small, is_playing=True)
@@ -127,7 +126,7 @@ def test_every_run_of_a_server_that_was_killed_is_listed_whole_and_goes_on(tmp_p
     store = Store(tmp_path)
 
     def saved_step(run_id: str) -> int:
-        return store.load(run_id).run.status.step if run_id in store.owners() else 0
+        return store.load(run_id).run.status.step if run_id in store.catalogue() else 0
 
     command = [sys.executable, "-c", SERVER, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
