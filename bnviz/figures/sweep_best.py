@@ -21,16 +21,13 @@ from bnviz.figures.sweep_parts import (
     waiting,
 )
 from bnviz.figures.theme import THIN_WIDTH, Spec
-from bnviz.figures.trials_parts import labels_at_ends, median, newest, places_axis, rough, series
-from bnviz.figures.untrained_parts import Scale
+from bnviz.figures.trials_error import MARGIN, SCALE, error_axis
+from bnviz.figures.trials_parts import error_of, labels_at_ends, median, newest, places_axis, rough, series
 from bnviz.figures.words import enumerate_texts, joined
 from bnviz.records import USABLE_ACCURACY, Floats, Run, Sweep
 
-SCALE: Final = Scale(1, 100)
 CURVES: Final = "Best-tuned against best-tuned"
 RANGES: Final = "How wide is the range that works?"
-MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}
-_TICKS: Final = ([1, 2, 5, 10, 20, 50, 100], ["1 %", "2", "5", "10", "20", "50", "100"])
 _MOST_PLACES: Final = 4  # written on an axis of places, of two beside each other
 
 
@@ -45,9 +42,9 @@ def sweep_best(run: Run, view: View) -> Spec:
         return waiting(run, name, CURVES, how)
     competitors, steps = sweep.config.competitors, sweep.steps.astype(float)
     seeds = [_at_best(sweep, k) for k in range(len(competitors))]
-    middle = _error(np.stack([median(one, axis=0) for one in seeds]))
+    middle = error_of(np.stack([median(one, axis=0) for one in seeds]))
     places = [_best_text(sweep, k) for k in range(len(competitors))]
-    data = [trace for k, one in enumerate(seeds) for trace in _faint(sweep, k, steps, _error(one))]
+    data = [trace for k, one in enumerate(seeds) for trace in _faint(sweep, k, steps, error_of(one))]
     data += series(competitors, steps, middle, SCALE, "%{customdata:.1f} %")
     texts = [rough(one / 100) for one in newest(middle)]
     told = enumerate_texts(
@@ -58,7 +55,7 @@ def sweep_best(run: Run, view: View) -> Spec:
     words = Words(CURVES, f"Test error at the end {short}.", f"{CURVES}, {length}: test error {told}.", how)
     axes = {
         "xaxis": base_axis("y", 0, steps[-1], nticks=5, tickformat=",", unifiedhovertitle={"text": "step %{x:,}"}),
-        "yaxis": _error_axis("x"),
+        "yaxis": error_axis("x"),
     }
     labels = labels_at_ends(competitors, steps, middle, SCALE, texts)
     return sweep_chart(run, name, words, data, axes, annotations=labels, margin=MARGIN, x="step")
@@ -80,11 +77,11 @@ def sweep_ranges(run: Run, view: View) -> Spec:
     shapes: list[dict[str, Any]] = []
     sides = (sweep.config.x, sweep.config.y)
     for panel, (axis, span) in enumerate(zip(sides, domains(2, gap=0.12), strict=True)):
-        suffix, error = number_of(panel), _error(_best_along(sweep, axis))
+        suffix, error = number_of(panel), error_of(_best_along(sweep, axis))
         x = np.arange(len(axis), dtype=float)
         data += series(competitors, x, error, SCALE, "%{customdata:.1f} %", suffix)
         axes[f"xaxis{suffix}"] = places_axis(f"y{suffix}", texts_of(axis), _MOST_PLACES, domain=span)
-        axes[f"yaxis{suffix}"] = _error_axis(f"x{suffix}", showticklabels=panel == 0)
+        axes[f"yaxis{suffix}"] = error_axis(f"x{suffix}", showticklabels=panel == 0)
         annotations.append(panel_heading(panel, name_of(axis)))
         shapes.append(_usable_line(suffix))
         if panel == len(sides) - 1:
@@ -145,17 +142,6 @@ def _range_of(sweep: Sweep, k: int, axis: SweepAxis) -> str:
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------
-
-
-def _error(accuracy: Floats) -> Floats:
-    """In per cent, never below what the axis begins with."""
-    error: Floats = np.maximum(100 * (1 - accuracy), SCALE.low / 100)
-    return error
-
-
-def _error_axis(anchor: str, **more: Any) -> dict[str, Any]:
-    values, texts = _TICKS
-    return SCALE.axis(anchor, **more) | {"tickvals": values, "ticktext": texts}
 
 
 def _faint(sweep: Sweep, k: int, steps: Floats, error: Floats) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def trials_summary(run: Run, view: View) -> Spec:
     data = seeds(competitors, x, error_of(accuracy), SCALE)
     data += series(competitors, x, error, SCALE, "%{customdata:.1f} %")
     words = Words(title, _summary_finding(trials), _summary_alt(trials, title, middle), how)
-    axes = {"xaxis": places_axis("y", labels, _most_written(labels)), "yaxis": _error_axis()}
+    axes = {"xaxis": places_axis("y", labels, _most_written(labels)), "yaxis": error_axis()}
     return trials_chart(
         run, name, words, data, axes,
         annotations=[*names, *([axis_unit(unit)] if unit else [])],
@@ -92,7 +92,7 @@ def trials_curves(run: Run, view: View) -> Spec:
     texts = [rough(one) for one in errors]
     axes = {
         "xaxis": base_axis("y", 0, float(trials.steps[at]), nticks=5, unifiedhovertitle={"text": "step %{x}"}),
-        "yaxis": _error_axis(),
+        "yaxis": error_axis(),
     }
     return trials_chart(
         run, name, words, series(competitors, steps, error, SCALE, "%{customdata:.1f} %"), axes,
@@ -113,9 +113,10 @@ def _margin(trials: Trials) -> dict[str, int]:
     return MARGIN | ({"r": _LONG_NAMES} if is_long else {})
 
 
-def _error_axis() -> dict[str, Any]:
+def error_axis(anchor: str = "x", **more: Any) -> dict[str, Any]:
+    """Test error in per cent, on `SCALE`."""
     values, texts = _TICKS
-    return SCALE.axis("x") | {"tickvals": values, "ticktext": texts}
+    return SCALE.axis(anchor, **more) | {"tickvals": values, "ticktext": texts}
 
 
 def _told(trials: Trials, shares: Floats) -> str:

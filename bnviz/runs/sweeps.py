@@ -21,7 +21,6 @@ from bnviz.records import (
     CellFailure,
     CellResult,
     Outcome,
-    Run,
     Sweep,
     SweepPhase,
     Update,
@@ -73,7 +72,7 @@ class _Flight:
 
 
 class Sweeps:
-    """Every method belongs to the engine's event loop, `load` apart.
+    """Every method belongs to the engine's event loop.
 
     Args:
         spawn: runs a task by itself.
@@ -95,10 +94,6 @@ class Sweeps:
         self._turn = 0  # which sweep is served next
         self._disk = asyncio.Lock()
         self._is_closing = False
-
-    def load(self, sweep_id: str) -> Run:
-        """A sweep from disk, as a run that carries it; from any thread."""
-        return run_of(self._store.load(sweep_id).sweep)
 
     async def begin(self) -> None:
         """Learn of the sweeps that are there."""

@@ -56,15 +56,25 @@ def table(run: Run) -> pa.Table:
 
 def csv(run: Run) -> bytes:
     """The table as CSV, UTF-8, with a header row."""
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(table(run), sink)
-    return sink.getvalue()
+    return csv_of(table(run))
 
 
 def parquet(run: Run) -> bytes:
     """The table as Parquet, settings in the file's metadata."""
+    return parquet_of(table(run))
+
+
+def csv_of(rows: pa.Table) -> bytes:
+    """Any table as CSV."""
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(table(run), sink)
+    pyarrow.csv.write_csv(rows, sink)
+    return sink.getvalue()
+
+
+def parquet_of(rows: pa.Table) -> bytes:
+    """Any table as Parquet."""
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(rows, sink)
     return sink.getvalue()
 
 

@@ -1,16 +1,14 @@
 """The downloads of a sweep: one row a run and network, as CSV or Parquet."""
 
-import io
 import json
 import math
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from bnviz.config import sweep_to_json, text_of
 from bnviz.records import Outcome, Sweep
+from bnviz.ui.export import csv_of, parquet_of
 
 
 def table(sweep: Sweep) -> pa.Table:
@@ -46,13 +44,9 @@ def _plain(value: Any) -> Any:
 
 def csv(sweep: Sweep) -> bytes:
     """The table as CSV, UTF-8, with a header row."""
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(table(sweep), sink)
-    return sink.getvalue()
+    return csv_of(table(sweep))
 
 
 def parquet(sweep: Sweep) -> bytes:
     """The table as Parquet, the sweep's configuration in the file's metadata."""
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(table(sweep), sink)
-    return sink.getvalue()
+    return parquet_of(table(sweep))
