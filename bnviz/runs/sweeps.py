@@ -135,7 +135,7 @@ class Sweeps:
         """Stop for good; what has come in stays."""
         going = await self._own(sweep_id, owner)
         await self._halt(going, SweepPhase.CANCELLED)
-        self._going.pop(sweep_id, None)
+        self._let_rest(going)
 
     async def resume(self, sweep_id: str, owner: str) -> None:
         """Go on with what has not come in."""
@@ -195,6 +195,11 @@ class Sweeps:
         self._end_if_over(going)
         await self._note_phase(going)
         self._fill()
+
+    def _let_rest(self, going: _Going) -> None:
+        """Keep a sweep on disk alone, unless its owner has had it go on while the disk was written to."""
+        if not going.is_running and self._going.get(going.sweep.sweep_id) is going:
+            self._going.pop(going.sweep.sweep_id, None)
 
     async def _halt(self, going: _Going, phase: SweepPhase) -> None:
         going.queue.clear()
@@ -291,11 +296,12 @@ class Sweeps:
         self._note_speed(going, [one.cell for one in come])
         was_running = going.is_running
         self._end_if_over(going)
+        has_ended = was_running and not going.is_running  # by this batch, not by one that comes in while this is saved
         self._tell(going)
         await self._save(going, come)
-        if was_running and not going.is_running:
+        if has_ended:
             await self._note_phase(going)
-            self._going.pop(going.sweep.sweep_id, None)
+            self._let_rest(going)
 
     def _end_if_over(self, going: _Going) -> None:
         status = going.sweep.status
