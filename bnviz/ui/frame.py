@@ -1,6 +1,7 @@
 """The frame of every page: its style, and the one place where a BnvizError becomes words on the page."""
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,11 +13,21 @@ from bnviz.ui import lab as commands
 from bnviz.ui.lab import PART_KEY
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
+MOST_SCRIPTS: Final = 8
+_scripts = threading.BoundedSemaphore(MOST_SCRIPTS)
+"""Scripts that run at one time, of all visitors: many at once share one interpreter and are all late, the frames with
+them. Those that wait take no time, and a script takes some 50 ms."""
+
 _log = logging.getLogger(__name__)
 
 
 def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     """Draw a page; an error shows its text, and never a traceback. A page without parts takes them out of its link."""
+    with _scripts:
+        _run(page, has_parts)
+
+
+def _run(page: Callable[[], None], has_parts: bool) -> None:
     commands.enter(page.__name__)
     if not has_parts and PART_KEY in st.query_params:
         del st.query_params[PART_KEY]
