@@ -1,7 +1,6 @@
 """The frame of every page: its style, and the one place where a BnvizError becomes words on the page."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -10,20 +9,16 @@ import streamlit as st
 
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
+from bnviz.ui.gate import a_place_to_run
 from bnviz.ui.lab import PART_KEY
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
-MOST_SCRIPTS: Final = 8
-_scripts = threading.BoundedSemaphore(MOST_SCRIPTS)
-"""Scripts that run at one time, of all visitors: many at once share one interpreter and are all late, the frames with
-them. Those that wait take no time, and a script takes some 50 ms."""
-
 _log = logging.getLogger(__name__)
 
 
 def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     """Draw a page; an error shows its text, and never a traceback. A page without parts takes them out of its link."""
-    with _scripts:
+    with a_place_to_run():
         _run(page, has_parts)
 
 

@@ -1,6 +1,6 @@
-"""Many visitors at once, on one machine: do frames keep their pace, does training share fairly, does a full server say so.
+"""Many visitors at once, on one machine: frames in time, training shared fairly, a full server that says so.
 
-    python -m tests.bench.load [runs | watchers | idle | flood ...]      # all four: about 15 minutes, on an idle machine
+    python -m tests.bench.load [runs | watchers | idle | flood ...]    # all four: about 15 minutes, on an idle machine
 
     runs      30 visitors with a run each at 2 frames a second, and three browsers with a run each
     watchers  300 pages that watch one run, 30 of them with timers, and three browsers
@@ -13,16 +13,19 @@ against the targets and writes tests/bench/results/load.json.
 
 import asyncio
 import json
+import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -231,7 +234,6 @@ async def idle(server: AppServer) -> dict[str, Any]:
 async def flood(server: AppServer) -> dict[str, Any]:
     """1,000 visitors within a few seconds: those who find room get their page, the others hear that there is none."""
     ends: list[str] = []
-    health: list[float] = []
 
     async def visit(stack: AsyncExitStack) -> None:
         visitor = await stack.enter_async_context(Visitor(server.url))
@@ -244,14 +246,14 @@ async def flood(server: AppServer) -> dict[str, Any]:
             ends.append(type(error).__name__)
 
     async with AsyncExitStack() as stack:
-        watching = asyncio.create_task(_health(server.url, health))
+        health = stack.enter_context(asking_for_health(server.url))
+        await asyncio.sleep(3)  # the process that asks has started
         visits = []
         for _ in range(FLOOD):
             visits.append(asyncio.create_task(visit(stack)))
             await asyncio.sleep(FLOOD_SECONDS / 10 / FLOOD)
         await asyncio.gather(*visits)
-        status = await asyncio.to_thread(_page_status, server.url)
-        watching.cancel()
+        status = await asyncio.to_thread(_ask, f"{server.url}/")
     served, full = ends.count("served"), ends.count("full")
     return {
         "flood_served": served,
@@ -264,13 +266,33 @@ async def flood(server: AppServer) -> dict[str, Any]:
     }
 
 
-async def _health(url: str, seconds: list[float]) -> None:
-    """Ask for the server's health five times a second, each time on a connection of its own."""
-    while True:
+@contextmanager
+def asking_for_health(url: str) -> Iterator[list[float]]:
+    """Ask for the server's health five times a second, on connections of their own and in a process of its own.
+
+    The seconds that each answer took are in the list when the context ends.
+    """
+    context = multiprocessing.get_context("spawn")
+    stop, told = context.Event(), context.Queue()
+    asking = context.Process(target=_ask_for_health, args=(url, stop, told), daemon=True)
+    asking.start()
+    seconds: list[float] = []
+    try:
+        yield seconds
+    finally:
+        stop.set()
+        seconds += told.get(timeout=120)
+        asking.join(10)
+
+
+def _ask_for_health(url: str, stop: Event, told: "Queue[list[float]]") -> None:
+    seconds = []
+    while not stop.is_set():
         begun = time.perf_counter()
-        await asyncio.to_thread(_ask, f"{url}/_stcore/health")
+        _ask(f"{url}/_stcore/health")
         seconds.append(time.perf_counter() - begun)
-        await asyncio.sleep(0.2)
+        time.sleep(0.2)
+    told.put(seconds)
 
 
 def _ask(address: str) -> int:
@@ -281,10 +303,6 @@ def _ask(address: str) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def _page_status(url: str) -> int:
-    return _ask(f"{url}/")
 
 
 async def _in_turn(visitors: Sequence[Visitor], act: Callable[[Visitor], Awaitable[None]], at_once: int = 8) -> None:

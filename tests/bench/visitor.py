@@ -93,9 +93,10 @@ class Visitor:
         """Have the script run, with a button pressed or without, and wait for its end."""
         self._finished.clear()
         begun = time.perf_counter()
-        await self._ask(pressed=pressed)
-        async with asyncio.timeout(PAGE_SECONDS):
-            await self._finished.wait()
+        with suppress(websockets.ConnectionClosed):
+            await self._ask(pressed=pressed)
+            async with asyncio.timeout(PAGE_SECONDS):
+                await self._finished.wait()
         if self._socket.close_code == FULL:
             raise FullError
         self.script_seconds.append(time.perf_counter() - begun)
