@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS: Final = 30.0
 LONGEST_SECONDS: Final = 0.003  # of building charts before others get their turn
 MOST_MESSAGE_CHARACTERS: Final = 4096
+MOST_BUILT: Final = 32  # frames of different runs, versions and views that are kept for whoever else asks
 MOST_WATCHERS: Final = 1000  # browsers at one time, of all runs together
 
 # Close codes of our own (4000 to 4999); the reason is written for the visitor.
@@ -70,7 +71,6 @@ class Watcher:
     ready_at: float = float("inf")  # when the run first had something new since it was asked for
     stir: asyncio.Event = field(default_factory=asyncio.Event)  # something has been heard, or is new
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
-    frames: int = 0
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
 
@@ -95,11 +95,11 @@ class Watcher:
     def is_due(self) -> bool:
         return self.is_asking and self.is_visible
 
-    def missing(self, charts: Mapping[str, PackedChart]) -> dict[str, PackedChart]:
-        """Those of these charts that the browser does not hold; from now on it does."""
-        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart}
-        self.held |= missing
-        return missing
+    def held_of(self, charts: Mapping[str, PackedChart]) -> frozenset[str]:
+        """Which of these charts the browser holds as they are; from now on it holds all of them."""
+        held = frozenset(name for name, chart in charts.items() if self.held.get(name) == chart)
+        self.held |= charts
+        return held
 
 
 def view_of(values: Any, before: View) -> View:
@@ -160,6 +160,7 @@ class FrameSocket:
         self._hub, self._charts, self._sentence = hub, charts, sentence
         self._strain = Strain()
         self._count = 0  # browsers that watch
+        self._built: dict[tuple[Any, ...], Built] = {}  # the newest ones, the oldest first
 
     async def watch(self, socket: WebSocket) -> None:
         """One browser, from its handshake to its end."""
@@ -240,10 +241,20 @@ class FrameSocket:
                     await watcher.stir.wait()
 
     async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
-        """A frame of all that this browser does not hold; the event loop breathes between charts."""
+        """A frame of all that this browser does not hold."""
         watcher.is_asking = watcher.is_view_new = False
-        watcher.frames += 1
         view = watcher.view.within(run.settings.model)
+        key = (run.run_id, version, view, watcher.charts)
+        built = self._built.get(key)
+        if built is None or built.run is not run:
+            built = self._built[key] = await self._build(run, version, view, watcher)
+            if len(self._built) > MOST_BUILT:
+                del self._built[next(iter(self._built))]
+        watcher.failed = built.failed
+        return built.without(watcher.held_of(built.charts))
+
+    async def _build(self, run: Run, version: int, view: View, watcher: Watcher) -> "Built":
+        """Header and charts of a run as it stands; the event loop breathes between charts."""
         charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
             if monotonic() - begun > LONGEST_SECONDS:
@@ -255,9 +266,26 @@ class FrameSocket:
                 if name not in watcher.failed:
                     logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
                 failed.append(name)
-        watcher.failed = frozenset(failed)
-        header = header_of(run, version, view, self._sentence) | {"frame": watcher.frames, "failed": failed}
-        return join(header, watcher.missing(charts))
+        return Built(run, header_of(run, version, view, self._sentence) | {"failed": failed}, charts, frozenset(failed))
+
+
+@dataclass
+class Built:
+    """What all who look at the same of a run are sent: a class costs the server little more than one."""
+
+    run: Run
+    header: dict[str, Any]
+    charts: dict[str, PackedChart]
+    failed: frozenset[str]
+    _frames: dict[frozenset[str], bytes] = field(default_factory=dict)
+
+    def without(self, held: frozenset[str]) -> bytes:
+        """The frame for a browser that holds these charts already."""
+        frame = self._frames.get(held)
+        if frame is None:
+            missing = {name: chart for name, chart in self.charts.items() if name not in held}
+            frame = self._frames[held] = join(self.header, missing)
+        return frame
 
 
 def _wake(loop: asyncio.AbstractEventLoop, watcher: Watcher) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,7 +244,41 @@ def test_no_frame_comes_before_the_browser_asks(browser: Browser, hub: FakeHub) 
         put(hub, step)
         time.sleep(0.05)
     header, _ = browser.frame()
-    assert (header["frame"], header["step"]) == (2, 5)
+    assert header["step"] == 5
+
+
+def test_who_looks_at_the_same_is_sent_the_same_and_it_is_built_once(hub: FakeHub) -> None:
+    built: list[int] = []
+
+    def counted(run: Run, view: View) -> Spec:
+        built.append(run.status.step)
+        return _by_step(run, view)
+
+    def sentence(run: Run, view: View) -> str:
+        built.append(run.status.step)
+        return "said"
+
+    app = Starlette(routes=routes(lambda: hub, {"counted": counted}, sentence))
+    with served(app) as url, ExitStack() as stack:
+        address = f"{url.replace('http', 'ws')}/bnviz/frames?run={RUN_ID}"
+        browsers = [Browser(stack.enter_context(connect(address))) for _ in range(5)]
+        first = [browser.frame() for browser in browsers]
+        assert built == [1, 1]
+        put(hub, 2)
+        second = [browser.frame() for browser in browsers]
+        assert built == [1, 1, 2, 2]
+        late = Browser(stack.enter_context(connect(address))).frame()
+    assert all(one == first[0] for one in first)
+    assert all(one == second[0] for one in second)
+    assert late == second[0]
+
+
+def test_a_browser_that_holds_less_is_sent_more_of_the_same(place: Place, hub: FakeHub, browser: Browser) -> None:
+    browser.frame()
+    put(hub, 2)
+    assert set(browser.frame()[1]) == {"by-step"}
+    with connect(f"{place.address}?run={RUN_ID}") as connection:
+        assert set(Browser(connection).frame()[1]) == set(FIGURES)
 
 
 def test_no_frame_comes_when_nothing_changed(browser: Browser) -> None:

@@ -304,7 +304,6 @@ class Live {
       runId: header.run_id,
       generation: header.generation,
       phase: header.phase,
-      frame: header.frame, // counts those of one connection
     });
   }
 
