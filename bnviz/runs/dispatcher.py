@@ -59,7 +59,7 @@ class Dispatcher:
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
-        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn)
+        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn, name)
         self._scheduler = "starting"
 
     @property

@@ -20,6 +20,7 @@ from bnviz.config import (
     LandscapeConfig,
     Measure,
     Settings,
+    SweepConfig,
     UntrainedConfig,
 )
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
@@ -129,13 +130,17 @@ def test_ids_cannot_be_guessed(engine: Engine) -> None:
     assert all(len(run_id) >= 22 for run_id in ids)
 
 
-def test_the_runs_of_a_named_server_say_so_in_their_ids(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runs_and_sweeps_of_a_named_server_say_so_in_their_ids(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BNVIZ_SERVER_NAME", "web1")
     engine = make()
     run_id = engine.create(ME, SMALL)
     assert run_id.startswith("web1-")
+    sweep_id = engine.start_sweep(ME, SweepConfig(steps=10, seeds=1))
+    assert sweep_id.startswith("sweep-web1-")
     engine.stop(run_id, ME)
-    assert make().hub.get(run_id).run_id == run_id  # an id that the store takes
+    another = make()
+    assert another.hub.get(run_id).run_id == run_id  # an id that the store takes
+    assert another.hub.get(sweep_id).run_id == sweep_id
 
 
 @pytest.mark.parametrize("name", ["Web1", "web-1", "../x", "a" * 17, "web1 "])
