@@ -19,6 +19,7 @@ from bnviz.worker.live_run import Build, LiveRun
 from bnviz.worker.pictures import Clock, MeasureStudy, nothing_studied
 
 SLICE_SECONDS: Final = 0.025
+ROUND_SECONDS: Final = 0.2  # after which every run has had its turn: with many of them slices are shorter
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
 DRAWING_SHARE: Final = 0.2  # of a run's time, for its pictures while live runs want all of the thread
 AWAITED_SHARE: Final = 0.45  # the same where somebody waits for one
@@ -222,7 +223,8 @@ class Slices:
 
     def _train(self, run: LiveRun, begun: float) -> None:
         crowd = sum(other.is_training for other in self._runs.values())
-        self._guard(run, lambda: run.slice(begun + SLICE_SECONDS, self._is_interrupted, crowd))
+        until = begun + min(SLICE_SECONDS, ROUND_SECONDS / max(crowd, 1))
+        self._guard(run, lambda: run.slice(until, self._is_interrupted, crowd))
         used, share = self._clock() - begun, self._drawing_share
         run.used_seconds += used
         self._drawing_credit = min(self._drawing_credit + used * share / (1 - share), SLICE_SECONDS)

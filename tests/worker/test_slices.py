@@ -1,8 +1,10 @@
 """One thread serves many runs fairly, live ones before pictures, and survives whatever a run does."""
 
+import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from bnviz.config import LandscapeConfig, Settings
 from bnviz.errors import EngineError, RunError
 from bnviz.records import Phase, Status
 from bnviz.worker.host import Orders
-from bnviz.worker.slices import PATIENCE_SECONDS, Slices
+from bnviz.worker.slices import PATIENCE_SECONDS, ROUND_SECONDS, Slices
 from tests.fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench, eventually
 
 
@@ -78,6 +80,24 @@ def test_thirty_runs_all_advance_within_a_second() -> None:
     before = [thread.bench.of(seed).step_count for seed in range(30)]
     thread.work(1.5)
     assert all(thread.bench.of(seed).step_count > before[seed] for seed in range(30))
+
+
+def test_with_many_runs_their_slices_are_shorter_so_that_each_has_its_turn_within_a_quarter_of_a_second() -> None:
+    thread = Thread()
+    for seed in range(20):
+        thread.place(seed, is_playing=True)
+    thread.work(10)
+    turns: dict[int, list[float]] = {seed: [] for seed in range(20)}
+    end = thread.clock.now + 3
+    while thread.clock.now < end:
+        steps = {seed: thread.status(seed).step for seed in turns}
+        thread.slices.poll({})
+        thread.slices.serve()
+        for seed, before in steps.items():
+            if thread.status(seed).step != before:
+                turns[seed].append(thread.clock.now)
+    gaps = [later - earlier for times in turns.values() for earlier, later in pairwise(times)]
+    assert statistics.median(gaps) < 1.25 * ROUND_SECONDS
 
 
 def test_a_run_that_rested_does_not_keep_the_others_waiting() -> None:
