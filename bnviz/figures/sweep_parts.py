@@ -16,6 +16,7 @@ from bnviz.figures.theme import Spec
 from bnviz.records import Run, Sweep
 
 WAITING: Final = "Start the sweep: each cell fills in when its networks have been trained."
+UNDER_WAY: Final = "The sweep has begun: each cell fills in when its networks have been trained."
 EMPTY: Final = "No cell has come in yet."
 _NAMES: Final = {Nonlinearity.LEAKY_RELU: "leaky ReLU", Nonlinearity.RELU: "ReLU", Nonlinearity.GELU: "GELU"}
 

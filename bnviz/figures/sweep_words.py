@@ -3,16 +3,18 @@
 from bnviz.config import View
 from bnviz.figures.numbers import percent
 from bnviz.figures.sweep_best import range_text
-from bnviz.figures.sweep_parts import WAITING, is_empty, place_text
+from bnviz.figures.sweep_parts import UNDER_WAY, WAITING, is_empty, place_text
 from bnviz.figures.words import names_in_turn
-from bnviz.records import Run
+from bnviz.records import Run, SweepPhase
 
 
 def sweep_sentence(run: Run, view: View) -> str:
     """Each network at its best, and the range of usable learning rates where they were swept; marks as in `words`."""
     sweep = run.sweep
-    if sweep is None or is_empty(sweep):
+    if sweep is None:
         return WAITING
+    if is_empty(sweep):
+        return UNDER_WAY if sweep.status.phase is SweepPhase.RUNNING else WAITING
     known = [k for k in range(len(sweep.config.competitors)) if sweep.best_cell(k)]
     known.sort(key=lambda k: -k if k < 2 else k)  # BN first, as in the lab
     competitors = [sweep.config.competitors[k] for k in known]

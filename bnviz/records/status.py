@@ -9,6 +9,7 @@ class Badge(StrEnum):
 
     MEASURED = "measured"
     RECORDED = "recorded"
+    NOTHING = "not run yet"
     ILLUSTRATION = "illustration"
 
 

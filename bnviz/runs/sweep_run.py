@@ -44,5 +44,5 @@ def draft_run(hub: Hub, config: SweepConfig) -> Run:
     """The empty map of a sweep that nobody has started; every visitor's draft of it is the same."""
     text = "&".join(f"{key}={value}" for key, value in sorted(sweep_to_query(config).items()))
     draft = nothing_swept(f"draft-{hashlib.sha256(text.encode()).hexdigest()[:32]}", config, SweepPhase.CANCELLED)
-    hub.put(run_of(draft))
+    hub.put(run_of(draft, Badge.NOTHING))
     return hub.get(draft.sweep_id)

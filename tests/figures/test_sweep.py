@@ -10,7 +10,16 @@ from bnviz.figures import FIGURES, sentence
 from bnviz.figures.numbers import percent
 from bnviz.figures.sweep_best import range_text
 from bnviz.figures.sweep_map import depth_of
-from bnviz.records import CellFailure, CellResult, Outcome, Sweep, nothing_swept, with_failures, with_results
+from bnviz.records import (
+    CellFailure,
+    CellResult,
+    Outcome,
+    Sweep,
+    SweepPhase,
+    nothing_swept,
+    with_failures,
+    with_results,
+)
 from bnviz.ui.charts import SWEEP_CHARTS
 from tests.figures.made_up_sweeps import a_run_with_sweep, a_sweep
 from tests.figures.test_trials import is_sound
@@ -138,6 +147,12 @@ def test_a_hole_in_the_usable_range_is_not_spanned() -> None:
     for column, score in enumerate((0.9, 0.3, 0.9)):
         sweep = with_results(sweep, [a_result(sweep, SweepCell(0, column, 0), [0.1, score], [2, 2])])
     assert range_text(sweep, config.x) == "Usable learning rates: none without BN, 0.1, 10 with it"
+
+
+def test_before_any_cell_the_sentence_says_whether_the_sweep_has_begun() -> None:
+    draft = nothing_swept("draft", RATE_AND_SCALE, SweepPhase.CANCELLED)
+    assert sentence(a_run_with_sweep(draft), View()).startswith("Start the sweep")
+    assert sentence(a_run_with_sweep(a_sweep(known=0)), View()).startswith("The sweep has begun")
 
 
 def test_the_sentence_tells_each_networks_best_and_where() -> None:
