@@ -122,7 +122,8 @@ def _row(name: str, claim: Claim, found: ClaimVerdict) -> None:
             st.markdown(f"**{title}**")
             st.markdown(said)
         with middle:
-            st.markdown(tested)
+            with st.container(key=f"tested-{name}"):
+                st.markdown(tested)
             _numbers(claim, found)
             own = _own_runs(claim)
             if own:
@@ -136,7 +137,8 @@ def _row(name: str, claim: Claim, found: ClaimVerdict) -> None:
 def _numbers(claim: Claim, found: ClaimVerdict) -> None:
     """Every case of the recordings, with the badge that says what they are."""
     origins = dict.fromkeys(run.origin for source in claim.sources if (run := _recorded(source)) is not None)
-    st.markdown(f":gray-badge[recorded] :small[{'; '.join(origin for origin in origins if origin)}]")
+    if origins:
+        st.markdown(f":gray-badge[recorded] :small[{'; '.join(origins)}]")
     for line in found.findings:
         st.markdown(line)
 
