@@ -174,7 +174,7 @@ def faster(scale: Sweep, nonlinearity: Sweep) -> ClaimVerdict:
             factors += [factor]
             which = " (the best without)" if mark == best else ""
             parts.append(f"{percent(mark, 0 if mark in MARKS else 1)}{which}: {_step(bn)} / {_step(plain)}")
-        told.append(f"{name}, steps with BN / without: {', '.join(parts)}, of {whole(sweep.config.steps)}.")
+        told.append(f"{name}, of {whole(sweep.config.steps)} steps, with BN / without: {', '.join(parts)}.")
     return ClaimVerdict(ruling_of(sides), _steps_size(factors), tuple(told))
 
 
