@@ -353,7 +353,7 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
     finding = f"What dropout adds by training images, each at its best rate, with BN / without: {', '.join(told)}."
     if not sides:
         return ClaimVerdict(Ruling.UNDECIDED, "", (finding, "Nowhere does it help without BN: no need to reduce."))
-    size = f"{_points(gains[0])} by dropout, not {_points(gains[1])}"
+    size = f"dropout adds {_points(gains[0]).removesuffix(" points")}, not {_points(gains[1])}"
     return ClaimVerdict(ruling_of(sides), size, (finding,))
 
 
