@@ -345,15 +345,16 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
     for count in counts.values:
         at = _rows(training_images, "training_images", count)
         accuracy = {one.name: _best(training_images, one.name, at) for one in (PLAIN, BN, DROPOUT, BN_DROPOUT)}
-        without, with_bn = accuracy[DROPOUT.name] - accuracy[PLAIN.name], accuracy[BN_DROPOUT.name] - accuracy[BN.name]
-        told.append(f"{whole(count)}: {_points(float(np.median(with_bn)))} / {_points(float(np.median(without)))}")
-        if np.median(without) > ALIKE_POINTS:
-            sides.append(_side(without, with_bn))
-            gains += [float(np.median(with_bn)), float(np.median(without))]
+        plain, bn = accuracy[DROPOUT.name] - accuracy[PLAIN.name], accuracy[BN_DROPOUT.name] - accuracy[BN.name]
+        told.append(f"{whole(count)}: {_points(float(np.median(bn)))} / {_points(float(np.median(plain)))}")
+        if np.median(plain) > ALIKE_POINTS:
+            sides.append(_side(plain, bn))
+            gains += [float(np.median(bn)), float(np.median(plain))]
     finding = f"What dropout adds by training images, each at its best rate, with BN / without: {', '.join(told)}."
     if not sides:
         return ClaimVerdict(Ruling.UNDECIDED, "", (finding, "Nowhere does it help without BN: no need to reduce."))
-    size = f"dropout adds {_points(gains[0]).removesuffix(" points")}, not {_points(gains[1])}"
+    with_bn, without = map(_points, gains[:2])
+    size = f"dropout adds {with_bn.removesuffix(' points')}, not {without}"
     return ClaimVerdict(ruling_of(sides), size, (finding,))
 
 
