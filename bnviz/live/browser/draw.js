@@ -38,6 +38,7 @@ export class Plot {
     this.isLogX = false;
     this.thickness = 1;
     this.isOnPaper = false;
+    this.size = undefined; // as last drawn on the screen
     this.camera = new Camera();
   }
 
@@ -63,8 +64,8 @@ export class Plot {
   /** Draw the spec; the plot before stays until this one is complete. */
   async draw(Plotly, tokens) {
     if (!this.isOnPaper) this.size = { width: this.target.clientWidth, height: this.target.clientHeight };
-    if (!this.size?.width || !this.size.height) return; // hidden: drawn when it shows
     const size = this.isOnPaper ? paperSize(this.size) : this.size;
+    if (!size.width || !size.height) return; // hidden: drawn when it shows
     stretch(this.target, null); // labels are measured where nothing is stretched
     const { data, layout } = this.figure(tokens, size);
     const isFirst = !this.target.classList.contains("js-plotly-plot");

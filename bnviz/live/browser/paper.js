@@ -2,6 +2,7 @@
 
 const LEAST_WIDTH = 660; // px: about the text width of A4 and Letter, upright
 const MOST_WIDTH = 900; // beyond, type would come out too small
+const UNDRAWN = { width: LEAST_WIDTH, height: 280 };
 
 /** Calls back when printing begins and when it ends, at once: what is drawn later is not on the page. Returns what ends that. */
 export function watchPaper(onChange) {
@@ -25,8 +26,8 @@ export function watchPaper(onChange) {
   };
 }
 
-/** The size at which a chart is drawn for paper, in px, of that on the screen. */
-export function paperSize({ width, height }) {
+/** The size at which a chart is drawn for paper, in px, of that on the screen; some size if it was never drawn there. */
+export function paperSize({ width, height } = UNDRAWN) {
   return { width: Math.min(Math.max(width, LEAST_WIDTH), MOST_WIDTH), height };
 }
 
