@@ -63,9 +63,11 @@ export class Plot {
 
   /** Draw the spec; the plot before stays until this one is complete. */
   async draw(Plotly, tokens) {
-    if (!this.isOnPaper) this.size = { width: this.target.clientWidth, height: this.target.clientHeight };
+    if (!this.isOnPaper) {
+      if (!this.target.clientWidth || !this.target.clientHeight) return; // hidden: drawn when it shows
+      this.size = { width: this.target.clientWidth, height: this.target.clientHeight };
+    }
     const size = this.isOnPaper ? paperSize(this.size) : this.size;
-    if (!size.width || !size.height) return; // hidden: drawn when it shows
     stretch(this.target, null); // labels are measured where nothing is stretched
     const { data, layout } = this.figure(tokens, size);
     const isFirst = !this.target.classList.contains("js-plotly-plot");
@@ -74,6 +76,7 @@ export class Plot {
     const drawing = Plotly.react(this.target, data, layout, CONFIG);
     if (this.isOnPaper) stretch(this.target, size); // printing waits for nothing
     await drawing;
+    if (this.isOnPaper) stretch(this.target, size); // a first drawing has nothing to stretch before
     if (isFirst) {
       this.target.on("plotly_afterplot", () => arrange(this.target, this.tokens)); // after a zoom as well
       this.camera.listen(this.target);
