@@ -107,10 +107,10 @@ def test_the_timeline_is_printed_before_the_corrections_each_at_full_width(
 ) -> None:
     page = paper(empty_tab(context), server.url, "since", "What is out of reach here")
     on_paper(page)
-    left, right = (page.locator(".st-key-since .stColumn").nth(at).bounding_box() for at in (0, 1))
-    assert left is not None
-    assert right is not None
-    assert right["y"] >= left["y"] + left["height"]
+    left, right = page.locator(".st-key-since .stColumn").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().toJSON())"  # at one moment: the page is still being laid out
+    )
+    assert right["top"] >= left["bottom"]
     assert min(left["width"], right["width"]) > 0.8 * A4_PIXELS
     links = page.locator(".st-key-since a").first
     expect(links).to_be_visible()
