@@ -341,7 +341,7 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
     """What dropout adds with BN, against what it adds without, where it adds anything: best-tuned."""
     counts, _ = _axis(training_images, "training_images")
     sides: list[int] = []
-    told, gains = [], []
+    told, gains = [], []  # (with BN, without, on so many images)
     for count in counts.values:
         at = _rows(training_images, "training_images", count)
         accuracy = {one.name: _best(training_images, one.name, at) for one in (PLAIN, BN, DROPOUT, BN_DROPOUT)}
@@ -349,12 +349,12 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
         told.append(f"{whole(count)}: {_points(float(np.median(bn)))} / {_points(float(np.median(plain)))}")
         if np.median(plain) > ALIKE_POINTS:
             sides.append(_side(plain, bn))
-            gains += [float(np.median(bn)), float(np.median(plain))]
+            gains.append((float(np.median(bn)), float(np.median(plain)), count))
     finding = f"What dropout adds by training images, each at its best rate, with BN / without: {', '.join(told)}."
     if not sides:
         return ClaimVerdict(Ruling.UNDECIDED, "", (finding, "Nowhere does it help without BN: no need to reduce."))
-    with_bn, without = map(_points, gains[:2])
-    size = f"dropout adds {with_bn.removesuffix(' points')}, not {without}"
+    with_bn, without, images = gains[0]
+    size = f"dropout adds {_points(with_bn).removesuffix(' points')}, not {_points(without)}, on {whole(images)} images"
     return ClaimVerdict(ruling_of(sides), size, (finding,))
 
 

@@ -20,6 +20,7 @@ from bnviz.ui.entries import entries_of
 from bnviz.ui.paper import PARTS
 from bnviz.ui.presets import PRESETS
 from tests.fake_worker import FakeCluster
+from tests.figures import made_up_runs as made_up
 from tests.figures.made_up_sweeps import a_sweep
 from tests.pages.opening import open_page
 
@@ -120,6 +121,19 @@ def test_a_map_that_is_not_whole_yet_is_not_told(engine: Engine, monkeypatch: py
     assert half.sweep is not None
     assert half.sweep.status.phase is SweepPhase.RUNNING
     assert "Your own run" not in said(opened(part="claims"))
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "another's"])
+def test_what_the_visitors_own_run_measured_is_told_and_not_what_anothers_did(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, is_own: bool
+) -> None:
+    engine.hub.put(made_up.a_run(60, has_shift=True).replace(run_id="run-with-shift"))
+    page = opened(part="claims")
+    page.session_state["shift-run_id"] = "run-with-shift"
+    owner = page.session_state["owner"] if is_own else "somebody else"
+    monkeypatch.setattr(type(engine), "owner_of", lambda self, run_id: owner)
+    page.run()
+    assert said(page).count("**Your own run:") == is_own
 
 
 # --- recordings that are missing or damaged ---------------------------------------------------------------------------
