@@ -10,7 +10,7 @@ from bnviz.ui import texts
 from bnviz.ui.entries import PAGES, PageLink, entries_of
 from bnviz.ui.limits import PARTS as LIMITS_PARTS
 from bnviz.ui.paper import PARTS as PAPER_PARTS
-from bnviz.ui.since import year_and_authors
+from bnviz.ui.since import THIS_PAGE, year_and_authors
 
 SHIPPED = ("since", "corrections")
 PARTS = {"limits": set(LIMITS_PARTS), "paper": set(PAPER_PARTS), "gradients": {"untrained", "training"}}
@@ -89,6 +89,7 @@ def test_every_link_of_a_text_that_ships_leads_to_a_page_and_a_part_that_exist(n
             assert (PAGES / f"{link.page}.py").is_file()
             assert set(link.query) <= {"part"}
             assert link.query.get("part") in {None} | PARTS.get(link.page, set()), entry.heading
+            assert link.page != THIS_PAGE or link.query["part"] in PAPER_PARTS
 
 
 def test_the_timeline_goes_from_2015_on_each_entry_with_its_reference_and_one_sentence_or_two() -> None:

@@ -1,12 +1,17 @@
 """What was said since 2015, as a timeline; corrections to common retellings; what is out of reach here."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import streamlit as st
 
 from bnviz.errors import DataError
 from bnviz.ui.entries import Entry, PageLink, entries_of
 from bnviz.ui.explain import say
+from bnviz.ui.lab import PART_KEY
+from bnviz.ui.parts import turn_to
+
+THIS_PAGE: Final = "paper"
 
 
 def show_since() -> None:
@@ -64,4 +69,10 @@ def _opening(title: str, introduction: str) -> None:
 def _links(links: Iterable[PageLink], key: str) -> None:
     with st.container(horizontal=True, gap=12, key=key):
         for link in links:
-            st.page_link(link.script, label=f"{link.label} →", query_params=dict(link.query))
+            label = f"{link.label} →"
+            if link.page == THIS_PAGE:
+                st.button(
+                    label, key=f"{key}-{link.label}", type="tertiary", on_click=turn_to, args=(link.query[PART_KEY],)
+                )
+            else:
+                st.page_link(link.script, label=label, query_params=dict(link.query))

@@ -32,7 +32,7 @@ def test_a_link_of_the_timeline_opens_the_part_that_tests_it(context: BrowserCon
 
 def test_a_link_to_another_part_of_the_page_turns_to_it(context: BrowserContext, server: AppServer) -> None:
     page = part_of(context, server, "since")
-    page.locator(".st-key-since").get_by_role("link", name=re.compile("The claims")).first.click()
+    page.locator(".st-key-since").get_by_role("button", name=re.compile("The claims")).first.click()
     expect(page).to_have_url(re.compile(r"part=claims"))
     expect(page.locator(".st-key-claims")).to_be_visible()
 
