@@ -306,7 +306,6 @@ class Live {
       runId: header.run_id,
       generation: header.generation,
       phase: header.phase,
-      frame: header.frame, // counts those of one connection
     });
   }
 
