@@ -2,8 +2,8 @@
 
     python -m assets.recorded.record [name ...]
 
-About ten minutes on one CPU core, most of it for the experiments on where BN fails. The same torch version and machine
-class give the same numbers bit by bit.
+About twenty minutes on one CPU core, most of it for the paper's cousins and the experiments on where BN fails. The same
+torch version and machine class give the same numbers bit by bit, but for times.
 """
 
 import datetime
@@ -19,6 +19,8 @@ from bnviz.config import (
     TRIALS,
     WITH_NOISE,
     AnatomyConfig,
+    CostConfig,
+    CousinsConfig,
     DepthConfig,
     LandscapeConfig,
     LinearUnitConfig,
@@ -44,6 +46,8 @@ STUDIES: dict[str, StudyConfig] = {
     "linear-unit": LinearUnitConfig(),
     "untrained": UntrainedConfig(),
     "limits-depth": DepthConfig(),
+    "paper-cousins": CousinsConfig(),
+    "paper-cost": CostConfig(),
 } | {f"limits-{experiment}": trials for experiment, trials in TRIALS.items()}
 
 
