@@ -10,6 +10,7 @@ import datetime
 import platform
 import shutil
 import sys
+from collections import deque
 from pathlib import Path
 
 import torch
@@ -74,8 +75,7 @@ def is_wanted(name: str) -> bool:
 
 def measured(config: StudyConfig) -> Study:
     """A study as it stands once all of it is measured."""
-    *_, last = measure_study(config)
-    return last
+    return deque(measure_study(config), maxlen=1)[0]
 
 
 def save(run: Run, name: str) -> None:
