@@ -40,15 +40,19 @@ class Role(StrEnum):
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
     LINEAR_UNIT = "linear-unit"  # never trains either
     LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
+    PAPER = "paper"  # the same for the studies of the page on the paper
 
 
 # Found again by what they are about: no link names their runs.
-STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT, Role.LIMITS)
+STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT, Role.LIMITS, Role.PAPER)
 DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(networks=networks_of(WITH_NOISE))}
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 # What a page shows until the visitor has a run of their own.
-RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size"}
+RECORDED: Final = {role: str(role) for role in Role} | {
+    Role.LIMITS: "limits-batch_size",
+    Role.PAPER: "paper-cousins",
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,15 @@ def open_recording(role: Role, name: str) -> Lab:
         _read_link(role)
     the_engine = engine()
     return Lab(the_engine, owner_of_page(), recorded_run(the_engine.hub, name), _own(role, "settings"), role=role)
+
+
+def own_run(role: Role) -> Run | None:
+    """The newest record of the run of this role that the session shows, whosever it is; None while there is none."""
+    run_id = _own(role, "run_id")
+    try:
+        return engine().hub.get(run_id) if run_id is not None else None
+    except BnvizError:
+        return None
 
 
 def keep_in_link(role: Role) -> None:
@@ -350,6 +363,12 @@ def start_own(lab: Lab) -> None:
 def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
     """Take all settings of a preset; the run restarts with them."""
     _restart(lab, settings, is_playing)
+
+
+def open_with(settings: Settings) -> None:
+    """The visitor's own run in the lab restarts with these; where another's is watched, one of one's own begins."""
+    lab = open_lab()
+    apply(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings)
 
 
 def change(lab: Lab, name: str, value: Any) -> None:
