@@ -44,8 +44,8 @@ def bn_cost(run: Run, view: View) -> Spec:
     """Time a step with BN ÷ without: a panel for each shape of network and loop, a line for each batch size."""
     cost, name, title = run.cost, "bn-cost", "A step with BN takes so many times as long"
     how = (
-        "Time of a training step by the clock, with BN ÷ without, networks of the same size in turns; median over the "
-        "repetitions, bars from the quarter to three quarters. 1 is no cost."
+        "Processor time of a training step (on a GPU by the clock), with BN ÷ without, networks of one size in turns; "
+        "median over the repetitions, bars from the quarter to three quarters. 1 is no cost."
     )
     if cost is None:
         return _waiting(run, name, title, how)
@@ -67,7 +67,9 @@ def bn_cost(run: Run, view: View) -> Spec:
 def bn_cost_time(run: Run, view: View) -> Spec:
     """Milliseconds a step of both networks at a batch of 60."""
     cost, name, title = run.cost, "bn-cost-time", "Milliseconds a step"
-    how = f"Time of a training step by the clock at a batch of {USUAL}; median over the repetitions."
+    how = (
+        f"Processor time of a training step (on a GPU by the clock) at a batch of {USUAL}; median over the repetitions."
+    )
     if cost is None:
         return _waiting(run, name, title, how)
     times = median(cost.milliseconds[:, :, BATCHES_TIMED.index(USUAL)], axis=4)  # [a, w, e, k]

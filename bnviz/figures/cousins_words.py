@@ -1,6 +1,6 @@
 """What comes of the paper's scaled-down cousins and of the cost of BN: sentences, verdicts and the table of variants.
 
-Everything is computed from the record; the paper's side stands in assets/texts/cousins-<question>.md and in
+Everything is computed from the record; the paper's side stands in assets/texts/asked-<question>.md and in
 `cousins_parts.Reported`. Shapes as in `records.cousins`.
 """
 
@@ -61,7 +61,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class CousinsVerdict:
-    """What the runs say to one question; assets/texts/cousins-<question>.md has it, and what the paper reports."""
+    """What the runs say to one question; assets/texts/asked-<question>.md has it, and what the paper reports."""
 
     question: str
     answer: Answer

@@ -17,7 +17,10 @@ LOOPS: Final = ("this app", "bare PyTorch")
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """Times by the clock of one step: mini-batch, forward, backward and update of one network alone."""
+    """Times of one step: mini-batch, forward, backward and update of one network alone.
+
+    The processor's, of the one thread that computes it; on a GPU by the clock.
+    """
 
     config: CostConfig
     done: float  # share of the work, in [0, 1]

@@ -75,6 +75,6 @@ def _found(run_id: str) -> None:
     lines = [f"| {' | '.join(row)} |" for row in table]
     st.markdown("\n".join([lines[0], "|" + "---|" * len(TABLE), *lines[1:]]))
     rows(
-        ((f"cousins-{one.question}", one.answer.capitalize(), one.finding) for one in cousins_verdicts(cousins)),
+        ((f"asked-{one.question}", one.answer.capitalize(), one.finding) for one in cousins_verdicts(cousins)),
         HEADINGS,
     )
