@@ -48,6 +48,7 @@ STUDIES: dict[str, StudyConfig] = {
     "untrained": UntrainedConfig(),
     "limits-depth": DepthConfig(),
     "paper-cousins": CousinsConfig(),
+    "paper-cousins-tenth": CousinsConfig(learning_rate=0.003),
     "paper-cost": CostConfig(),
 } | {f"limits-{experiment}": trials for experiment, trials in TRIALS.items()}
 

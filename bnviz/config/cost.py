@@ -24,10 +24,10 @@ MOST_COST_SECONDS: Final = 120.0
 SHAPES: Final = (Architecture.FULLY_CONNECTED, Architecture.CONVOLUTIONAL)
 WIDTHS_TIMED: Final[Mapping[Architecture, tuple[int, ...]]] = {
     Architecture.FULLY_CONNECTED: (32, 64, 128, 256),
-    Architecture.CONVOLUTIONAL: (4, 8, 16, 32),
+    Architecture.CONVOLUTIONAL: (10, 16, 24, 32),
 }
 """Units of a layer, or feature maps: as many of each."""
-BATCHES_TIMED: Final = (16, 60, 256)
+BATCHES_TIMED: Final = (16, 60, 120)
 TIMED_SECONDS: Final = 0.02  # of steps, at least, that are timed as one
 BUILDING_SECONDS: Final = 0.25  # of the networks at one width and batch size, and their first steps
 

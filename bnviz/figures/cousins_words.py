@@ -173,8 +173,10 @@ def fewer(values: Floats, others: Floats) -> tuple[Answer, str]:
     if 1 / ALIKE_FACTOR <= ratio <= ALIKE_FACTOR:
         return Answer.ALIKE, f"× {number(ratio)}"
     agree = lower if ratio < 1 else higher
-    size = "" if ratio in (0.0, np.inf) else f"÷ {number(1 / ratio)}, " if ratio < 1 else f"× {number(ratio)}, "
-    text = f"{size}in {agree} of {len(a)} seeds"
+    size = "only here" if ratio == 0 else "never" if np.isinf(ratio) else f"÷ {number(1 / ratio)}"
+    if 1 < ratio < np.inf:
+        size = f"× {number(ratio)}"
+    text = f"{size}, in {agree} of {len(a)} seeds"
     if agree < AGREEING * len(a):
         return Answer.UNDECIDED, text
     return (Answer.YES if ratio < 1 else Answer.NO), text

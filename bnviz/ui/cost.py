@@ -5,7 +5,7 @@ from typing import Final
 import streamlit as st
 
 from bnviz import config
-from bnviz.config import COST_SETTINGS, MOST_COST_SECONDS
+from bnviz.config import COST_SETTINGS, MOST_COST_SECONDS, CostConfig
 from bnviz.ui.charts import COST_CHARTS, charts
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.explain import say
@@ -13,7 +13,7 @@ from bnviz.ui.recorded_study import RecordedStudy
 from bnviz.ui.study import keys_of
 
 _STUDY: Final = RecordedStudy(
-    "paper-cost",
+    {CostConfig(): "paper-cost"},
     Chosen("paper-cost", config.cost_from_query, config.cost_to_query, keys_of(COST_SETTINGS)),
     COST_SETTINGS,
     (("nonlinearity",), ("hidden_layers",), ("repetitions",)),

@@ -15,8 +15,9 @@ from bnviz.ui.recorded_study import RecordedStudy
 from bnviz.ui.study import keys_of
 from bnviz.ui.verdicts import EVERY_SECONDS, rows
 
+_TENTH: Final = CousinsConfig(learning_rate=0.003)
 _STUDY: Final = RecordedStudy(
-    "paper-cousins",
+    {CousinsConfig(): "paper-cousins", _TENTH: "paper-cousins-tenth"},
     Chosen("paper-cousins", config.cousins_from_query, config.cousins_to_query, keys_of(COUSINS_SETTINGS)),
     COUSINS_SETTINGS,
     (("steps",), ("learning_rate",), ("seeds",)),
@@ -25,18 +26,18 @@ _STUDY: Final = RecordedStudy(
 )
 EXAMPLES: Final = (
     Example(
-        "As recorded",
-        "The base rate is the one that suits the network without BN best, of five.",
+        "The baseline’s best rate",
+        "The base rate is the one, of five, that suits the network without BN best.",
         CousinsConfig(),
     ),
     Example(
         "A tenth of the rate",
-        "A base rate too small for the network without BN: now 5 and 30 times as much is where BN shines.",
-        CousinsConfig(learning_rate=0.003, steps=2000, seeds=2),
+        "A base rate that is too small for both networks: what do 5 and 30 times as much bring now?",
+        _TENTH,
     ),
     Example(
         "A quick look",
-        "A few hundred steps from two seeds.",
+        "A few hundred steps from two seeds, run here while you wait.",
         CousinsConfig(steps=500, seeds=2),
     ),
 )

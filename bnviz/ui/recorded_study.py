@@ -1,6 +1,6 @@
 """A part of a page that is one study: its settings in the sidebar, its recording, and the button that runs it here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -22,14 +22,14 @@ class RecordedStudy(Generic[C]):
     """What such a part is made of.
 
     Attributes:
-        recording: the name of the recording of the default.
+        recordings: their names by what they are of, the default first.
         chosen: what the visitor has chosen.
         settings: all that can be.
         rows: their names, row by row in the sidebar.
         seconds: estimated time to run it, of at most `most` s.
     """
 
-    recording: str
+    recordings: Mapping[C, str]
     chosen: Chosen[C]
     settings: Sequence[Setting]
     rows: Sequence[Sequence[str]]
@@ -39,7 +39,12 @@ class RecordedStudy(Generic[C]):
     def open(self) -> Lab:
         """What carries the study that the visitor wants: its recording, or a run of theirs that measures it."""
         self.chosen.follow_link()
-        return open_recorded_study(Role.PAPER, self.recording, self.chosen.get())
+        wanted = self.chosen.get()
+        return open_recorded_study(Role.PAPER, self.recordings.get(wanted, self._name), wanted)
+
+    @property
+    def _name(self) -> str:
+        return next(iter(self.recordings.values()))
 
     def run_here(self, lab: Lab) -> None:
         run_here(lab, self.chosen.get(), self.seconds(self.chosen.get()))
@@ -52,7 +57,7 @@ class RecordedStudy(Generic[C]):
             for names in self.rows:
                 for column, name in zip(st.columns(len(names), gap=SPACE), names, strict=True):
                     with column:
-                        key = f"{self.recording}-{name}"
+                        key = f"{self._name}-{name}"
                         widget(by_name[name], getattr(config, name), key, on_change=self._changed, args=(name, key))
             time = time_text(self.seconds(config))
             st.caption(f"About {time} to run on this machine, of at most {time_text(self.most)}.")
