@@ -60,7 +60,7 @@ def bn_cost(run: Run, view: View) -> Spec:
             data += _ratio_line(batch, b, each, scale, number_of(panel))
             labels += _label(each[0], scale, f"batch {batch}", panel == len(PANELS) - 1)
         annotations += end_labels(labels, number_of(panel)) if panel == len(PANELS) - 1 else []
-    words = Words(title, told_of_cost(cost), joined(f"{title}.", _alt(middle)), how)
+    words = Words(title, _told_by_shape(middle), joined(f"{title}.", _alt(middle)), how)
     return _panels(run, cost, (name, words), data, annotations, scale)
 
 
@@ -90,7 +90,9 @@ def bn_cost_time(run: Run, view: View) -> Spec:
                 data.append(drawn | {"mode": "lines+markers", "marker": marker, "cliponaxis": False})
                 labels += _label(values, scale, one.label, panel == len(PANELS) - 1)
         annotations += end_labels(labels, number_of(panel)) if panel == len(PANELS) - 1 else []
-    words = Words(title, _device(cost), joined(f"{title} at a batch of {USUAL}.", _times_alt(times)), how)
+    words = Words(
+        title, f"Batch {USUAL}, {_device(cost)}", joined(f"{title} at a batch of {USUAL}.", _times_alt(times)), how
+    )
     return _panels(run, cost, (name, words), data, annotations, scale)
 
 
@@ -104,8 +106,18 @@ def told_of_cost(cost: Cost) -> str:
     for e, loop in enumerate(LOOPS):
         known = finite(middle[:, :, :, e])
         if known.size:
-            parts.append(f"× {number(float(known.min()))} to {number(float(known.max()))} in {_in_words(loop)}")
+            parts.append(f"× {known.min():.2f} to {known.max():.2f} in {_in_words(loop)}")
     return f"{', '.join(parts)}; {_device(cost)}" if parts else ""
+
+
+def _told_by_shape(middle: Floats) -> str:
+    """The range of the ratios of each shape of network, both loops together. middle: [a, w, b, e]"""
+    parts = []
+    for a, shape in enumerate(SHAPES):
+        known = finite(middle[a])
+        if known.size:
+            parts.append(f"{NAMES[shape]} × {known.min():.2f} to {known.max():.2f}")
+    return f"{'; '.join(parts).capitalize()}." if parts else ""
 
 
 def _in_words(loop: str) -> str:
@@ -134,7 +146,7 @@ def _alt(middle: Floats) -> str:
     for a, e in PANELS:
         for b, batch in enumerate(BATCHES_TIMED):
             texts = [
-                f"× {number(float(value))} at {width} {UNITS[SHAPES[a]]}"
+                f"× {value:.2f} at {width} {UNITS[SHAPES[a]]}"
                 for width, value in zip(WIDTHS_TIMED[SHAPES[a]], middle[a, :, b, e], strict=True)
                 if np.isfinite(value)
             ]

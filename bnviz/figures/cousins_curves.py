@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import View
-from bnviz.figures.chart import Words, base_axis, line, measured_part
+from bnviz.figures.chart import Words, line, measured_part
 from bnviz.figures.cousins_parts import (
     BASELINE,
     VARIANTS,
     Variant,
     cousins_chart,
     has_diverged,
+    log_axis,
     middle,
     milliseconds_a_step,
     of,
@@ -52,10 +53,8 @@ def cousins_curves(run: Run, view: View) -> Spec:
         return waiting(run, name, title, ON)
     last = float(cousins.config.steps)
     medians = {one: middle(of(steps_to_target(cousins), one)) for one in VARIANTS}
-    finding = _reached(cousins, medians, lambda steps: f"{whole(steps)} steps")
-    axis = base_axis(
-        "y", FIRST * last, last, type="log", nticks=6, tickformat=",~r", unifiedhovertitle={"text": "step %{x:,}"},
-    )  # fmt: skip
+    finding = _reached(cousins, "Steps", medians, whole)
+    axis = log_axis("y", FIRST * last, last, unifiedhovertitle={"text": "step %{x:,}"})
     spec = _curves(run, cousins, (name, title, ON), finding, axis, lambda one: cousins.steps.astype(np.float64))
     spec["layout"]["meta"]["x"] = "step"
     return spec
@@ -70,10 +69,8 @@ def cousins_time(run: Run, view: View) -> Spec:
     seconds = {one: milliseconds_a_step(cousins, one) / 1e3 for one in VARIANTS}
     last = np.nanmax([one * cousins.config.steps for one in seconds.values()] + [1e-3])
     medians = {one: middle(seconds_to_target(cousins, one)) for one in VARIANTS}
-    finding = _reached(cousins, medians, lambda time: f"{number(time)} s")
-    axis = base_axis(
-        "y", FIRST * last, float(last), type="log", nticks=6, unifiedhovertitle={"text": "%{x:.3~g} s of own compute"},
-    )  # fmt: skip
+    finding = _reached(cousins, "Seconds", medians, number)
+    axis = log_axis("y", FIRST * last, float(last), unifiedhovertitle={"text": "%{x:.3~g} s of own compute"})
     spec = _curves(run, cousins, (name, title, how), finding, axis, lambda one: cousins.steps * seconds[one])
     spec["layout"]["annotations"].append(axis_unit("seconds"))
     spec["layout"]["meta"]["x"] = "seconds"
@@ -105,7 +102,7 @@ def _curves(
         text, spoken = _ending(cousins, one, newest)
         alt.append(f"{one.name} {spoken}")
         labels.append(
-            EndLabel(f"<b>{text}</b> {swatch_of(one.competitor)} {one.name}", float(np.log10(x[-1])),
+            EndLabel(f"<b>{text}</b> {swatch_of(one.competitor)} {one.name}", float(np.log10(x[-1] * INSIDE)),
                      SCALE.label_y(newest), SCALE.place(newest), lines=1)
         )  # fmt: skip
     target = PERCENT * (1 - target_accuracy(cousins))
@@ -138,7 +135,7 @@ def _ending(cousins: Cousins, one: Variant, error: float) -> tuple[str, str]:
     return text, f"{text}{part}"
 
 
-def _reached(cousins: Cousins, medians: dict[Variant, float], text_of: Callable[[float], str]) -> str:
+def _reached(cousins: Cousins, unit: str, medians: dict[Variant, float], text_of: Callable[[float], str]) -> str:
     """When the median run of each of the paper's variants reaches the baseline's best."""
     own = medians[BASELINE]
     told = [
@@ -148,7 +145,7 @@ def _reached(cousins: Cousins, medians: dict[Variant, float], text_of: Callable[
     ]
     if not told or np.isnan(own):
         return ""
-    return f"To the baseline’s best accuracy, {percent(target_accuracy(cousins))}: {', '.join(told)}."
+    return f"{unit} to {percent(target_accuracy(cousins))}, the baseline’s best: {', '.join(told)}."
 
 
 def _sentence(parts: list[str]) -> str:

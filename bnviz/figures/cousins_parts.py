@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import BASE, BN, FACTORS, PLAIN, TWINS, Competitor
-from bnviz.figures.chart import Words, clear_note, empty_axes, key_of, not_yet
+from bnviz.figures.chart import Words, base_axis, clear_note, empty_axes, key_of, not_yet
+from bnviz.figures.numbers import log_ticks
 from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import Spec
 from bnviz.records import Cousins, Floats, Run
@@ -61,7 +62,7 @@ VARIANTS: Final = (
     Variant("BN-baseline", BN, BASE, None, Reported(13.3, 72.7)),
     Variant("BN-x5", BN, X5, "7px,3px", Reported(2.1, 73.0)),
     Variant("BN-x30", BN, X30, "2px,3px", Reported(2.7, 74.8)),
-    Variant("BN-x5-Sigmoid", BN, SIGMOID, "9px,3px,2px,3px", Reported(None, 69.8, "not reached")),
+    Variant("BN-x5-Sigmoid", BN, SIGMOID, "9px,3px,2px,3px", Reported(None, 69.8, "never")),
     Variant("x5, no BN", PLAIN, X5, "7px,3px", Reported(told="“machine infinity”")),
     Variant("x30, no BN", PLAIN, X30, "2px,3px", Reported(told="not tried")),
     Variant("x5-Sigmoid, no BN", PLAIN, SIGMOID, "9px,3px,2px,3px", Reported(None, 0.1, "stayed at chance")),
@@ -94,6 +95,13 @@ def progress(cousins: Cousins) -> str:
     if whole == seeds:
         return f"median of {seeds} seeds" if seeds > 1 else "one seed"
     return f"{max(whole, 1)} of {seeds} seeds so far" if seeds > 1 else "one seed, still being measured"
+
+
+def log_axis(anchor: str, low: float, high: float, *, most: int = 5, **more: Any) -> dict[str, Any]:
+    """A logarithmic x axis with few round numbers on it."""
+    ticks = log_ticks(low, high, most)
+    texts = [f"{tick:,g}" for tick in ticks]
+    return base_axis(anchor, low, high, type="log", tickvals=ticks, ticktext=texts, **more)
 
 
 # --- what is read off the runs ----------------------------------------------------------------------------------------

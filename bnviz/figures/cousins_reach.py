@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import FACTORS, TWINS, View, factor_text
-from bnviz.figures.chart import Words, base_axis, domains, margin_note, number_of, panel_heading
+from bnviz.figures.chart import Words, domains, margin_note, number_of, panel_heading
 from bnviz.figures.cousins_parts import (
     BASELINE,
     VARIANTS,
@@ -17,6 +17,7 @@ from bnviz.figures.cousins_parts import (
     best_accuracy,
     best_rate,
     cousins_chart,
+    log_axis,
     middle,
     of,
     progress,
@@ -25,8 +26,8 @@ from bnviz.figures.cousins_parts import (
     waiting,
 )
 from bnviz.figures.numbers import finite, nice_at_least, nice_at_most, percent, whole
-from bnviz.figures.theme import HEADING_SIZE, MARKER_SIZE, NAME_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
-from bnviz.figures.timeline import axis_unit
+from bnviz.figures.theme import HEADING_SIZE, MARKER_SIZE, NAME_SIZE, Spec, swatch_of, symbol_of, symbol_size
+from bnviz.figures.timeline import INSIDE, axis_unit
 from bnviz.figures.trials_parts import (
     PERCENT,
     SMALL,
@@ -46,6 +47,8 @@ GAP: Final = 0.1
 MARGIN: Final = {"l": 150, "r": 190, "t": 44, "b": 28}
 RATES_MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}
 STEPS, ERROR = 0, 1
+NEVER: Final = "never"
+NEVER_AT: Final = 1.5  # times the last step
 HEADINGS: Final = ("steps to the baseline’s best accuracy", "lowest test error, %")
 
 
@@ -53,21 +56,20 @@ def cousins_reach(run: Run, view: View) -> Spec:
     """A row for each variant: every seed, and their median."""
     cousins, name, title = run.cousins, "cousins-reach", "Steps to the baseline’s accuracy, and the best accuracy"
     how = (
-        "Small shapes: each seed; large: their median. Left, the first step at which the baseline’s best accuracy "
-        "(median over its seeds) is reached, interpolated between two measurements. Right, the lowest test error of a "
-        "run at any moment. At the right edge what the paper prints of Inception on ImageNet."
+        "Small shapes: each seed; large: their median; hollow: never. Left, the first step at which the baseline’s best "
+        "accuracy (median over its seeds) is reached, interpolated between two measurements. Right, the lowest test "
+        "error of a run at any moment. At the right edge what the paper prints of Inception on ImageNet."
     )
     if cousins is None:
         return waiting(run, name, title, how)
     steps, errors = steps_to_target(cousins), error_of(best_accuracy(cousins))
-    ends = float(cousins.steps[1]), float(cousins.config.steps)
+    ends, never = _step_ends(cousins, steps)
     low, high = _error_ends(errors)
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for row, one in enumerate(reversed(VARIANTS)):
-        data += _row(one, float(row), np.clip(of(steps, one), *ends), of(steps, one), "%{x:,.0f} steps", "")
-        data += _row(one, float(row), np.clip(of(errors, one), low, high), of(errors, one), "%{x:.2f} %", "2")
-        annotations += _not_reached(of(steps, one), row)
+        data += _row(one, float(row), of(steps, one), "%{x:,.0f} steps", "", never)
+        data += _row(one, float(row), of(errors, one), "%{x:.2f} %", "2", never)
         annotations.append(_reported(one.reported, row))
     annotations += [panel_heading(at, text) for at, text in enumerate(HEADINGS)]
     annotations.append(
@@ -78,7 +80,7 @@ def cousins_reach(run: Run, view: View) -> Spec:
         f"{kind}{number_of(panel)}": axis
         for panel, domain in enumerate(domains(2, GAP))
         for kind, axis in (
-            ("xaxis", _axis(panel, ends if panel == STEPS else (low, high), domain)),
+            ("xaxis", _step_axis(ends, never, domain) if panel == STEPS else _error_axis(low, high, domain)),
             ("yaxis", rows_axis(names, number_of(panel), panel)),
         )
     }
@@ -92,46 +94,61 @@ def cousins_reach(run: Run, view: View) -> Spec:
     )
 
 
-def _row(one: Variant, row: float, drawn: Floats, exact: Floats, hover: str, panel: str) -> list[dict[str, Any]]:
-    """A small shape for each seed whose value is finite, and a large one for the median of all. [r]"""
-    known = np.isfinite(exact)
-    median = middle(exact)
-    common = {
-        "type": "scatter", "mode": "markers", "cliponaxis": False, "xaxis": f"x{panel}", "yaxis": f"y{panel}",
-    }  # fmt: skip
-    shape = {"symbol": symbol_of(one.competitor), "color": f"@{one.competitor.name}"}
+def _row(one: Variant, row: float, values: Floats, hover: str, panel: str, never: float) -> list[dict[str, Any]]:
+    """A small shape for each seed and a large one for the median; what is infinite stands hollow at `never`. [r]"""
+    known, median = values[~np.isnan(values)], middle(values)
     small, large = (symbol_size(one.competitor, size) for size in (SMALL * MARKER_SIZE, MARKER_SIZE + 2))
-    marks: list[dict[str, Any]] = []
-    if known.sum() > 1:
-        marks.append(
-            common
-            | {"name": f"{one.name}, each seed", "x": drawn[known], "y": np.full(int(known.sum()), row)}
-            | {"marker": shape | {"size": small, "opacity": 0.5}, "hovertemplate": hover}
-        )
-    if np.isfinite(median):
-        at = np.array([np.clip(median, drawn[known].min(), drawn[known].max())])
-        outline = {"color": "@page", "width": 1.5}
-        marks.append(
-            common
-            | {"name": one.name, "x": at, "y": np.array([row]), "hovertemplate": f"median {hover}"}
-            | {"marker": shape | {"size": large, "line": outline}}
-        )
-    return marks
+    marks = []
+    if known.size > 1:
+        for is_never in (False, True):
+            part = known[np.isinf(known) == is_never]
+            at = np.full(part.size, never) if is_never else part
+            marks.append(
+                _marks(f"{one.name}, each seed", one, at, row, hover, panel, small, is_never) | {"opacity": 0.5}
+            )
+    if known.size:
+        is_never = bool(np.isinf(median))
+        at = np.array([never if is_never else median])
+        marks.append(_marks(one.name, one, at, row, f"median {hover}", panel, large, is_never))
+    return [mark for mark in marks if mark["x"].size]
 
 
-def _not_reached(steps: Floats, row: int) -> list[dict[str, Any]]:
-    """At the right of a row, how many of its runs never get there."""
-    known, never = int((~np.isnan(steps)).sum()), int(np.isinf(steps).sum())
-    if not never:
-        return []
-    text = "not reached" if never == known else f"{never} of {known} not"
-    return [
-        {
-            "name": "not-reached", "text": text, "xref": "x domain", "x": 1, "xanchor": "right", "yref": "y", "y": row,
-            "yanchor": "middle" if never == known else "bottom", "showarrow": False, "bgcolor": "@page",
-            "font": {"size": TICK_SIZE, "color": "@muted"},
-        }
-    ]  # fmt: skip
+def _marks(
+    name: str, one: Variant, at: Floats, row: float, hover: str, panel: str, size: float, is_never: bool
+) -> dict[str, Any]:
+    """at: [n]"""
+    colour = f"@{one.competitor.name}"
+    looks = (
+        {"color": "@page", "line": {"color": colour, "width": 1.75}}
+        if is_never
+        else {"color": colour, "line": {"color": "@page", "width": 1.0}}
+    )
+    return {
+        "type": "scatter", "mode": "markers", "cliponaxis": False, "xaxis": f"x{panel}", "yaxis": f"y{panel}",
+        "name": name, "x": at, "y": np.full(at.size, row), "hovertemplate": NEVER if is_never else hover,
+        "marker": {"symbol": symbol_of(one.competitor), "size": size, **looks},
+    }  # fmt: skip
+
+
+def _step_ends(cousins: Cousins, steps: Floats) -> tuple[tuple[float, float], float]:
+    """The ends of the axis of steps, and the place of what is never reached, beyond the last step."""
+    last, known = float(cousins.config.steps), finite(steps)
+    first = float(known[known > 0].min()) if (known > 0).any() else last / 10
+    never = NEVER_AT * last
+    return (min(nice_at_most(first), last / 2), NEVER_AT * never), never
+
+
+def _step_axis(ends: tuple[float, float], never: float, domain: list[float]) -> dict[str, Any]:
+    axis = log_axis("y", ends[0], never / NEVER_AT * INSIDE, domain=domain, showspikes=False)
+    return axis | {
+        "autorangeoptions": {"clipmin": ends[0], "clipmax": ends[1]},
+        "tickvals": [*axis["tickvals"], never],
+        "ticktext": [*axis["ticktext"], NEVER],
+    }
+
+
+def _error_axis(low: float, high: float, domain: list[float]) -> dict[str, Any]:
+    return log_axis("y2", low, high, most=7, domain=domain, showspikes=False)
 
 
 def _reported(one: Reported, row: int) -> dict[str, Any]:
@@ -143,13 +160,6 @@ def _reported(one: Reported, row: int) -> dict[str, Any]:
         "x": 1, "xanchor": "left", "xshift": 10, "yref": "y", "y": row, "yanchor": "middle", "showarrow": False,
         "font": {"size": NAME_SIZE, "color": "@muted"},
     }  # fmt: skip
-
-
-def _axis(panel: int, ends: tuple[float, float], domain: list[float]) -> dict[str, Any]:
-    anchor = f"y{number_of(panel)}"
-    return base_axis(anchor, *ends, type="log", domain=domain, nticks=5, tickformat=",~r", showspikes=False) | (
-        {"tickvals": [0.5, 1, 2, 5, 10, 20, 50, 100], "tickformat": "~g"} if panel == ERROR else {}
-    )
 
 
 def _error_ends(errors: Floats) -> tuple[float, float]:
@@ -165,7 +175,7 @@ def _alt(cousins: Cousins) -> str:
     for one in VARIANTS:
         to, accuracy = middle(of(steps, one)), middle(of(best, one))
         if np.isfinite(accuracy):
-            count = "" if np.isnan(to) else ", never reached" if np.isinf(to) else f", {whole(to)} steps"
+            count = "" if np.isnan(to) else ", never" if np.isinf(to) else f", {whole(to)} steps"
             told.append(f"{one.name}: best {percent(accuracy)}{count}.")
     return " ".join(told)
 

@@ -31,7 +31,6 @@ from bnviz.figures.cousins_parts import (
     middle,
     milliseconds_a_step,
     of,
-    progress,
     seconds_to_target,
     steps_to_target,
     target_accuracy,
@@ -76,17 +75,12 @@ def cousins_sentence(run: Run, view: View) -> str:
     cousins = run.cousins
     if cousins is None or not np.isfinite(target_accuracy(cousins)):
         return BEFORE
-    steps, best = steps_to_target(cousins), best_accuracy(cousins)
-    parts = []
+    steps, parts = steps_to_target(cousins), []
     for one in VARIANTS[:5]:
-        accuracy, count = middle(of(best, one)), middle(of(steps, one))
-        if np.isfinite(accuracy):
-            reached = "" if np.isnan(count) else f" ({_count_text(count)})"
-            parts.append(f"{{{one.competitor.name}}} **{percent(accuracy)}** {one.name}{reached}")
-    return (
-        f"Best accuracy, and steps to the baseline’s {percent(target_accuracy(cousins))}: {', '.join(parts)}; "
-        f"{progress(cousins)}."
-    )
+        count = middle(of(steps, one))
+        if not np.isnan(count):
+            parts.append(f"{{{one.competitor.name}}} **{_count_text(count)}** {one.name}")
+    return f"Steps to {percent(target_accuracy(cousins))}, the baseline’s best: {', '.join(parts)}."
 
 
 def cost_sentence(run: Run, view: View) -> str:
@@ -96,7 +90,7 @@ def cost_sentence(run: Run, view: View) -> str:
 
 
 def _count_text(steps: float) -> str:
-    return "never reached" if np.isinf(steps) else whole(steps)
+    return "never" if np.isinf(steps) else whole(steps)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -234,8 +228,12 @@ def _no_bn(cousins: Cousins) -> tuple[Answer, str]:
         diverged = has_diverged(cousins, one)
         lost = diverged + int((final < CHANCE).sum())
         fails.append(lost / int(known.sum()))
-        how = f"diverged from {diverged} seeds, near chance at the end of {lost - diverged} others"
-        told.append(f"{one.name}: best {percent(middle(accuracy))}; of {int(known.sum())}, {how}.")
+        how = [f"diverged from {diverged}"] * bool(diverged)
+        how += [f"near chance at the end from {lost - diverged}"] * bool(lost - diverged)
+        count = int(known.sum())
+        told.append(
+            f"{one.name}: best {percent(middle(accuracy))}, {' and '.join(how) or 'learns from all'} of {count} seeds."
+        )
     if not fails:
         return Answer.UNDECIDED, ""
     sides = [share >= AGREEING for share in fails]

@@ -47,7 +47,8 @@ class RecordedStudy(Generic[C]):
         return next(iter(self.recordings.values()))
 
     def run_here(self, lab: Lab) -> None:
-        run_here(lab, self.chosen.get(), self.seconds(self.chosen.get()))
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            run_here(lab, self.chosen.get(), self.seconds(self.chosen.get()))
 
     def adjust(self) -> None:
         """Every setting, in the sidebar, and what it will take."""

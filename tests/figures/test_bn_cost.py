@@ -7,7 +7,6 @@ import pytest
 
 from bnviz.config import BATCHES_TIMED, SHAPES, WIDTHS_TIMED, View
 from bnviz.figures import FIGURES, sentence
-from bnviz.figures.numbers import number
 from bnviz.records import LOOPS, Cost
 from bnviz.ui.charts import COST_CHARTS
 from tests.figures.made_up_cousins import cost_of, run_with
@@ -65,7 +64,7 @@ def test_the_sentence_has_the_range_in_each_loop_and_on_what_it_was_timed() -> N
     text = sentence(run_with(cost), View())
     middle = np.median(cost.ratio, axis=4)
     for e in range(len(LOOPS)):
-        assert f"× {number(middle[:, :, :, e].min())} to {number(middle[:, :, :, e].max())}" in text
+        assert f"× {middle[:, :, :, e].min():.2f} to {middle[:, :, :, e].max():.2f}" in text
     assert "on a CPU, one thread" in text
     assert "5 repetitions" in text
     assert sentence(run_with(cost_of(known=0)), View()) == "Timing networks with BN and without."

@@ -30,7 +30,7 @@ from bnviz.figures.cousins_parts import (
     target_accuracy,
 )
 from bnviz.figures.cousins_words import TABLE, Answer, cousins_table, cousins_verdicts, fewer, higher
-from bnviz.figures.numbers import percent
+from bnviz.figures.numbers import percent, whole
 from bnviz.records import Cousins
 from bnviz.ui.charts import COUSINS_CHARTS
 from bnviz.ui.texts import title_and_body
@@ -178,9 +178,9 @@ def test_rates_break_the_network_without_bn_or_do_not() -> None:
     fine = with_accuracy(NO_BN_X5, 0.97, with_accuracy(NO_BN_X30, 0.97))
     assert answers(fine)["no-bn"] is Answer.NO
     assert answers(with_accuracy(NO_BN_X5, 0.97, at_chance))["no-bn"] is Answer.MIXED
-    diverged = replace(at_chance, diverged_step=cousins_of(diverged=(0, 4)).diverged_step)
+    diverged = cousins_of(diverged=(0, 4))
     (told,) = [one.finding for one in cousins_verdicts(diverged) if one.question == "no-bn"]
-    assert "diverged from 6 seeds" in told
+    assert "diverged from 6 of 6 seeds" in told
 
 
 def test_sigmoids_are_compared_and_chance_is_named() -> None:
@@ -252,7 +252,7 @@ def test_the_papers_column_is_what_its_table_prints() -> None:
     assert rows["BN-baseline"] == ("13.3 M", "43 %", "72.7 %")
     assert rows["BN-x5"] == ("2.1 M", "7 %", "73.0 %")
     assert rows["BN-x30"] == ("2.7 M", "9 %", "74.8 %")
-    assert rows["BN-x5-Sigmoid"] == ("not reached", "–", "69.8 %")
+    assert rows["BN-x5-Sigmoid"] == ("never", "–", "69.8 %")
 
 
 def test_the_table_has_medians_with_their_ends() -> None:
@@ -261,7 +261,7 @@ def test_the_table_has_medians_with_their_ends() -> None:
     steps, best = of(steps_to_target(cousins), BN_BASELINE), 100 * of(best_accuracy(cousins), BN_BASELINE)
     assert rows["BN-baseline"][0] == f"{np.median(steps):,.0f} ({steps.min():,.0f}–{steps.max():,.0f})"
     assert rows["BN-baseline"][2] == f"{np.median(best):.2f} % ({best.min():.2f}–{best.max():.2f})"
-    assert rows["x30, no BN"][:2] == ("never reached", "–")
+    assert rows["x30, no BN"][:2] == ("never", "–")
     assert all(len(row) == len(TABLE) for row in cousins_table(cousins_of(known=0)))
 
 
@@ -311,15 +311,18 @@ def test_over_compute_time_every_variant_has_a_clock_of_its_own() -> None:
     assert "seconds" in [note["text"] for note in spec["layout"]["annotations"] if note["name"] == "x-unit"]
 
 
-def test_a_row_has_every_seed_that_gets_there_and_says_how_many_do_not() -> None:
+def test_a_row_has_every_seed_and_those_that_never_get_there_hollow_beyond_the_last_step() -> None:
     cousins = cousins_of()
     spec = spec_of(cousins, "cousins-reach")
     steps = of(steps_to_target(cousins), BASELINE)
     seeds = [one for one in traces(spec, "baseline, each seed") if one["xaxis"] == "x"]
     np.testing.assert_allclose(np.sort(seeds[0]["x"]), np.sort(steps[np.isfinite(steps)]))
-    notes = {one["y"]: one["text"] for one in spec["layout"]["annotations"] if one["name"] == "not-reached"}
-    assert notes[len(VARIANTS) - 1 - VARIANTS.index(NO_BN_X30)] == "not reached"
-    assert notes[len(VARIANTS) - 1] == f"{int(np.isinf(steps).sum())} of 6 not"
+    (never,) = [mark for mark in seeds if mark["hovertemplate"] == "never"]
+    assert len(never["x"]) == np.isinf(steps).sum()
+    assert never["x"].min() > cousins.config.steps
+    assert never["marker"]["color"] == "@page"
+    (lost,) = [one for one in traces(spec, NO_BN_X30.name) if one["xaxis"] == "x"]
+    assert lost["hovertemplate"] == "never"
     (median,) = [one for one in traces(spec, "BN-baseline") if one["xaxis"] == "x2"]
     assert median["x"][0] == pytest.approx(100 * (1 - np.median(of(best_accuracy(cousins), BN_BASELINE))))
 
@@ -352,12 +355,13 @@ def test_the_ensemble_is_of_the_baseline_and_of_the_best_variant_with_bn() -> No
     assert best_bn(with_accuracy(BN_X30, 0.995)) is BN_X30
 
 
-def test_the_sentence_has_the_papers_variants_and_their_best_accuracy() -> None:
+def test_the_sentence_has_the_steps_of_the_papers_variants() -> None:
     cousins = cousins_of()
     text = sentence(run_with(cousins), View())
     for one in VARIANTS[:5]:
-        assert f"**{percent(float(np.median(of(best_accuracy(cousins), one))))}** {one.name}" in text
-    assert "never reached" in text
+        count = middle(of(steps_to_target(cousins), one))
+        assert f"**{'never' if np.isinf(count) else whole(count)}** {one.name}" in text
+    assert percent(target_accuracy(cousins)) in text
     for state in STATES.values():
         told = sentence(run_with(state), View())
         assert told.endswith(".")
