@@ -20,7 +20,7 @@ from bnviz.config.table import (
 )
 from bnviz.errors import ConfigError
 
-MOST_COST_SECONDS: Final = 120.0
+MOST_COST_SECONDS: Final = 60.0
 SHAPES: Final = (Architecture.FULLY_CONNECTED, Architecture.CONVOLUTIONAL)
 WIDTHS_TIMED: Final[Mapping[Architecture, tuple[int, ...]]] = {
     Architecture.FULLY_CONNECTED: (32, 64, 128, 256),

@@ -49,16 +49,15 @@ RATES_MARGIN: Final = {"l": 44, "r": 156, "t": 26, "b": 28}
 STEPS, ERROR = 0, 1
 NEVER: Final = "never"
 NEVER_AT: Final = 1.5  # times the last step
-HEADINGS: Final = ("steps to the baseline’s best accuracy", "lowest test error, %")
 
 
 def cousins_reach(run: Run, view: View) -> Spec:
     """A row for each variant: every seed, and their median."""
     cousins, name, title = run.cousins, "cousins-reach", "Steps to the baseline’s accuracy, and the best accuracy"
     how = (
-        "Small shapes: each seed; large: their median; hollow: never. Left, the first step at which the baseline’s best "
-        "accuracy (median over its seeds) is reached, interpolated between two measurements. Right, the lowest test "
-        "error of a run at any moment. At the right edge what the paper prints of Inception on ImageNet."
+        "Small shapes: each seed; large: their median; hollow: never. Left, the first step at which the baseline’s "
+        "best accuracy (median over its seeds) is reached, interpolated between two measurements. Right, the lowest "
+        "test error of a run at any moment. At the right edge what the paper prints of Inception on ImageNet."
     )
     if cousins is None:
         return waiting(run, name, title, how)
@@ -71,7 +70,9 @@ def cousins_reach(run: Run, view: View) -> Spec:
         data += _row(one, float(row), of(steps, one), "%{x:,.0f} steps", "", never)
         data += _row(one, float(row), of(errors, one), "%{x:.2f} %", "2", never)
         annotations.append(_reported(one.reported, row))
-    annotations += [panel_heading(at, text) for at, text in enumerate(HEADINGS)]
+    target = target_accuracy(cousins)
+    headings = f"steps to {percent(target)}" if np.isfinite(target) else "steps", "lowest test error, %"
+    annotations += [panel_heading(at, text) for at, text in enumerate(headings)]
     annotations.append(
         margin_note("in the paper: steps,<br>best accuracy", yanchor="bottom") | {"font": {"size": HEADING_SIZE}}
     )
@@ -84,10 +85,9 @@ def cousins_reach(run: Run, view: View) -> Spec:
             ("yaxis", rows_axis(names, number_of(panel), panel)),
         )
     }
-    target = PERCENT * (1 - target_accuracy(cousins))
     finding = f"{cousins.config.steps:,} steps each, {progress(cousins)}."
     if np.isfinite(target):
-        finding = f"The baseline’s best accuracy is {percent(1 - target / PERCENT)}. {finding}"
+        finding = f"The baseline’s best accuracy is {percent(target)}. {finding}"
     words = Words(title, finding, joined(f"{title}.", finding, _alt(cousins)), how)
     return cousins_chart(
         run, name, words, data, axes, annotations=annotations, margin=MARGIN, hovermode="closest", x="value"
@@ -202,11 +202,17 @@ def cousins_rates(run: Run, view: View) -> Spec:
     finding = joined(f"Each at its best rate: {told}." if told else "", f"{_tuned(cousins)}")
     words = Words(title, finding, joined(f"{title}.", finding, _rates_alt(medians, rates)), how)
     labels = [f"{factor_text(factor)}" for factor in FACTORS]
-    axes = {"xaxis": places_axis("y", labels), "yaxis": scale.axis("x")}
+    axes = {"xaxis": places_axis("y", labels), "yaxis": _in_percent(scale.axis("x"))}
     return cousins_chart(
         run, name, words, data, axes,
         annotations=[*annotations, axis_unit("base rate")], margin=RATES_MARGIN, x="learning rate",
     )  # fmt: skip
+
+
+def _in_percent(axis: dict[str, Any]) -> dict[str, Any]:
+    """The unit behind the lowest number."""
+    first, *others = axis["ticktext"]
+    return axis | {"ticktext": [f"{first} %", *others]}
 
 
 def _tuned(cousins: Cousins) -> str:

@@ -303,7 +303,8 @@ def _ensemble(cousins: Cousins) -> tuple[Answer, str]:
             else Answer.ALIKE
         )
         told.append(told_of(cousins, one))
-    return _together(answers), " ".join(told)
+    text = " ".join(told)
+    return _together(answers), f"{text[:1].upper()}{text[1:]}"
 
 
 def _together(answers: list[Answer]) -> Answer:

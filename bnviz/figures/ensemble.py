@@ -53,7 +53,8 @@ def ensemble(run: Run, view: View) -> Spec:
             at = int(np.flatnonzero(np.isfinite(group))[-1])
             text = f"<b>{percent(group[at] / PERCENT, 2)}</b> {swatch_of(one.competitor)} {one.name}"
             labels.append(EndLabel(text, float(x[at]), float(group[at]), scale.place(float(group[at])), lines=1))
-    finding = " ".join(told for one in variants if (told := told_of(cousins, one)))
+    told = " ".join(told for one in variants if (told := told_of(cousins, one)))
+    finding = f"{told[:1].upper()}{told[1:]}"
     words = Words(title, finding, joined(f"{title}.", finding), how)
     axes = {
         "xaxis": base_axis("y", 1 - PAD, max(x[-1], 2) + PAD, dtick=1, unifiedhovertitle={"text": "%{x} networks"}),
