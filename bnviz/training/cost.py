@@ -71,7 +71,7 @@ def _bare_step(settings: Settings, mnist: Mnist, competitor: Competitor) -> Step
     device = device_of(model.device)
     images, labels = mnist.inputs(model.input_form, device)[0], mnist.labels(device)[0]
     net = bare_network(model, competitor.normalization == TWINS[1].normalization).to(device)
-    batches = Batches(model.seed)
+    batches = Batches(model.seed, len(images))
 
     def step() -> None:
         index = batches.take(hyper.batch_size).to(device)
