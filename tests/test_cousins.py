@@ -1,5 +1,6 @@
 """The paper's cousins: they find what the same runs find alone; ensembles average; the cost of BN is timed in turns."""
 
+import platform
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -26,10 +27,12 @@ from bnviz.config import (
 from bnviz.data import Mnist
 from bnviz.measure.accuracy import TestAccuracy
 from bnviz.records import COUSIN_MOMENTS, LOOPS, Cost, Cousins
+from bnviz.runs.recorded import FOLDER
+from bnviz.runs.store import load_run
 from bnviz.training import Trainer, run_cousins, time_steps
 from bnviz.training.bare import bare_network, bare_step
 from bnviz.training.cousins import Ensembles
-from bnviz.training.moments import parts_of
+from bnviz.training.moments import on_all, parts_of
 
 torch.set_num_threads(1)
 
@@ -141,6 +144,26 @@ def test_timing_steps_changes_nothing_of_training(mnist: Mnist) -> None:
             one.step(settings.hyper)
     one, other = timed.checkpoint(), untimed.checkpoint()
     assert all(torch.equal(one[name], other[name]) for name in one if name.startswith(("plain/", "bn/")))
+
+
+@pytest.mark.slow
+def test_the_first_thousand_steps_of_the_recorded_baselines_come_out_again() -> None:
+    """Bit for bit with the same torch on the same class of machine, within two points elsewhere."""
+    run = load_run(FOLDER / "paper-cousins")
+    recorded, whole = run.cousins, data.load()
+    assert recorded is not None
+    settings = recorded.config.conditions[BASE].with_seed(0)
+    trainer = Trainer(settings, whole, TWINS)
+    parts = parts_of(settings.model, *trainer.test_set)
+    is_same = torch.__version__ in run.origin and f"{platform.machine()} CPU" in run.origin
+    is_same = is_same and trainer.device_name == "CPU"
+    for t in np.flatnonzero(recorded.steps <= 1000):
+        while trainer.step_count < recorded.steps[t]:
+            trainer.step(settings.hyper)
+        found = np.empty(len(TWINS))
+        for _ in on_all(found, parts, trainer.accuracy_on):
+            pass
+        np.testing.assert_allclose(found, recorded.accuracy[:, BASE, 0, t], rtol=0, atol=0 if is_same else 0.02)
 
 
 # --- ensembles --------------------------------------------------------------------------------------------------------
