@@ -174,7 +174,7 @@ def faster(scale: Sweep, nonlinearity: Sweep) -> ClaimVerdict:
             factors += [factor]
             which = " (the best without)" if mark == best else ""
             parts.append(f"{percent(mark, 0 if mark in MARKS else 1)}{which}: {_step(bn)} / {_step(plain)}")
-        told.append(f"{name}, steps with BN / without: {', '.join(parts)}, of {whole(sweep.config.steps)}.")
+        told.append(f"{name}, of {whole(sweep.config.steps)} steps, with BN / without: {', '.join(parts)}.")
     return ClaimVerdict(ruling_of(sides), _steps_size(factors), tuple(told))
 
 
@@ -341,19 +341,20 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
     """What dropout adds with BN, against what it adds without, where it adds anything: best-tuned."""
     counts, _ = _axis(training_images, "training_images")
     sides: list[int] = []
-    told, gains = [], []
+    told, gains = [], []  # (with BN, without, on so many images)
     for count in counts.values:
         at = _rows(training_images, "training_images", count)
         accuracy = {one.name: _best(training_images, one.name, at) for one in (PLAIN, BN, DROPOUT, BN_DROPOUT)}
-        without, with_bn = accuracy[DROPOUT.name] - accuracy[PLAIN.name], accuracy[BN_DROPOUT.name] - accuracy[BN.name]
-        told.append(f"{whole(count)}: {_points(float(np.median(with_bn)))} / {_points(float(np.median(without)))}")
-        if np.median(without) > ALIKE_POINTS:
-            sides.append(_side(without, with_bn))
-            gains += [float(np.median(with_bn)), float(np.median(without))]
+        plain, bn = accuracy[DROPOUT.name] - accuracy[PLAIN.name], accuracy[BN_DROPOUT.name] - accuracy[BN.name]
+        told.append(f"{whole(count)}: {_points(float(np.median(bn)))} / {_points(float(np.median(plain)))}")
+        if np.median(plain) > ALIKE_POINTS:
+            sides.append(_side(plain, bn))
+            gains.append((float(np.median(bn)), float(np.median(plain)), count))
     finding = f"What dropout adds by training images, each at its best rate, with BN / without: {', '.join(told)}."
     if not sides:
         return ClaimVerdict(Ruling.UNDECIDED, "", (finding, "Nowhere does it help without BN: no need to reduce."))
-    size = f"{_points(gains[0])} by dropout, not {_points(gains[1])}"
+    with_bn, without, images = gains[0]
+    size = f"dropout adds {_points(with_bn).removesuffix(' points')}, not {_points(without)}, on {whole(images)} images"
     return ClaimVerdict(ruling_of(sides), size, (finding,))
 
 

@@ -1,6 +1,6 @@
 """The claims of the paper's introduction, each beside what is recorded here, and what the visitor has run, of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -96,14 +96,16 @@ _OPENINGS: Final[Mapping[str, tuple[Opening, ...]]] = {
 def show_claims() -> None:
     """One row a claim: what the paper says, what tests it here with its numbers, and what comes out."""
     say("claims")
-    found = {name: _recorded_verdict(claim) for name, claim in CLAIMS.items()}
+    recordings = {source: _recorded(source) for claim in CLAIMS.values() for source in claim.sources}
+    found = {name: _recorded_verdict(claim, recordings) for name, claim in CLAIMS.items()}
     st.markdown(f"**{summary([one.ruling for one in found.values()])}**")
     with st.container(key="claims"):
         with st.container(key="claims-head"):
             for column, heading in zip(st.columns(WIDTHS, gap="medium"), HEADINGS, strict=True):
                 column.caption(heading)
         for name, claim in CLAIMS.items():
-            _row(name, claim, found[name])
+            origins = dict.fromkeys(run.origin for source in claim.sources if (run := recordings[source]) is not None)
+            _row(name, claim, found[name], list(origins))
 
 
 def summary(rulings: list[Ruling]) -> str:
@@ -113,7 +115,7 @@ def summary(rulings: list[Ruling]) -> str:
     return f"By the recordings, of {len(rulings)} claims {', '.join(told)}, at this scale."
 
 
-def _row(name: str, claim: Claim, found: ClaimVerdict) -> None:
+def _row(name: str, claim: Claim, found: ClaimVerdict, origins: Sequence[str]) -> None:
     title, body = texts.title_and_body(f"claim-{name}")
     said, _, tested = body.partition("\n\n")
     with st.container(key=f"claim-{name}"):
@@ -122,8 +124,9 @@ def _row(name: str, claim: Claim, found: ClaimVerdict) -> None:
             st.markdown(f"**{title}**")
             st.markdown(said)
         with middle:
-            st.markdown(tested)
-            _numbers(claim, found)
+            with st.container(key=f"tested-{name}"):
+                st.markdown(tested)
+            _numbers(found, origins)
             own = _own_runs(claim)
             if own:
                 _own_result(claim.judge(*own))
@@ -133,10 +136,10 @@ def _row(name: str, claim: Claim, found: ClaimVerdict) -> None:
             st.markdown(found.size)
 
 
-def _numbers(claim: Claim, found: ClaimVerdict) -> None:
+def _numbers(found: ClaimVerdict, origins: Sequence[str]) -> None:
     """Every case of the recordings, with the badge that says what they are."""
-    origins = dict.fromkeys(run.origin for source in claim.sources if (run := _recorded(source)) is not None)
-    st.markdown(f":gray-badge[recorded] :small[{'; '.join(origin for origin in origins if origin)}]")
+    if origins:
+        st.markdown(f":gray-badge[recorded] :small[{'; '.join(origins)}]")
     for line in found.findings:
         st.markdown(line)
 
@@ -160,9 +163,9 @@ def _open(name: str) -> None:
 # --- what is recorded, and what the visitor has run -------------------------------------------------------------------
 
 
-def _recorded_verdict(claim: Claim) -> ClaimVerdict:
+def _recorded_verdict(claim: Claim, recordings: Mapping[str, Run | None]) -> ClaimVerdict:
     """What the recordings say; where one is missing or damaged, which, and how it comes back."""
-    runs = [_recorded(source) for source in claim.sources]
+    runs = [recordings[source] for source in claim.sources]
     absent = [_absence(source) for source, run in zip(claim.sources, runs, strict=True) if run is None]
     return ClaimVerdict(Ruling.UNDECIDED, "", tuple(absent)) if absent else claim.judge(*runs)
 

@@ -21,6 +21,7 @@ def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     if not has_parts and PART_KEY in st.query_params:
         del st.query_params[PART_KEY]
     st.html(ASSETS / "style.css")
+    st.html(ASSETS / "print.css")
     if st.session_state.setdefault("is_present", st.query_params.get("present") == "1"):
         st.html(ASSETS / "present.css")
     try:

@@ -159,10 +159,11 @@ def open_recording(role: Role, name: str) -> Lab:
 
 
 def own_run(role: Role) -> Run | None:
-    """The newest record of the run of this role that the session shows, whosever it is; None while there is none."""
-    run_id = _own(role, "run_id")
+    """The newest record of the visitor's own run of this role; None while there is none, or another's is watched."""
+    the_engine, run_id = engine(), _own(role, "run_id")
     try:
-        return engine().hub.get(run_id) if run_id is not None else None
+        is_own = run_id is not None and the_engine.owner_of(run_id) == owner_of_page()
+        return the_engine.hub.get(run_id) if is_own else None
     except BnvizError:
         return None
 

@@ -57,7 +57,7 @@ EXAMPLES: Final = (
     ),
     Example(
         "Dropout",
-        "Learning rate and number of training images, with dropout and without: the paper says that BN regularizes.",
+        "Learning rate and training images, with dropout (p = 0.2) and without: the paper says that BN regularizes.",
         RATE_AND_TRAINING_IMAGES,
     ),
     Example(
