@@ -15,7 +15,7 @@ from bnviz.ui.limits import (
     open_part,
     pick_condition,
     reported,
-    run_here,
+    run_part,
 )
 from bnviz.ui.parts import pick_part
 from bnviz.ui.transport import present_button
@@ -36,7 +36,7 @@ def limits_page() -> None:
         open_in_lab(part)
         with st.container(horizontal=True, width="content", gap=16, key="limits-run", vertical_alignment="center"):
             pick_condition(lab, part)
-            run_here(lab, part)
+            run_part(lab, part)
     charts(lab, LIMITS_CHARTS[part.name])
     batch_of_one(part)
     reported(part)

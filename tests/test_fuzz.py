@@ -50,12 +50,17 @@ LINK_READERS = {
     "view": config.view_from_query,
     "anatomy": config.anatomy_from_query,
     "landscape": config.landscape_from_query,
+    "cost": config.cost_from_query,
+    "cousins": config.cousins_from_query,
     "depth": config.depth_from_query,
     "linear unit": config.linear_unit_from_query,
     "untrained": config.untrained_from_query,
     **{f"trials {one}": (lambda query, one=one: config.trials_from_query(one, query)) for one in Experiment},
 }
-link_keys = st.sampled_from(sorted(config.BY_KEY)) | st.text(string.ascii_lowercase + "_", min_size=1, max_size=8)
+OWN_KEYS = [one.key for one in (*config.COUSINS_SETTINGS, *config.COST_SETTINGS)]
+link_keys = st.sampled_from([*sorted(config.BY_KEY), *OWN_KEYS]) | st.text(
+    string.ascii_lowercase + "_", min_size=1, max_size=8
+)
 link_values = (
     st.sampled_from(["", "nan", "inf", "-1", "1e999", "0x10", "../../etc/passwd", "<script>", "٣", "1,2", "true"])
     | st.floats().map(str)

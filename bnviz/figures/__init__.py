@@ -14,10 +14,14 @@ from bnviz.figures import (
     anatomy_stream,
     anatomy_walk,
     bands,
+    bn_cost,
+    cousins_curves,
+    cousins_reach,
     curves,
     density,
     depth_growth,
     drift,
+    ensemble,
     gradient_layers,
     gradient_steps,
     gradients,
@@ -43,6 +47,7 @@ from bnviz.figures import (
     untrained_loss,
     whitening,
 )
+from bnviz.figures.cousins_words import cost_sentence, cousins_sentence
 from bnviz.figures.sweep_words import sweep_sentence
 from bnviz.figures.theme import Spec, for_export, page_swatch_of, resolve, to_html, tokens
 from bnviz.figures.trials_words import depth_sentence, trials_sentence
@@ -95,6 +100,13 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "trials-fit": trials_fit.trials_fit,
         "depth-gradients": depth_growth.depth_gradients,
         "depth-outputs": depth_growth.depth_outputs,
+        "cousins-curves": cousins_curves.cousins_curves,
+        "cousins-reach": cousins_reach.cousins_reach,
+        "cousins-rates": cousins_reach.cousins_rates,
+        "cousins-time": cousins_curves.cousins_time,
+        "ensemble": ensemble.ensemble,
+        "bn-cost": bn_cost.bn_cost,
+        "bn-cost-time": bn_cost.bn_cost_time,
         "sweep-map": sweep_map.sweep_map,
         "sweep-best": sweep_best.sweep_best,
         "sweep-ranges": sweep_best.sweep_ranges,
@@ -118,6 +130,10 @@ def _sentence_of_study(run: Run) -> Callable[[Run, View], str]:
         return trials_sentence
     if run.depth:
         return depth_sentence
+    if run.cousins:
+        return cousins_sentence
+    if run.cost:
+        return cost_sentence
     if run.sweep:
         return sweep_sentence
     return whitening.whitening_sentence if run.linear_unit else untrained_sentence

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.config import Competitor, View
 from bnviz.figures.chart import Words, base_axis, domains, number_of, panel_heading
-from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
+from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.trials_parts import (
     PERCENT,
     at_inference,
@@ -17,6 +17,7 @@ from bnviz.figures.trials_parts import (
     median,
     progress,
     rough,
+    rows_axis,
     trials_chart,
     waiting,
 )
@@ -28,7 +29,6 @@ GAP: Final = 0.05
 MARGIN: Final = {"l": 132, "r": 24, "t": 44, "b": 28}
 SCALE: Final = Scale(1, 100)
 _TICKS: Final = {"tickvals": [1, 3, 10, 30, 100], "ticktext": ["1", "3", "10", "30", "100 %"]}
-ROW_PAD: Final = 0.6
 TITLE: Final = "Test error with running statistics and with the batch’s own"
 HOLLOW: Final = "running statistics, as at inference"
 FULL: Final = "statistics of each 1,000 test images"
@@ -43,6 +43,7 @@ def trials_gap(run: Run, view: View) -> Spec:
     accuracies = [median(one, axis=2) for one in (at_inference(trials), trials.batch_accuracy)]
     pairs = error_of(np.stack(accuracies))  # [2, k, x]
     competitors, conditions = trials.config.competitors, trials.config.conditions
+    names = [f"{one.label} {swatch_of(one)}" for one in competitors]
     data: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
@@ -55,7 +56,7 @@ def trials_gap(run: Run, view: View) -> Spec:
             f"y{panel}", SCALE.low, SCALE.high, domain=domain, type="log", showspikes=False, **_TICKS,
             **({"matches": "x"} if x else {}),
         )  # fmt: skip
-        axes[f"yaxis{panel}"] = _rows(competitors, panel, x)
+        axes[f"yaxis{panel}"] = rows_axis(names, panel, x)
     finding = f"Hollow: {HOLLOW}. Full: {FULL}. {trials.config.steps:,} steps, {progress(trials)}."
     words = Words(TITLE, finding, _alt(trials, pairs / PERCENT), how)
     return trials_chart(
@@ -65,24 +66,6 @@ def trials_gap(run: Run, view: View) -> Spec:
         hovermode="closest",
         x="error",
     )  # fmt: skip
-
-
-def _rows(competitors: tuple[Competitor, ...], panel: str, x: int) -> dict[str, Any]:
-    names = [f"{one.label} {swatch_of(one)}" for one in reversed(competitors)]
-    return {
-        "anchor": f"x{panel}",
-        "autorangeoptions": {"clipmin": -ROW_PAD, "clipmax": len(competitors) - 1 + ROW_PAD},
-        "tickvals": list(range(len(competitors))),
-        "ticktext": names,
-        "showticklabels": x == 0,
-        "showgrid": True,
-        "gridcolor": "@grid",
-        "zeroline": False,
-        "ticks": "",
-        "tickfont": {"size": TICK_SIZE, "color": "@text"},
-        "ticklabeloverflow": "allow",
-        **({"matches": "y"} if x else {}),
-    }
 
 
 def _pair(one: Competitor, row: int, pair: Floats, panel: str) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from bnviz.figures.chart import (
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import percent
 from bnviz.figures.studies import staged, study_chart
-from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of, symbol_size
+from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of, symbol_size
 from bnviz.figures.untrained_parts import Scale
 from bnviz.figures.words import NO_BN
 from bnviz.records import Floats, Run, Trials
@@ -33,6 +33,7 @@ LINE_WIDTH: Final = 2.0
 MOST_WRITTEN: Final = 6  # labels on an axis of places
 SMALL: Final = 0.55  # of a marker: of a single seed
 PAD: Final = 0.35  # of the distance between two places, beyond the first and the last one
+ROW_PAD: Final = 0.6  # of the distance between two rows
 PERCENT: Final = 100.0
 LEAST_ERROR: Final = 0.01  # per cent, below which no network comes here: half a test image
 DIVERGED: Final = "× diverged"
@@ -152,6 +153,24 @@ def places_axis(anchor: str, labels: Sequence[str], most: int = MOST_WRITTEN, **
     every = -(-len(labels) // most)
     places, texts = list(range(0, len(labels), every)), list(labels[::every])
     return base_axis(anchor, -PAD, len(labels) - 1 + PAD, tickvals=places, ticktext=texts, **more)
+
+
+def rows_axis(names: Sequence[str], panel: str, number: int) -> dict[str, Any]:
+    """A y axis with a row for each name, the first one at the top; panels beside the first one, 0, share its names."""
+    return {
+        "anchor": f"x{panel}",
+        "autorangeoptions": {"clipmin": -ROW_PAD, "clipmax": len(names) - 1 + ROW_PAD},
+        "tickvals": list(range(len(names))),
+        "ticktext": list(reversed(names)),
+        "showticklabels": number == 0,
+        "showgrid": True,
+        "gridcolor": "@grid",
+        "zeroline": False,
+        "ticks": "",
+        "tickfont": {"size": TICK_SIZE, "color": "@text"},
+        "ticklabeloverflow": "allow",
+        **({"matches": "y"} if number else {}),
+    }
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------

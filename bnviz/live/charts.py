@@ -50,6 +50,13 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "trials-fit": (),
     "depth-gradients": (),
     "depth-outputs": (),
+    "cousins-curves": (),
+    "cousins-reach": (),
+    "cousins-rates": (),
+    "cousins-time": (),
+    "ensemble": (),
+    "bn-cost": (),
+    "bn-cost-time": (),
     "sweep-map": (),
     "sweep-best": (),
     "sweep-ranges": (),
@@ -108,9 +115,10 @@ DRAWS: dict[str, Callable[[Run], tuple[Any, ...]]] = {
     "landscape-cut": lambda run: (run.landscape,),
     "landscape-batches": lambda run: (run.landscape,),
 }
-DRAWS |= {
-    name: _study for name in READS if name.startswith(("untrained-", "whitening-", "trials-", "depth-", "sweep-"))
-}
+_OF_STUDIES: Final = (
+    "untrained-", "whitening-", "trials-", "depth-", "sweep-", "cousins-", "ensemble", "bn-cost",
+)  # fmt: skip
+DRAWS |= {name: _study for name in READS if name.startswith(_OF_STUDIES)}
 DRAWS |= {name: _anatomy for name in READS if name.startswith("anatomy-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 

@@ -11,6 +11,8 @@ from bnviz.config import (
     TRAIN_IMAGES,
     BnPlacement,
     Competitor,
+    CostConfig,
+    CousinsConfig,
     DepthConfig,
     Experiment,
     Initialization,
@@ -81,8 +83,10 @@ def _subject(run: Run) -> str:
     """What the summary is about."""
     if not run.is_study:
         return "This run"
-    if run.trials:
+    if run.trials or run.cousins:
         return "This experiment"
+    if run.cost:
+        return "This timing"
     if run.sweep:
         return "This sweep"
     return "This unit" if run.linear_unit else "These networks"
@@ -93,6 +97,10 @@ def _summary(run: Run) -> str:
         return summary_of_untrained(run.untrained.config)
     if run.is_study and run.trials:
         return summary_of_trials(run.trials.config)
+    if run.is_study and run.cousins:
+        return summary_of_cousins(run.cousins.config)
+    if run.is_study and run.cost:
+        return summary_of_cost(run.cost.config)
     if run.is_study and run.sweep:
         return summary_of_sweep(run.sweep.config)
     if run.is_study and run.depth:
@@ -186,6 +194,37 @@ def _trials_dropout(config: TrialsConfig) -> list[str]:
 def _ends(config: TrialsConfig) -> str:
     """The first and the last of its conditions."""
     return f"{config.conditions[0].label} to {config.conditions[-1].label}"
+
+
+@lru_cache(maxsize=256)
+def summary_of_cousins(config: CousinsConfig) -> str:
+    """What every run has in common, and what the variants differ in."""
+    settings = config.conditions[0].settings
+    model, hyper = settings.model, settings.hyper
+    parts = [
+        _layers(model),
+        _initial_weights(model.initialization, model.init_scale),
+        f"SGD with momentum {hyper.momentum:g}, batch {hyper.batch_size}",
+        f"base learning rate {config.learning_rate:g}, constant",
+        f"{config.steps:,} steps each",
+        f"{config.seeds} {'seed' if config.seeds == 1 else 'seeds'}",
+        f"{model.input_form} input",
+    ]
+    return (
+        f"{', '.join(parts)}. Without BN and with it, from the same weights, on the same mini-batches; ReLU, in the "
+        "sigmoid variants sigmoids. No dropout, no weight decay, no distortions in any of them."
+    )
+
+
+@lru_cache(maxsize=256)
+def summary_of_cost(config: CostConfig) -> str:
+    """What is timed."""
+    layers = "layer" if config.hidden_layers == 1 else "layers"
+    return (
+        f"Fully connected: {config.hidden_layers} hidden {layers}; convolutional: two 5×5 convolutions of stride 2; "
+        f"{_nonlinearity(config.nonlinearity)}, plain SGD on MNIST. Each network trains alone, with BN and without in "
+        "turns, in this app’s own loop and in a bare PyTorch one with torch.nn.BatchNorm1d or BatchNorm2d."
+    )
 
 
 @lru_cache(maxsize=256)

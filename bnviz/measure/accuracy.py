@@ -60,6 +60,14 @@ class TestAccuracy:
         share = (hits / self._count).cpu().numpy()
         return np.where(is_finite.cpu().numpy(), share, np.nan)
 
+    def probabilities(self, stack: Stack) -> Floats:
+        """Softmax outputs at inference: [K, count, 10]; NaN of a network whose outputs are not finite."""
+        folded = stack.folded()
+        folded.weights[0] = folded.weights[0].contiguous()
+        parts = [self._logits(stack, folded, images, lit).softmax(dim=1) for images, lit, _ in self._chunks]
+        found: Floats = torch.cat(parts, dim=2).transpose(1, 2).double().cpu().numpy()
+        return found
+
     def measure_with_batch_statistics(self, stack: Stack) -> Floats:
         """The same, BN with the statistics of all images that are taken at once: [K]. Without noise, as `measure`."""
         hits = torch.zeros(len(stack), dtype=torch.float64, device=stack.device)

@@ -36,6 +36,11 @@ class ComputeTime:
         total: Floats = self._seconds + self._seconds_a_step * (step - self._step)
         return total
 
+    @property
+    def seconds_a_step(self) -> Floats:
+        """Of each competitor, as it was rehearsed last; 0 before, and without a clock. [k]"""
+        return self._seconds_a_step.copy()
+
     def rehearse(
         self,
         step: int,

@@ -26,6 +26,8 @@ from bnviz.records.arrays import (
     Ints,
     kept_units,
 )
+from bnviz.records.cost import LOOPS, Cost, nothing_timed
+from bnviz.records.cousins import COUSIN_MOMENTS, Cousins, nothing_of_cousins
 from bnviz.records.depth import Depth
 from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
 from bnviz.records.kept import MOST_POINTS, appended
@@ -55,14 +57,15 @@ from bnviz.records.trials import AMOUNTS, CHANGES, MOMENTS, STATISTICS, Trials
 from bnviz.records.untrained import DIVERGED_RATIO, RELATIVE_STEPS, SINGULAR_LEVELS, Untrained
 
 __all__ = [
-    "AMOUNTS", "ANATOMY_CHARTS", "BAND_LEVELS", "CHANGES", "COMPARED", "DIVERGED_RATIO", "GHOST_MEASURES", "GRADIENTS",
-    "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "MEASURES", "MODES", "MOMENTS", "MOST_POINTS",
-    "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES",
-    "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STATISTICS", "STEP_SIZES",
-    "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "USABLE_ACCURACY", "Anatomy", "Badge", "CellFailure", "CellResult",
-    "Condition", "Contour", "Depth", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder",
-    "Intervention", "Ints", "Landscape", "LinearUnit", "Outcome", "Phase", "Point", "Run", "Sharpness", "Shift",
-    "Smoothness", "Spectrum", "Status", "Study", "Sweep", "SweepPhase", "SweepStatus", "Trials", "Untrained", "Update",
-    "appended", "cells_in", "ghost_of", "has_any", "kept_units", "measure_shapes", "no_anatomy", "nothing_swept",
+    "AMOUNTS", "ANATOMY_CHARTS", "BAND_LEVELS", "CHANGES", "COMPARED", "COUSIN_MOMENTS", "DIVERGED_RATIO",
+    "GHOST_MEASURES", "GRADIENTS", "GRADIENT_BINS", "LANDSCAPE_ARRAYS", "LANDSCAPE_CHARTS", "LOOPS", "MEASURES",
+    "MODES", "MOMENTS", "MOST_POINTS", "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS",
+    "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES", "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES",
+    "START_TO_NOW", "STATISTICS", "STEP_SIZES", "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "USABLE_ACCURACY",
+    "Anatomy", "Badge", "CellFailure", "CellResult", "Condition", "Contour", "Cost", "Cousins", "Depth", "Floats",
+    "Ghost", "Gradients", "Health", "History", "HistoryBuilder", "Intervention", "Ints", "Landscape", "LinearUnit",
+    "Outcome", "Phase", "Point", "Run", "Sharpness", "Shift", "Smoothness", "Spectrum", "Status", "Study", "Sweep",
+    "SweepPhase", "SweepStatus", "Trials", "Untrained", "Update", "appended", "cells_in", "ghost_of", "has_any",
+    "kept_units", "measure_shapes", "no_anatomy", "nothing_of_cousins", "nothing_swept", "nothing_timed",
     "with_failures", "with_results", "with_status", "with_training",
 ]  # fmt: skip

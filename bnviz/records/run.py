@@ -9,6 +9,8 @@ import numpy as np
 from bnviz.config import Competitor, Settings
 from bnviz.records.anatomy import ANATOMY_CHARTS, Anatomy
 from bnviz.records.arrays import Ints
+from bnviz.records.cost import Cost
+from bnviz.records.cousins import Cousins
 from bnviz.records.depth import Depth
 from bnviz.records.history import History, Point
 from bnviz.records.landscape import LANDSCAPE_CHARTS, Landscape
@@ -21,7 +23,7 @@ from bnviz.records.sweep import Sweep
 from bnviz.records.trials import Trials
 from bnviz.records.untrained import Untrained
 
-Study = Untrained | LinearUnit | Trials | Depth | Sweep
+Study = Untrained | LinearUnit | Trials | Depth | Sweep | Cousins | Cost
 """What is measured beside the run that carries it: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
@@ -126,6 +128,16 @@ class Run:
     def depth(self) -> Depth | None:
         """The study, if it is about plain and residual networks of many layers."""
         return self.study if isinstance(self.study, Depth) else None
+
+    @property
+    def cousins(self) -> Cousins | None:
+        """The study, if it is about the paper's scaled-down cousins."""
+        return self.study if isinstance(self.study, Cousins) else None
+
+    @property
+    def cost(self) -> Cost | None:
+        """The study, if it is about the time that a step takes."""
+        return self.study if isinstance(self.study, Cost) else None
 
     @property
     def sweep(self) -> Sweep | None:

@@ -1,5 +1,7 @@
 """Lock-step training, one step at a time."""
 
+from bnviz.training.cost import time_steps
+from bnviz.training.cousins import run_cousins
 from bnviz.training.gpu import gpu_fault
 from bnviz.training.loop import train
 from bnviz.training.schedule import DENSE_STEPS, is_scheduled, shift_interval
@@ -13,8 +15,10 @@ __all__ = [
     "device_of",
     "gpu_fault",
     "is_scheduled",
+    "run_cousins",
     "run_trials",
     "shift_interval",
+    "time_steps",
     "train",
     "train_cells",
 ]

@@ -13,10 +13,10 @@ from bnviz.records import MOMENTS, Floats
 PARTS: Final = 5  # of the test images; moments before the last are measured on one of them
 
 
-def moments_of(steps: int) -> dict[int, list[int]]:
+def moments_of(steps: int, shares: Floats = MOMENTS) -> dict[int, list[int]]:
     """Which moments fall on each step."""
     at: dict[int, list[int]] = {}
-    for t, share in enumerate(MOMENTS):
+    for t, share in enumerate(shares):
         at.setdefault(round(float(share) * steps), []).append(t)
     return at
 

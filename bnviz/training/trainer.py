@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bnviz.config import (
+    CLASSES,
     NOISE_SETTINGS,
     AnatomyConfig,
     Competitor,
@@ -280,9 +281,7 @@ class Trainer:
         is_new = is_scheduled and not was_scheduled
         loss, train_accuracy = (self._spread(row[self._training], "loss") for row in self._means.read())
         if is_new:
-            self._compute_time.rehearse(
-                self.step_count, self._training, self._stack, self._optimizer, self._last, self.settings.hyper
-            )
+            self._rehearse_alone()
         readings: dict[str, Floats] = {}
         if not self.is_finished:
             with np.errstate(over="ignore", invalid="ignore"):  # of a network that is about to diverge
@@ -311,6 +310,12 @@ class Trainer:
         self._has_accuracy = with_accuracy
         return self._point
 
+    def _rehearse_alone(self) -> None:
+        """Time a step of each competitor without the others beside it."""
+        self._compute_time.rehearse(
+            self.step_count, self._training, self._stack, self._optimizer, self._last, self.settings.hyper
+        )
+
     def accuracy_on(self, images: TestAccuracy, has_batch_statistics: bool = False) -> Floats:
         """Share of images classified correctly, at inference or with their own statistics: [K]; NaN if stopped."""
         found = np.full(len(self.competitors), np.nan)
@@ -319,6 +324,24 @@ class Trainer:
             measure = images.measure_with_batch_statistics if has_batch_statistics else images.measure
             with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
                 found[self._training] = measure(self._stack)
+        return found
+
+    def probabilities_on(self, images: TestAccuracy) -> Floats:
+        """Softmax outputs at inference: [K, count, 10]; NaN if stopped."""
+        found = np.full((len(self.competitors), len(images), CLASSES), np.nan)
+        if not self.is_finished:
+            self._stack.limit(self.settings.hyper)
+            with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
+                found[self._training] = images.probabilities(self._stack)
+        return found
+
+    def seconds_a_step(self) -> Floats:
+        """Of each competitor's own step, timed alone now: [K]; NaN if stopped, before any step or without a clock."""
+        found = np.full(len(self.competitors), np.nan)
+        if self._last is not None:
+            self._rehearse_alone()
+            seconds = self._compute_time.seconds_a_step[self._training]
+            found[self._training] = np.where(seconds > 0, seconds, np.nan)
         return found
 
     def spread(self) -> Floats:

@@ -39,6 +39,8 @@ LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "depth": ("depth-gradients", "depth-outputs"),
 }
 """Of each part of the page where BN fails."""
+COUSINS_CHARTS: Final = ("cousins-curves", "cousins-time", "cousins-reach", "cousins-rates", "ensemble")
+COST_CHARTS: Final = ("bn-cost", "bn-cost-time")
 SWEEP_CHARTS: Final = ("sweep-map", "sweep-best", "sweep-ranges")
 WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 

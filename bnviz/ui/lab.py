@@ -40,15 +40,19 @@ class Role(StrEnum):
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
     LINEAR_UNIT = "linear-unit"  # never trains either
     LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
+    PAPER = "paper"  # the same for the studies of the page on the paper
 
 
 # Found again by what they are about: no link names their runs.
-STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT, Role.LIMITS)
+STUDIES: Final = (Role.UNTRAINED, Role.LINEAR_UNIT, Role.LIMITS, Role.PAPER)
 DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().replace(networks=networks_of(WITH_NOISE))}
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 # What a page shows until the visitor has a run of their own.
-RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size"}
+RECORDED: Final = {role: str(role) for role in Role} | {
+    Role.LIMITS: "limits-batch_size",
+    Role.PAPER: "paper-cousins",
+}
 
 
 @dataclass(frozen=True)

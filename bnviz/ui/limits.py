@@ -23,9 +23,9 @@ from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.explain import say
-from bnviz.ui.lab import Lab, Role, keep_view, open_recording, show_value
+from bnviz.ui.lab import Lab, Role, keep_view, show_value
 from bnviz.ui.presets import LIMITS_PRESETS
-from bnviz.ui.study import keys_of, open_study
+from bnviz.ui.study import keys_of, open_recorded_study, run_here, time_text
 
 DEPTH: Final = "depth"
 PARTS: Final = {
@@ -86,31 +86,12 @@ def chosen(name: str) -> Part:
 
 def open_part(part: Part) -> Lab:
     """What carries this experiment: its recording until the visitor has it run here, or chooses another one."""
-    is_asked = part.config in _asked()
-    if not is_asked:
-        recorded = open_recording(Role.LIMITS, part.recording)
-        if recorded.run.study is not None and recorded.run.study.config == part.config:
-            return recorded
-    return open_study(Role.LIMITS, part.config, is_asked)
+    return open_recorded_study(Role.LIMITS, part.recording, part.config)
 
 
-def _asked() -> list[TrialsConfig | DepthConfig]:
-    """What the visitor has asked to have run here although there is a recording of it."""
-    asked: list[TrialsConfig | DepthConfig] = st.session_state.setdefault("limits-asked", [])
-    return asked
-
-
-def run_here(lab: Lab, part: Part) -> None:
+def run_part(lab: Lab, part: Part) -> None:
     """The button that has this very experiment run on this machine, in place of its recording."""
-    if lab.is_recorded:
-        st.button(
-            "Run it here",
-            type="primary",
-            icon=":material/play_arrow:",
-            help=f"All of it, from the same seeds: about {_time_text(part)}.",
-            on_click=commands.command,
-            args=(_asked().append, part.config),
-        )
+    run_here(lab, part.config, _seconds(part))
 
 
 def adjust_part(part: Part) -> None:
@@ -125,7 +106,7 @@ def adjust_part(part: Part) -> None:
                     setting = part.settings[name]
                     widget(setting, getattr(part.config, name), key, on_change=_changed, args=(part, name, key))
         most = f"{MOST_DEPTH_SECONDS:.0f} s" if part.name == DEPTH else f"{MOST_TRIALS_SECONDS / 60:.0f} min"
-        st.caption(f"About {_time_text(part)} to run on this machine, of at most {most}.")
+        st.caption(f"About {time_text(_seconds(part))} to run on this machine, of at most {most}.")
 
 
 def _has(part: Part, name: str) -> bool:
@@ -135,11 +116,10 @@ def _has(part: Part, name: str) -> bool:
     return (name == "images") is part.config.counts_images
 
 
-def _time_text(part: Part) -> str:
+def _seconds(part: Part) -> float:
     if isinstance(part.config, DepthConfig):
-        return f"{config.depth_seconds(part.config):.1f} s"
-    seconds = config.trials_seconds(part.config)
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+        return config.depth_seconds(part.config)
+    return config.trials_seconds(part.config)
 
 
 def _changed(part: Part, name: str, key: str) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 import streamlit as st
 
 from bnviz.ui.claims import show_claims
+from bnviz.ui.cost import show_cost
+from bnviz.ui.cousins import show_cousins
 from bnviz.ui.lab import HAND_OVER_KEY
 from bnviz.ui.share import link
 from bnviz.ui.since import show_since
@@ -24,6 +26,8 @@ class Part:
 
 PARTS: Final = {
     "claims": Part("The claims", show_claims),
+    "cousins": Part("Section 4.2, scaled down", show_cousins),
+    "cost": Part("What BN costs", show_cost),
     "since": Part("Since 2015", show_since),
 }
 """By the name in the page's link; the first is shown at first."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+import streamlit as st
+
 from bnviz.config import Setting, StudyConfig
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
-from bnviz.ui.lab import Lab, Role, open_lab
+from bnviz.ui.lab import Lab, Role, open_lab, open_recording
 
 MOST_CARRIERS: Final = 1000
 _CARRIERS: dict[tuple[Role, str], str] = {}  # a visitor's run that carries the measurements, by its owner
@@ -26,6 +28,42 @@ def open_study(role: Role, wanted: StudyConfig, is_asked: bool = False) -> Lab:
         except BnvizError as error:
             commands.notify(error.text)
     return lab
+
+
+def open_recorded_study(role: Role, recording: str, wanted: StudyConfig) -> Lab:
+    """What carries this study: its recording until the visitor has it run here, or chooses another one."""
+    is_asked = wanted in _asked(role)
+    if not is_asked:
+        recorded = open_recording(role, recording)
+        if recorded.run.study is not None and recorded.run.study.config == wanted:
+            return recorded
+    return open_study(role, wanted, is_asked)
+
+
+def run_here(lab: Lab, wanted: StudyConfig, seconds: float) -> None:
+    """The button that has this very study run on this machine, in place of its recording."""
+    if lab.is_recorded:
+        st.button(
+            "Run it here",
+            type="primary",
+            icon=":material/play_arrow:",
+            help=f"All of it, from the same seeds: about {time_text(seconds)}.",
+            on_click=commands.command,
+            args=(_asked(lab.role).append, wanted),
+        )
+
+
+def time_text(seconds: float) -> str:
+    """Such as "1.4 s", "80 s" or "12 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _asked(role: Role) -> list[StudyConfig]:
+    """What the visitor has asked to have run here although there is a recording of it."""
+    asked: list[StudyConfig] = st.session_state.setdefault(f"{role}-asked", [])
+    return asked
 
 
 def _begin(lab: Lab) -> Lab:

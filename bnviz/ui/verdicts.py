@@ -1,5 +1,6 @@
 """Predict first: the visitor's guess, and then what this run says of every measure beside what papers report."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import streamlit as st
@@ -71,15 +72,20 @@ def _guessed(lab: Lab, key: str) -> None:
 def _table(run_id: str) -> None:
     """One row a measure: the question, this run's answer, and what was reported elsewhere."""
     found = verdicts(engine().hub.get(run_id))
-    for column, heading in zip(st.columns(WIDTHS, gap="medium"), HEADINGS, strict=True):
+    rows((f"verdict-{one.measure}", WORDS[one.direction], one.finding) for one in found)
+    st.markdown(texts.title_and_body("shift-honesty")[1])
+
+
+def rows(found: Iterable[tuple[str, str, str]], headings: Sequence[str] = HEADINGS) -> None:
+    """One row an answer: a text that asks, what is measured in a word and in a sentence, and what that text reports."""
+    for column, heading in zip(st.columns(WIDTHS, gap="medium"), headings, strict=True):
         column.caption(heading)
-    for one in found:
-        question, reported = texts.title_and_body(f"verdict-{one.measure}")
+    for text, answer, finding in found:
+        question, reported = texts.title_and_body(text)
         left, middle, right = st.columns(WIDTHS, gap="medium")
         left.markdown(f"**{question}**")
-        middle.markdown(f"**{WORDS[one.direction]}.** {one.finding}")
+        middle.markdown(f"**{answer}.** {finding}")
         right.markdown(reported)
-    st.markdown(texts.title_and_body("shift-honesty")[1])
 
 
 def _answer(run_id: str, guess: Direction) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from bnviz.config import (
+    CostConfig,
+    CousinsConfig,
     DepthConfig,
     Device,
     HyperParams,
@@ -62,6 +64,10 @@ def _measured(config: StudyConfig) -> Iterator[Study]:
             return _run_trials(config)
         case DepthConfig():
             return _measure_depth(config)
+        case CousinsConfig():
+            return _run_cousins(config)
+        case CostConfig():
+            return _time_steps(config)
 
 
 def _measure_depth(config: DepthConfig) -> Iterator[Study]:
@@ -75,6 +81,24 @@ def _run_trials(config: TrialsConfig) -> Iterator[Study]:
     from bnviz.training import run_trials
 
     return run_trials(config, data.load())
+
+
+def _run_cousins(config: CousinsConfig) -> Iterator[Study]:
+    from bnviz import data
+    from bnviz.training import run_cousins
+
+    return run_cousins(config, data.load(), time.perf_counter)
+
+
+def _time_steps(config: CostConfig) -> Iterator[Study]:
+    """By the processor's time of this thread, in which all of a step is computed; a GPU's by the clock."""
+    import torch
+
+    from bnviz import data
+    from bnviz.training import time_steps
+
+    clock = time.perf_counter if torch.cuda.is_available() else time.thread_time
+    return time_steps(config, data.load(), clock)
 
 
 def _measure_linear_unit(config: LinearUnitConfig) -> Iterator[Study]:

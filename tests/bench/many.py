@@ -24,7 +24,8 @@ import torch
 from bnviz import data
 from bnviz.config import TWINS, Competitor, Normalization, Settings
 from bnviz.training import Trainer
-from tests.bench.training import bare_network, bare_steps
+from bnviz.training.bare import bare_network
+from tests.bench.training import bare_steps
 
 RESULTS = Path(__file__).parent / "results" / "many.json"
 TURNS = 5

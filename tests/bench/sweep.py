@@ -24,8 +24,9 @@ from bnviz import data
 from bnviz.config import RATE_AND_SCALE, HyperParams, Normalization, Settings, SweepAxis, SweepConfig
 from bnviz.records import Sweep, SweepPhase
 from bnviz.runs.engine import Engine
+from bnviz.training.bare import bare_network
 from tests.bench.engine import set_latencies, spread, until
-from tests.bench.training import CPU, bare_network, bare_steps
+from tests.bench.training import CPU, bare_steps
 
 RESULTS = Path(__file__).parent / "results" / "sweep.json"
 ME = "me"

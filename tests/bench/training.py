@@ -23,6 +23,7 @@ from bnviz.config import Directions, HyperParams, ModelConfig, Normalization, Se
 from bnviz.data import Batches, Mnist
 from bnviz.models import Stack
 from bnviz.training import Trainer
+from bnviz.training.bare import bare_network
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 FRESH_POINT_SECONDS = 0.22  # the lab's cadence while somebody watches
@@ -67,15 +68,6 @@ def bare_steps(
             rule.step()
 
     return step
-
-
-def bare_network(model: ModelConfig, has_bn: bool) -> nn.Sequential:
-    g = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}[model.nonlinearity]
-    modules: list[nn.Module] = []
-    *hidden, output = model.layers
-    for n_in, n_out in ((layer.n_in, layer.n_out) for layer in hidden):
-        modules += [nn.Linear(n_in, n_out, bias=not has_bn), *[nn.BatchNorm1d(n_out)] * has_bn, g()]
-    return nn.Sequential(*modules, nn.Linear(output.n_in, output.n_out))
 
 
 def products_alone(settings: Settings) -> Step:

@@ -44,6 +44,8 @@ from bnviz.records import Badge, Health, Intervention, Run
 from bnviz.training import train
 from bnviz.ui.charts import (
     ANATOMY_CHARTS,
+    COST_CHARTS,
+    COUSINS_CHARTS,
     GRADIENT_CHARTS,
     LAB_CHARTS,
     LANDSCAPE_CHARTS,
@@ -152,6 +154,8 @@ def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -
         ANATOMY_CHARTS,
         *LIMITS_CHARTS.values(),
         SWEEP_CHARTS,
+        COUSINS_CHARTS,
+        COST_CHARTS,
     )
     assert set(FIGURES) == {name for page in pages for name in page}
 

@@ -13,6 +13,7 @@ from bnviz.live.charts import ALL_FIELDS, DRAWS, READS, PackedCharts
 from bnviz.live.frames import Spec, pack
 from bnviz.records import Run
 from tests.figures import made_up_runs
+from tests.figures.made_up_cousins import cost_of, cousins_of
 from tests.figures.made_up_trials import a_depth, a_trials
 from tests.live import fakes
 
@@ -146,6 +147,8 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
         }
         trials = a_trials(changes.get(name, Experiment.TEST_TIME))
         run = run.replace(study=a_depth() if name.startswith("depth-") else trials)
+    if name.startswith(("cousins-", "ensemble", "bn-cost")):
+        run = run.replace(study=cost_of() if name.startswith("bn-cost") else cousins_of())
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)) == pack(FIGURES[name](run, changed))

@@ -7,11 +7,22 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from bnviz import config
-from bnviz.config import DepthConfig, Directions, LinearUnitConfig, Statistics, TrialsConfig, UntrainedConfig
+from bnviz.config import (
+    CostConfig,
+    CousinsConfig,
+    DepthConfig,
+    Directions,
+    LinearUnitConfig,
+    Statistics,
+    TrialsConfig,
+    UntrainedConfig,
+)
 from bnviz.records import (
     LANDSCAPE_ARRAYS,
     Anatomy,
     Badge,
+    Cost,
+    Cousins,
     Depth,
     Landscape,
     LinearUnit,
@@ -27,6 +38,8 @@ STUDIES: Final = {
     "untrained": (Untrained, UntrainedConfig),
     "trials": (Trials, TrialsConfig),
     "depth": (Depth, DepthConfig),
+    "cousins": (Cousins, CousinsConfig),
+    "cost": (Cost, CostConfig),
 }
 
 
