@@ -27,6 +27,7 @@ from bnviz.records.arrays import (
     kept_units,
 )
 from bnviz.records.depth import Depth
+from bnviz.records.figure_one import FigureOne, Replica, at_step, recorded_units
 from bnviz.records.history import MEASURES, History, HistoryBuilder, Point, has_any, measure_shapes
 from bnviz.records.kept import MOST_POINTS, appended
 from bnviz.records.landscape import LANDSCAPE_ARRAYS, LANDSCAPE_CHARTS, START_TO_NOW, TWIN_TO_TWIN, Landscape
@@ -60,9 +61,9 @@ __all__ = [
     "MOST_SGD_STEPS", "MOST_UNITS", "NAIVE_STEPS", "PICTURE_CHARTS", "QUANTILE_LEVELS", "RELATIVE_STEPS", "SCALES",
     "SERIES", "SINGULAR_LEVELS", "STAGES", "STANDARDISED_EDGES", "START_TO_NOW", "STATISTICS", "STEP_SIZES",
     "STREAM_BATCHES", "TREATMENTS", "TWIN_TO_TWIN", "USABLE_ACCURACY", "Anatomy", "Badge", "CellFailure", "CellResult",
-    "Condition", "Contour", "Depth", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder",
-    "Intervention", "Ints", "Landscape", "LinearUnit", "Outcome", "Phase", "Point", "Run", "Sharpness", "Shift",
-    "Smoothness", "Spectrum", "Status", "Study", "Sweep", "SweepPhase", "SweepStatus", "Trials", "Untrained", "Update",
-    "appended", "cells_in", "ghost_of", "has_any", "kept_units", "measure_shapes", "no_anatomy", "nothing_swept",
-    "with_failures", "with_results", "with_status", "with_training",
+    "Condition", "Contour", "Depth", "FigureOne", "Floats", "Ghost", "Gradients", "Health", "History", "HistoryBuilder",
+    "Intervention", "Ints", "Landscape", "LinearUnit", "Outcome", "Phase", "Point", "Replica", "Run", "Sharpness",
+    "Shift", "Smoothness", "Spectrum", "Status", "Study", "Sweep", "SweepPhase", "SweepStatus", "Trials", "Untrained",
+    "Update", "appended", "at_step", "cells_in", "ghost_of", "has_any", "kept_units", "measure_shapes", "no_anatomy",
+    "nothing_swept", "recorded_units", "with_failures", "with_results", "with_status", "with_training",
 ]  # fmt: skip

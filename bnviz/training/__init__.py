@@ -1,5 +1,6 @@
 """Lock-step training, one step at a time."""
 
+from bnviz.training.figure_one import train_replicas
 from bnviz.training.gpu import gpu_fault
 from bnviz.training.loop import train
 from bnviz.training.schedule import DENSE_STEPS, is_scheduled, shift_interval
@@ -17,4 +18,5 @@ __all__ = [
     "shift_interval",
     "train",
     "train_cells",
+    "train_replicas",
 ]
