@@ -11,6 +11,7 @@ if __name__ == "__main__":
     page = st.navigation(
         [
             st.Page("pages/lab.py", title="Live lab", default=True),
+            st.Page("pages/paper.py", title="The paper"),
             st.Page("pages/anatomy.py", title="Inside BN"),
             st.Page("pages/gradients.py", title="Gradients"),
             st.Page("pages/shift.py", title="Covariate shift"),

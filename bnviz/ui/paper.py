@@ -1,0 +1,37 @@
+"""The paper: the parts of that page, in their order. A further part is one more line of `PARTS`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from bnviz.ui.claims import show_claims
+from bnviz.ui.lab import HAND_OVER_KEY
+from bnviz.ui.share import link
+from bnviz.ui.since import show_since
+
+_NOT_SHARED: Final = ("run", HAND_OVER_KEY, "present")  # the visitor's own, and nothing of this page
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the page: its name in the row at the top, and what draws it with its sidebar, if it has one."""
+
+    label: str
+    show: Callable[[], None]
+
+
+PARTS: Final = {
+    "claims": Part("The claims", show_claims),
+    "since": Part("Since 2015", show_since),
+}
+"""By the name in the page's link; the first is shown at first."""
+
+
+def share_part() -> None:
+    """The link that opens the part on screen as it is, behind a button."""
+    with st.popover("Share", icon=":material/link:"):
+        st.markdown("**This part of the page**, as it is now. For paper, print it: the controls stay behind.")
+        query = {key: value for key, value in st.query_params.to_dict().items() if key not in _NOT_SHARED}
+        st.code(link(query), language=None, wrap_lines=True)

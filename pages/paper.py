@@ -1,0 +1,28 @@
+"""The paper, reproduced: Ioffe & Szegedy 2015, part by part, each checked at the scale of MNIST."""
+
+import streamlit as st
+
+from bnviz.ui.explain import about
+from bnviz.ui.frame import framed, show_notices
+from bnviz.ui.lab import Role, keep_in_link
+from bnviz.ui.paper import PARTS, share_part
+from bnviz.ui.parts import pick_part
+from bnviz.ui.transport import present_button
+
+
+def paper_page() -> None:
+    st.title("The paper, reproduced")
+    keep_in_link(Role.LAB)
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="parts"):
+        part = pick_part({name: one.label for name, one in PARTS.items()})
+        with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
+            about("paper")
+            share_part()
+            present_button()
+    notices = st.container()
+    PARTS[part].show()
+    with notices:  # what a part finds wrong in its link, too
+        show_notices()
+
+
+framed(paper_page, has_parts=True)
