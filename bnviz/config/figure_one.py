@@ -31,6 +31,11 @@ GRIDS: Final[Mapping[UpdateRule, Grid]] = {
     UpdateRule.MOMENTUM: Grid((0.002, 0.01, 0.05, 0.2, 1.0), (0.1,), (0,)),
     UpdateRule.ADAM: Grid((0.001, 0.003, 0.01, 0.03, 0.1), (0.1,), (0,)),
 }
+_RULES: Final[Mapping[UpdateRule, Mapping[str, Any]]] = {
+    UpdateRule.SGD: {},
+    UpdateRule.MOMENTUM: {"momentum": MOMENTUM},
+    UpdateRule.ADAM: {"optimizer": Optimizer.ADAM, "momentum": MOMENTUM},
+}
 _KEYS: Final = {"rule": "rule", "learning_rate": "rate", "init_scale": "sigma", "seed": "replica"}
 FIGURE_ONE_KEYS: Final = tuple(_KEYS.values())
 
@@ -72,13 +77,8 @@ class FigureOneConfig:
     @property
     def settings(self) -> Settings:
         """The run of the lab that this is: it trains to the same numbers."""
-        rule = {
-            UpdateRule.SGD: {},
-            UpdateRule.MOMENTUM: {"momentum": MOMENTUM},
-            UpdateRule.ADAM: {"optimizer": Optimizer.ADAM, "momentum": MOMENTUM},
-        }[self.rule]
         own = {name: getattr(self, name) for name in ("learning_rate", "init_scale", "seed")}
-        return Settings().replace(**own, **rule)
+        return Settings().replace(**own, **_RULES[self.rule])
 
     @property
     def name(self) -> str:

@@ -72,6 +72,7 @@ class Watcher:
     frames: int = 0
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
+    asked: set[str] = field(default_factory=set)  # every chart that its page has, as far as it has been in sight
 
     def hear(self, text: str, offered: Sequence[str]) -> None:
         """Take in one message of the browser."""
@@ -84,6 +85,7 @@ class Watcher:
             if not isinstance(names, list):
                 raise BadMessageError("charts is not a list")
             before, self.charts = self.charts, tuple(name for name in offered if name in names)
+            self.asked.update(self.charts)
             self.is_view_new |= not set(self.charts) <= set(before)
         if "visible" in message:
             self.is_visible = message["visible"] is True
@@ -152,11 +154,21 @@ def is_origin_allowed(origin: str | None, host: str | None) -> bool:
     return bool(is_url_from_allowed_origins(origin))
 
 
+Accompany = Callable[[Run, Collection[str]], Run]
+"""Puts beside a run what is recorded of it, where one of these charts shows that."""
+
+
+def _alone(run: Run, charts: Collection[str]) -> Run:
+    return run
+
+
 class FrameSocket:
     """The endpoint of the WebSocket route."""
 
-    def __init__(self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence) -> None:
-        self._hub, self._charts, self._sentence = hub, charts, sentence
+    def __init__(
+        self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence, accompany: Accompany = _alone
+    ) -> None:
+        self._hub, self._charts, self._sentence, self._accompany = hub, charts, sentence, accompany
 
     async def watch(self, socket: WebSocket) -> None:
         """One browser, from its handshake to its end."""
@@ -229,6 +241,7 @@ class FrameSocket:
         watcher.is_asking = watcher.is_view_new = False
         watcher.frames += 1
         view = watcher.view.within(run.settings.model)
+        run = self._accompany(run, watcher.asked)
         charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
             if monotonic() - begun > LONGEST_SECONDS:

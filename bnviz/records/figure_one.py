@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -9,10 +10,18 @@ from bnviz.config import TWINS, Competitor, FigureOneConfig
 from bnviz.records.arrays import Floats, Ints, kept_units
 from bnviz.records.status import Health
 
-UNIT_STRIDE = 2  # of the units whose bands a live run keeps, every second one is recorded
+FIGURE_ONE_CHARTS: Final = (
+    "figure-one-accuracy",
+    "figure-one-bands",
+    "figure-one-rates",
+    "figure-one-tuned",
+    "figure-one-optimizers",
+)
+"""The charts that show a run beside what is recorded of it."""
+UNIT_STRIDE: Final = 2  # of the units whose bands a live run keeps, every second one is recorded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Replica:
     """One run from one seed, both networks in lock-step, as it was recorded.
 
@@ -43,7 +52,7 @@ class Replica:
         return TWINS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FigureOne:
     """All the recorded runs as far as they could be read, and which of them is looked at.
 

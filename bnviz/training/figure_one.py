@@ -46,7 +46,8 @@ def train_replicas(
 
 def _replica(config: FigureOneConfig, place: int, count: int, trainer: Trainer, points: Sequence[Point]) -> Replica:
     """What has come of one run out of so many."""
-    units = recorded_units(*trainer.units.shape[:1], trainer.settings.model.width)
+    model = trainer.settings.model
+    units = recorded_units(model.hidden_layers, model.width)
     kept = np.isin(trainer.units[0], units[0])
     own = slice(place, None, count)
     return Replica(

@@ -12,6 +12,7 @@ import streamlit as st
 from bnviz import config
 from bnviz.config import (
     BY_NAME,
+    FIGURE_ONE_STEPS,
     WITH_NOISE,
     Architecture,
     Directions,
@@ -40,6 +41,7 @@ class Role(StrEnum):
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
     LINEAR_UNIT = "linear-unit"  # never trains either
     LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
+    PAPER = "paper"  # the paper's twins, for as many steps as the paper's
 
 
 # Found again by what they are about: no link names their runs.
@@ -49,6 +51,7 @@ DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().repl
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 # What a page shows until the visitor has a run of their own.
 RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size"}
+LAST_STEP: Final[dict[Role, int]] = {Role.PAPER: FIGURE_ONE_STEPS}  # at which a role's runs pause by themselves
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,35 @@ def _tell_handed_over(run_id: str, is_mine: bool) -> None:
 
 def open_recording(role: Role, name: str) -> Lab:
     """A recorded run, whatever run of this role the visitor has."""
+    return open_recorded(role, recorded_run(engine().hub, name))
+
+
+def open_recorded(role: Role, run: Run) -> Lab:
+    """The same of a recorded run at hand."""
     if _own(role, "settings") is None:
         _read_link(role)
-    the_engine = engine()
-    return Lab(the_engine, owner_of_page(), recorded_run(the_engine.hub, name), _own(role, "settings"), role=role)
+    return Lab(engine(), owner_of_page(), run, _own(role, "settings"), role=role)
+
+
+def own_run(role: Role) -> Run | None:
+    """The run of this role that the link names or the visitor has, whatever the page shows; None if there is none."""
+    if _own(role, "settings") is None:
+        _read_link(role)
+    run_id = _own(role, "run_id")
+    if run_id is None:
+        return None
+    try:
+        return engine().hub.get(run_id)
+    except BnvizError as error:
+        notify(error.text)
+        _forget_run(role)
+        return None
+
+
+def leave_link() -> None:
+    """Have the page's address name no run: it shows a recording although the visitor has one."""
+    if "run" in st.query_params:
+        del st.query_params["run"]
 
 
 def keep_in_link(role: Role) -> None:
@@ -196,7 +224,7 @@ def _read_link(role: Role) -> None:
 
 def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
     try:
-        run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()))
+        run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()), LAST_STEP.get(role))
     except BnvizError as error:
         notify(error.text)
         return None
@@ -221,8 +249,7 @@ def _show_run_in_link(role: Role, run_id: str) -> None:
 
 def _forget_run(role: Role) -> None:
     _keep(role, run_id=None)
-    if "run" in st.query_params:
-        del st.query_params["run"]
+    leave_link()
 
 
 def show_value(key: str, value: Any) -> None:
@@ -269,7 +296,7 @@ def play(lab: Lab) -> None:
     if lab.is_recorded:
         _create(lab.engine, lab.owner, lab.role, lab.settings, is_playing=True)
     else:
-        lab.engine.play(lab.run.run_id, lab.owner)
+        lab.engine.play(lab.run.run_id, lab.owner, LAST_STEP.get(lab.role))
 
 
 def pause(lab: Lab) -> None:
@@ -371,7 +398,7 @@ def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> No
     if lab.is_recorded:
         _create(lab.engine, lab.owner, lab.role, settings, is_playing=bool(is_playing))
     else:
-        lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing)
+        lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing, LAST_STEP.get(lab.role))
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
