@@ -11,6 +11,7 @@ from bnviz.config import View
 from bnviz.figures.bands import band_ends, band_lines, level_labels, nearest_unit
 from bnviz.figures.chart import Words, heading, line, measured_part, number_of
 from bnviz.figures.figure_one_parts import (
+    TICKS,
     X,
     at,
     figure_one_chart,
@@ -58,15 +59,18 @@ def figure_one_bands(run: Run, view: View) -> Spec:
         data += _dots(run, k, at(shown, bands[:, k], step), step, axes)
         annotations += [heading(run, k, k), *level_labels(time, k, bands[:, k], low, high)]
     words = Words(
-        f"Figure 1(b, c): input of unit {unit}, layer {layer}",
+        f"Figure 1(b, c): unit {unit} of layer {layer}",
         _finding(run, shown, bands, step),
         f"Percentiles of the input of unit {unit} in layer {layer}, {name_of(study.config)}. "
         f"{_finding(run, shown, bands, step)}.",
         f"{told}{' Faint: the recording; strong: this run.' if live else ''}",
     )
     panels = [number_of(k) for k in range(len(run.competitors))]
+    axes_of_all = twin_axes(time, len(panels), low, high)
+    for panel in panels:
+        axes_of_all[f"xaxis{panel}"]["tickformat"] = TICKS
     spec = figure_one_chart(
-        run, NAME, words, data, twin_axes(time, len(panels), low, high),
+        run, NAME, words, data, axes_of_all,
         annotations=annotations,
         shapes=step_lines(step, panels),
         x=X,

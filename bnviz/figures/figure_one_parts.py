@@ -17,6 +17,7 @@ from bnviz.figures.timeline import UNITS, Timeline, time_axis
 from bnviz.records import Badge, FigureOne, Floats, Replica, Run
 
 ABSENT: Final = "There is no recording of this run here."
+TICKS: Final = "~s"  # 10k, as in the paper: several panels have no room for more
 RULES: Final[Mapping[UpdateRule, str]] = {
     UpdateRule.SGD: "SGD",
     UpdateRule.MOMENTUM: "SGD with momentum",
@@ -71,7 +72,7 @@ def over_steps(step: Floats) -> Timeline:
 
 def steps_axis(anchor: str, **more: Any) -> dict[str, Any]:
     """A Plotly x axis over the steps of the whole figure."""
-    return time_axis(over_steps(np.zeros(0)), anchor, **more)
+    return time_axis(over_steps(np.zeros(0)), anchor, **({"tickformat": TICKS} | more))
 
 
 def rates_axis(anchor: str, rates: Sequence[float], **more: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from bnviz.figures.words import compare_percent, enumerate_texts, last_finite
 from bnviz.records import Replica, Run
 
 NAME: Final = "figure-one-rates"
-TITLE: Final = "Every learning rate, over steps"
+TITLE: Final = "Every learning rate"
 HOW: Final = "Share of the 10,000 test images classified correctly, with running statistics; one seed, recorded."
 FAINTEST: Final = 0.35  # of the lowest rate
 

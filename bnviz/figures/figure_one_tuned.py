@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import FIGURE_ONE_STEPS, GRIDS, TWINS, UpdateRule, View
-from bnviz.figures.chart import Words, heading, line, margin_note, number_of, panel_heading
+from bnviz.figures.chart import Words, domains, heading, line, margin_note, number_of, panel_heading
 from bnviz.figures.figure_one_parts import (
     RULES,
     X,
@@ -24,11 +24,10 @@ from bnviz.figures.figure_one_parts import (
     steps_axis,
     waiting,
 )
-from bnviz.figures.gradient_bins import places
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import percent, setting_value, whole
 from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
-from bnviz.figures.timeline import INSIDE, unit_label
+from bnviz.figures.timeline import INSIDE, axis_unit, unit_label
 from bnviz.figures.trials_error import SCALE, error_axis
 from bnviz.figures.trials_parts import error_of, median, seeds, series
 from bnviz.figures.words import enumerate_texts
@@ -37,13 +36,13 @@ from bnviz.records import FigureOne, Floats, Run
 TUNED: Final = "figure-one-tuned"
 OPTIMIZERS: Final = "figure-one-optimizers"
 TUNED_TITLE: Final = "Best-tuned against best-tuned"
-OPTIMIZERS_TITLE: Final = "Best-tuned at every number of steps, by optimizer"
+OPTIMIZERS_TITLE: Final = "Best-tuned, by optimizer"
 MOMENTS: Final = (250, 1000, 5000, FIGURE_ONE_STEPS)  # steps
 DASHES: Final = ("solid", "6px,4px")  # of initial scales, in the order of `GRIDS`
 RULE_DASHES: Final = {UpdateRule.SGD: "solid", UpdateRule.MOMENTUM: "7px,4px", UpdateRule.ADAM: "2px,3px"}
 RULE_NAMES: Final = {UpdateRule.SGD: "SGD", UpdateRule.MOMENTUM: "momentum", UpdateRule.ADAM: "Adam"}
 HOW: Final = "Share of the 10,000 test images classified wrongly at inference; recorded."
-_GAPS: Final = {1: 0.0, 2: 0.1}
+_GAP: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def figure_one_tuned(run: Run, view: View) -> Spec:
     data: list[dict[str, Any]] = []
     axes: dict[str, dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
-    for panel, (place, steps) in enumerate(zip(places(len(MOMENTS), _GAPS), MOMENTS, strict=True)):
+    for panel, (span, steps) in enumerate(zip(domains(len(MOMENTS), _GAP), MOMENTS, strict=True)):
         suffix = number_of(panel)
         for number, (scale, rows) in enumerate(runs.items()):
             if not rows:
@@ -80,10 +79,10 @@ def figure_one_tuned(run: Run, view: View) -> Spec:
         data += [_ring(k, one, suffix) for k, one in enumerate(bests) if one is not None]
         matches: dict[str, Any] = {"matches": "y"} if panel else {}
         axes[f"xaxis{suffix}"] = rates_axis(
-            f"y{suffix}", GRIDS[rule].rates, domain=place.across, showticklabels=place.is_lowest,
+            f"y{suffix}", GRIDS[rule].rates, domain=span,
             unifiedhovertitle={"text": "learning rate %{x}"},
         )  # fmt: skip
-        axes[f"yaxis{suffix}"] = error_axis(f"x{suffix}", domain=place.up, showticklabels=place.is_first, **matches)
+        axes[f"yaxis{suffix}"] = error_axis(f"x{suffix}", showticklabels=panel == 0, **matches)
         annotations.append(panel_heading(panel, f"after {whole(steps)} steps"))
     title = f"{TUNED_TITLE}: {RULES[rule]}"
     told = [_best_text(study, rule, steps) for steps in MOMENTS]
@@ -95,7 +94,7 @@ def figure_one_tuned(run: Run, view: View) -> Spec:
     )
     return figure_one_chart(
         run, TUNED, words, data, axes,
-        annotations=[*annotations, margin_note("<br>".join(_key(runs)))],
+        annotations=[*annotations, margin_note("<br>".join(_key(runs))), axis_unit("rate")],
         hovermode="closest",
         x="learning rate",
         shows=str(rule),

@@ -13,7 +13,6 @@ from bnviz.figures.bands import nearest_unit
 from bnviz.figures.figure_one_parts import RULES, at, is_live
 from bnviz.figures.numbers import alike, percent, setting_value, whole
 from bnviz.figures.words import (
-    compare,
     compare_percent,
     enumerate_texts,
     first_finite,
@@ -21,7 +20,7 @@ from bnviz.figures.words import (
     last_finite,
     names_in_turn,
 )
-from bnviz.records import FigureOne, Floats, Replica, Run
+from bnviz.records import FigureOne, Replica, Run
 
 MARK: Final = 0.9
 ALIKE_RATIO: Final = 1.15  # two numbers of steps this near each other are the same: points lie 8 % apart
@@ -75,20 +74,19 @@ def _speed(shown: Replica) -> str:
     steps = steps_to(shown)
     plain, bn = steps
     mark = percent(MARK, 0)
-    before = f"Recorded, {name_of(shown.config)}:"
     if plain is None and bn is None:
-        return f"{before} neither network reaches {mark} within {whole(FIGURE_ONE_STEPS)} steps."
+        return f"Neither network reaches {mark} within {whole(FIGURE_ONE_STEPS)} steps."
     if plain is None or bn is None:
-        reached, name, other = (
-            (bn, "{bn} with BN", "{plain} without") if bn else (plain, "{plain} without BN", "{bn} with")
+        reached, names = (
+            (bn, ("{bn} with BN", "{plain} without")) if bn else (plain, ("{plain} without BN", "{bn} with it"))
         )
-        return f"{before} {mark} are reached by step **{whole(reached or 0)}** {name}, never {other}."
-    told = f"{before} {mark} are reached by step **{whole(bn)}** {{bn}} with BN, **{whole(plain)}** {{plain}} without"
+        return f"Recorded: {mark} by step **{whole(reached or 0)}** {names[0]}, **never** {names[1]}."
+    told = f"Recorded: {mark} by step **{whole(bn)}** {{bn}} with BN, **{whole(plain)}** {{plain}} without"
     ratio = max(plain, bn) / max(min(plain, bn), 1)
     if ratio < ALIKE_RATIO:
-        return f"{told}: about the same."
+        return f"{told}, about the same."
     times = f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
-    return f"{told}: {times} times as many {'without' if plain > bn else 'with'}."
+    return f"{told}, {times} times as many {'without' if plain > bn else 'with'}."
 
 
 def _seeds(study: FigureOne) -> str:

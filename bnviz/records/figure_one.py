@@ -14,8 +14,8 @@ FIGURE_ONE_CHARTS: Final = (
     "figure-one-accuracy",
     "figure-one-bands",
     "figure-one-rates",
-    "figure-one-tuned",
     "figure-one-optimizers",
+    "figure-one-tuned",
 )
 """The charts that show a run beside what is recorded of it."""
 UNIT_STRIDE: Final = 2  # of the units whose bands a live run keeps, every second one is recorded

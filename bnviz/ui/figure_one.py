@@ -39,7 +39,9 @@ def show_figure_one() -> None:
     """Controls, charts, and what is to be said of them."""
     lab = open_figure_one()
     _adjust()
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="choices"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="figure-one-controls"
+    ):
         _steer(lab)
         _pick_unit(lab)
     charts(lab, FIGURE_ONE_CHARTS)
