@@ -101,7 +101,7 @@ def _make(number: int, piece: Piece) -> None:
 
 
 def record(pieces: Sequence[Piece], processes: int) -> None:
-    """Make pieces, the largest first, and show how far they are; what one raises is raised here once others are done."""
+    """Make pieces, the largest first, and show how far they are; what one raises is raised here at the end."""
     pieces = sorted(pieces, key=lambda one: -one.work)
     spawn = multiprocessing.get_context("spawn")
     shares, begun = spawn.Array("d", len(pieces), lock=False), time.monotonic()

@@ -4,6 +4,7 @@ Figure and Section 4.1 name three layers of 100 sigmoids, binary inputs, mini-ba
 the defaults of `Settings`. They name neither optimizer nor learning rate nor initial standard deviation: these vary.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -118,7 +119,7 @@ def nearest_recorded(**values: Any) -> FigureOneConfig:
     rate = values.get("learning_rate", default.learning_rate)
     return FigureOneConfig(
         rule,
-        min(grid.rates, key=lambda one: abs(one / rate - 1) if one < rate else abs(rate / one - 1)),
+        min(grid.rates, key=lambda one: abs(math.log(one / rate))),
         min(grid.scales, key=lambda one: abs(one - values.get("init_scale", default.init_scale))),
         min(grid.seeds, key=lambda one: abs(one - values.get("seed", default.seed))),
     )

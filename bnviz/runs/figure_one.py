@@ -49,7 +49,7 @@ def load_replica(folder: Path, config: FigureOneConfig, with_bands: bool = False
     """
     path = file_of(folder, config)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             replica = _replica(about, {name: arrays[name] for name in _ARRAYS}, arrays["bands"] if with_bands else None)
         if replica.config != config:

@@ -225,7 +225,11 @@ def test_the_steps_to_a_mark_are_the_first_measured_ones() -> None:
 
 @pytest.mark.parametrize(
     ("final", "told"),
-    [((0.97, 0.98), "1.00 % more with BN"), ((0.98, 0.97), "1.00 % more without BN"), ((0.98, 0.981), "as good as equal")],
+    [
+        ((0.97, 0.98), "1.00 % more with BN"),
+        ((0.98, 0.97), "1.00 % more without BN"),
+        ((0.98, 0.981), "as good as equal"),
+    ],
 )
 def test_the_verdict_on_the_end_says_who_is_higher_and_by_how_much(final: tuple[float, float], told: str) -> None:
     text = sentence(a_recorded_run(a_study(final=final)), View()).replace("\N{NO-BREAK SPACE}", " ")
