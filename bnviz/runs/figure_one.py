@@ -55,7 +55,8 @@ def load_replica(folder: Path, config: FigureOneConfig, with_bands: bool = False
         if replica.config != config:
             raise ValueError(f"holds {replica.config.name}")
     except _DAMAGE as error:
-        logger.warning("The recording %s is missing or damaged: %s", path, error)
+        if not isinstance(error, FileNotFoundError):
+            logger.warning("The recording %s is damaged: %s", path, error)
         raise DataError(
             f"The recording {path.name} in assets/recorded/{folder.name} is missing or damaged: restore it from the "
             "repository, or record it again (python -m assets.recorded.record_paper)."

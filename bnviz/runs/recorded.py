@@ -107,6 +107,8 @@ def _figure_one_curves() -> tuple[tuple[Replica, ...], str]:
             curves.append(load_replica(FOLDER / FIGURE_ONE, config))
         except DataError as error:
             texts.append(error.text)
+    if texts:
+        _log.warning("%d of the recordings in %s are missing or damaged", len(texts), FOLDER / FIGURE_ONE)
     more = f" {len(texts) - 1} more recordings are, too." if len(texts) > 1 else ""
     return tuple(curves), texts[0] + more if texts else ""
 

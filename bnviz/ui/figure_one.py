@@ -16,7 +16,7 @@ from bnviz.config import (
     step_milliseconds,
 )
 from bnviz.figures.figure_one_parts import RULES
-from bnviz.records import Phase, Run, recorded_units
+from bnviz.records import Run, recorded_units
 from bnviz.runs.engine import engine
 from bnviz.runs.recorded import recorded_figure_one
 from bnviz.ui import lab as commands
@@ -124,20 +124,25 @@ def _steer(lab: Lab) -> None:
     with st.container(
         horizontal=True, wrap=False, width="content", gap=8, key="figure-one-run", vertical_alignment="center"
     ):
-        if lab.is_recorded:
-            _button("Run it live", ":material/play_arrow:", _start, chosen, primary=True, help_=_cost(chosen))
-        elif not lab.is_mine:
-            _button("Run my own", ":material/add:", _start, chosen, help_="You watch somebody else's run.")
-        elif lab.is_playing:
-            _button("Pause", ":material/pause:", commands.pause, lab, primary=True)
-        elif lab.run.status.step < FIGURE_ONE_STEPS and lab.run.status.phase is not Phase.STOPPED:
-            _button("Go on", ":material/play_arrow:", commands.play, lab, primary=True)
+        _main_button(lab, chosen)
         if not lab.is_recorded and lab.is_mine:
-            _button("Restart", ":material/replay:", _start, chosen, help_="From step 0, the same weights.")
+            _button("Restart", "reset", ":material/replay:", _start, chosen, help_="From step 0, same weights. Key: R")
         if st.button("Open in the lab", icon=":material/science:", help="The same settings, with every chart there."):
             commands.command(_to_the_lab, chosen)
             st.switch_page("pages/lab.py")
         st.html('<span class="bnviz-status"></span>', width="content")
+
+
+def _main_button(lab: Lab, chosen: FigureOneConfig) -> None:
+    """What can be done about the run next; nothing where it has come to its end."""
+    if lab.is_recorded:
+        _button("Run it live", "play", ":material/play_arrow:", _start, chosen, is_primary=True, help_=_cost(chosen))
+    elif not lab.is_mine:
+        _button("Run my own", "play", ":material/add:", _start, chosen, help_="You watch somebody else's run.")
+    elif lab.is_playing:
+        _button("Pause", "play", ":material/pause:", commands.pause, lab, is_primary=True)
+    elif lab.run.status.step < FIGURE_ONE_STEPS and not lab.is_over:
+        _button("Go on", "play", ":material/play_arrow:", commands.play, lab, is_primary=True)
 
 
 def _cost(chosen: FigureOneConfig) -> str:
@@ -149,9 +154,12 @@ def _cost(chosen: FigureOneConfig) -> str:
     )
 
 
-def _button(label: str, icon: str, action: Any, of: Any, *, primary: bool = False, help_: str | None = None) -> None:
+def _button(
+    label: str, key: str, icon: str, action: Any, of: Any, *, is_primary: bool = False, help_: str | None = None
+) -> None:
+    """Under the keys of the lab's buttons, so that its keyboard shortcuts find them."""
     st.button(
-        label, icon=icon, type="primary" if primary else "secondary", help=help_, key=f"figure-one-{label}",
+        label, key=key, icon=icon, type="primary" if is_primary else "secondary", help=help_,
         on_click=commands.command, args=(action, of),
     )  # fmt: skip
 
