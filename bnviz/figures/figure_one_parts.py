@@ -82,9 +82,9 @@ def rates_axis(anchor: str, rates: Sequence[float], **more: Any) -> dict[str, An
     return base_axis(anchor, low, high, type="log", tickvals=list(rates), ticktext=texts, **more)
 
 
-def domains_of_two() -> list[list[float]]:
+def domains_of_two(gap: float = 0.16) -> list[list[float]]:
     """The shares of the width of two panels, with room for labels at the lines' ends between them."""
-    return domains(len(TWINS), gap=0.16)
+    return domains(len(TWINS), gap)
 
 
 # --- the step that is looked at ---------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ RULE_DASHES: Final = {UpdateRule.SGD: "solid", UpdateRule.MOMENTUM: "7px,4px", U
 RULE_NAMES: Final = {UpdateRule.SGD: "SGD", UpdateRule.MOMENTUM: "momentum", UpdateRule.ADAM: "Adam"}
 HOW: Final = "Share of the 10,000 test images classified wrongly at inference; recorded."
 _GAP: Final = 0.05
+_NAMES_GAP: Final = 0.22  # share of the plot between two panels: names of optimizers fit into it
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
     data: list[dict[str, Any]] = []
     axes: dict[str, dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
-    for k, span in enumerate(domains_of_two()):
+    for k, span in enumerate(domains_of_two(_NAMES_GAP)):
         panel = number_of(k)
         labels = []
         for rule in UpdateRule:
