@@ -15,7 +15,6 @@ from bnviz.figures.figure_one_parts import (
     figure_one_chart,
     is_live,
     over_steps,
-    scrubber,
     step_lines,
     step_of,
     steps_axis,
@@ -62,10 +61,8 @@ def figure_one_accuracy(run: Run, view: View) -> Spec:
         x=X,
         time_axes=["xaxis"],
     )  # fmt: skip
-    spec["layout"]["meta"] |= {
-        "cursor": cursor(time, [(first + k, k, one.name) for k, one in enumerate(run.competitors)]),
-        "scrub": scrubber(shown, step),
-    }
+    dotted = [(first + k, k, one.name) for k, one in enumerate(run.competitors)]
+    spec["layout"]["meta"]["cursor"] = cursor(time, dotted)
     return spec
 
 
@@ -159,7 +156,7 @@ def _words(run: Run, study: FigureOne, shown: Replica, step: float | None, live:
         now, moment = list(at(shown, shown.accuracy, step)), when(step)
     told = compare_percent(run.competitors, now) if has_data(np.asarray(now)) else "nothing measured"
     reached = compared_steps(run.competitors, steps_to(shown))
-    finding = f"{moment} {told}; {percent(MARK, 0)} reached {reached}"
+    finding = f"{moment}: {told}; {percent(MARK, 0)} reached {reached}"
     seeds = len(study.of(study.config))
     band = f" Band: lowest to highest of {seeds} seeds." if seeds > 1 else ""
     over = " Faint: the recording; strong: this run." if live else ""

@@ -50,7 +50,7 @@ DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().repl
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 # What a page shows until the visitor has a run of their own.
-RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size"}
+RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size", Role.PAPER: "lab"}
 LAST_STEP: Final[dict[Role, int]] = {Role.PAPER: FIGURE_ONE_STEPS}  # at which a role's runs pause by themselves
 
 

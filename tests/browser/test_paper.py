@@ -25,8 +25,7 @@ def test_figure_one_begins_as_recorded_and_a_slider_walks_through_its_steps(
     see_all(page, FIGURE_ONE_CHARTS, "recorded")
     expect(page.locator(".bnviz-sentence-own")).to_contain_text("Recorded")
     expect(page.locator(".bnviz-status")).to_contain_text("step 50,000 · recorded")
-    bands = card(page, "figure-one-bands")
-    slider = bands.get_by_role("slider", name="Step")
+    slider = card(page, "figure-one-bands").get_by_role("slider", name="Step")
     slider.fill("40")
     step = slider.get_attribute("aria-valuetext")
     assert step
