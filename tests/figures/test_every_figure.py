@@ -44,6 +44,7 @@ from bnviz.records import Badge, Health, Intervention, Run
 from bnviz.training import train
 from bnviz.ui.charts import (
     ANATOMY_CHARTS,
+    FIGURE_ONE_CHARTS,
     GRADIENT_CHARTS,
     LAB_CHARTS,
     LANDSCAPE_CHARTS,
@@ -82,6 +83,7 @@ views = st.builds(
     gamma=st.floats(-10, 10),
     beta=st.floats(-10, 10),
     weight_factor=st.floats(0.01, 100),
+    is_whole_range=st.booleans(),
 )
 healths = st.sampled_from(
     [
@@ -152,6 +154,7 @@ def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -
         ANATOMY_CHARTS,
         *LIMITS_CHARTS.values(),
         SWEEP_CHARTS,
+        FIGURE_ONE_CHARTS,
     )
     assert set(FIGURES) == {name for page in pages for name in page}
 

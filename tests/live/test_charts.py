@@ -13,6 +13,7 @@ from bnviz.live.charts import ALL_FIELDS, DRAWS, READS, PackedCharts
 from bnviz.live.frames import Spec, pack
 from bnviz.records import Run
 from tests.figures import made_up_runs
+from tests.figures.made_up_figure_one import a_study as a_figure_one
 from tests.figures.made_up_trials import a_depth, a_trials
 from tests.live import fakes
 
@@ -36,6 +37,7 @@ OTHER: dict[str, Any] = {
     "beta": -1.0,
     "weight_factor": 3.0,
     "trial": 3,
+    "is_whole_range": True,
 }
 
 
@@ -124,6 +126,9 @@ def test_the_least_recently_used_charts_are_forgotten() -> None:
     assert figures.built["loss"] == 4
 
 
+FIGURE_ONE = a_figure_one()
+
+
 @pytest.mark.parametrize("name", sorted(FIGURES))
 @pytest.mark.parametrize("field", ALL_FIELDS)
 def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -> None:
@@ -146,6 +151,8 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
         }
         trials = a_trials(changes.get(name, Experiment.TEST_TIME))
         run = run.replace(study=a_depth() if name.startswith("depth-") else trials)
+    if name.startswith("figure-one-"):
+        run = run.replace(study=FIGURE_ONE, settings=FIGURE_ONE.config.settings)
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)) == pack(FIGURES[name](run, changed))
