@@ -20,7 +20,7 @@ from bnviz.training import Trainer, is_scheduled, train_replicas
 ALL = list(recorded_configs())
 AGAIN = 1000  # steps
 # Where another torch version or machine class rounds otherwise: the differences that may grow in 1,000 steps.
-ACCURACY_TOLERANCE, LOSS_TOLERANCE, BAND_TOLERANCE = 0.03, 0.05, 0.25
+ACCURACY_TOLERANCE, LOSS_TOLERANCE, BAND_TOLERANCE = 0.02, 0.02, 0.1
 
 
 @cache
@@ -53,7 +53,7 @@ def test_all_recordings_together_are_a_few_megabytes() -> None:
         (0.1, 0.1, 1000, 0.91, (0.35, 0.62)),
         (0.1, 0.5, 250, 0.89, (0.35, 0.62)),
         (0.1, 0.5, 1000, 0.91, (0.82, 0.94)),
-        (0.1, 2.0, 250, 0.89, (0.40, 0.75)),
+        (0.1, 2.0, 250, 0.89, (0.25, 0.75)),
         (0.1, 2.0, 1000, 0.93, (0.80, 0.96)),
         (0.01, 0.1, 250, 0.87, (0.05, 0.25)),
         (0.01, 0.1, 1000, 0.90, (0.05, 0.25)),
