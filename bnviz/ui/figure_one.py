@@ -24,7 +24,7 @@ from bnviz.ui.charts import FIGURE_ONE_CHARTS, charts
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.controls import group_heading
 from bnviz.ui.explain import say
-from bnviz.ui.lab import Lab, Role, keep_view, leave_link, open_lab, open_recorded, own_run, show_value
+from bnviz.ui.lab import Lab, Role, keep_view, leave_link, open_lab, open_recorded, named_run, show_value
 
 _CHOSEN: Final = Chosen("figure-one", config.figure_one_from_query, config.figure_one_to_query, FIGURE_ONE_KEYS)
 _FOLLOWED: Final = "figure-one-followed"  # in the session's state: the run whose settings have been taken over
@@ -54,15 +54,15 @@ def show_figure_one() -> None:
 
 def open_figure_one() -> Lab:
     """The visitor's run if it is of the chosen settings, else the recording of these."""
-    run = own_run(Role.PAPER)
+    run = named_run(Role.FIGURE_ONE)
     if run is not None:
         _follow(run)
     _CHOSEN.follow_link()
     chosen = _CHOSEN.get()
     if run is not None and _is_of(run, chosen):
-        return open_lab(Role.PAPER)
+        return open_lab(Role.FIGURE_ONE)
     leave_link()
-    return open_recorded(Role.PAPER, recorded_figure_one(engine().hub, chosen))
+    return open_recorded(Role.FIGURE_ONE, recorded_figure_one(engine().hub, chosen))
 
 
 def _follow(run: Run) -> None:
@@ -166,8 +166,8 @@ def _button(
 
 def _start(chosen: FigureOneConfig) -> None:
     """From step 0: the visitor's run with these settings, or a first one."""
-    lab = open_lab(Role.PAPER)
-    own = lab if lab.is_mine else open_recorded(Role.PAPER, recorded_figure_one(lab.engine.hub, chosen))
+    lab = open_lab(Role.FIGURE_ONE)
+    own = lab if lab.is_mine else open_recorded(Role.FIGURE_ONE, recorded_figure_one(lab.engine.hub, chosen))
     commands.apply(own, chosen.settings, True)
 
 

@@ -41,7 +41,7 @@ class Role(StrEnum):
     UNTRAINED = "untrained"  # never trains: what carries the measurements of untrained networks
     LINEAR_UNIT = "linear-unit"  # never trains either
     LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
-    PAPER = "paper"  # the paper's twins, for as many steps as the paper's
+    FIGURE_ONE = "figure-one"  # the twins of that figure, for as many steps as the paper gives them
 
 
 # Found again by what they are about: no link names their runs.
@@ -50,8 +50,8 @@ DEFAULTS: Final = dict.fromkeys(Role, Settings()) | {Role.SHIFT: Settings().repl
 # What a role's runs measure from their first step on, besides what every run measures.
 MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, Measure.SMOOTHNESS)}
 # What a page shows until the visitor has a run of their own.
-RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size", Role.PAPER: "lab"}
-LAST_STEP: Final[dict[Role, int]] = {Role.PAPER: FIGURE_ONE_STEPS}  # at which a role's runs pause by themselves
+RECORDED: Final = {role: str(role) for role in Role} | {Role.LIMITS: "limits-batch_size", Role.FIGURE_ONE: "lab"}
+LAST_STEP: Final[dict[Role, int]] = {Role.FIGURE_ONE: FIGURE_ONE_STEPS}  # at which a role's runs pause by themselves
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def open_recorded(role: Role, run: Run) -> Lab:
     return Lab(engine(), owner_of_page(), run, _own(role, "settings"), role=role)
 
 
-def own_run(role: Role) -> Run | None:
+def named_run(role: Role) -> Run | None:
     """The run of this role that the link names or the visitor has, whatever the page shows; None if there is none."""
     if _own(role, "settings") is None:
         _read_link(role)

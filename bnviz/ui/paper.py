@@ -31,7 +31,7 @@ class Part:
 
 
 PARTS: Final = {
-    "figure-one": Part("Figure 1", show_figure_one, Role.PAPER),
+    "figure-one": Part("Figure 1", show_figure_one, Role.FIGURE_ONE),
     "claims": Part("The claims", show_claims),
     "since": Part("Since 2015", show_since),
 }

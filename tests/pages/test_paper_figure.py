@@ -21,7 +21,7 @@ def opened(**query: str) -> AppTest:
 def shown_run(page: AppTest) -> Run:
     """The run of this visitor's that the page is about; it must have one."""
     engine = engines.engine()
-    return engine.hub.get(page.session_state["paper-run_id"])
+    return engine.hub.get(page.session_state["figure-one-run_id"])
 
 
 def buttons(page: AppTest) -> set[str]:
@@ -34,7 +34,7 @@ def press(page: AppTest, label: str) -> AppTest:
 
 
 def has_run(page: AppTest) -> bool:
-    return "paper-run_id" in page.session_state and page.session_state["paper-run_id"] is not None
+    return "figure-one-run_id" in page.session_state and page.session_state["figure-one-run_id"] is not None
 
 
 def test_figure_one_begins_with_its_recording_and_every_control(engine: Engine) -> None:
