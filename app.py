@@ -32,7 +32,7 @@ if __name__ == "__main__":
     st.logo("assets/logo.svg", size="large")
     page.run()
 else:
-    from bnviz.live.owner import middleware
+    from bnviz.live.middleware import middleware
     from bnviz.live.routes import routes
     from bnviz.ui.server import lifespan
 

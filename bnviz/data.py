@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import logging
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from bnviz.config import CLASSES, INPUT_PIXELS, TRAIN_IMAGES, InputForm, Sampling
 from bnviz.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "assets" / "mnist"
 BINARY_THRESHOLD: Final = 127  # of 255: a pixel above one half
@@ -101,7 +104,7 @@ def _checksums(folder: Path) -> dict[str, str]:
         pairs = [line.split() for line in path.read_text().splitlines() if line.strip()]
         return {name: digest for digest, name in pairs}
     except (OSError, ValueError, UnicodeDecodeError):
-        raise DataError(f"{path} is missing or unreadable: {_REMEDY}") from None
+        raise _trouble(path, "is missing or unreadable") from None
 
 
 def _read(folder: Path, name: str, sums: dict[str, str]) -> Tensor:
@@ -109,15 +112,21 @@ def _read(folder: Path, name: str, sums: dict[str, str]) -> Tensor:
     try:
         content = gzip.decompress(path.read_bytes())
     except FileNotFoundError:
-        raise DataError(f"{path} is missing: {_REMEDY}") from None
+        raise _trouble(path, "is missing") from None
     except (OSError, EOFError, zlib.error):
-        raise DataError(f"{path} is damaged (it cannot be decompressed): {_REMEDY}") from None
+        raise _trouble(path, "is damaged (it cannot be decompressed)") from None
     if hashlib.sha256(content).hexdigest() != sums.get(name):
-        raise DataError(f"{path} is damaged (its SHA-256 sum is not the one in SHA256SUMS): {_REMEDY}")
+        raise _trouble(path, "is damaged (its SHA-256 sum is not the one in SHA256SUMS)")
     if "images" in name:
         pixels = np.frombuffer(content, np.uint8, offset=_IMAGE_HEADER).reshape(-1, INPUT_PIXELS)
         return torch.from_numpy(pixels.copy())
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=_LABEL_HEADER).astype(np.int64))
+
+
+def _trouble(path: Path, what: str) -> DataError:
+    """The file by its name, as a page says it; where it lies on the server is the log's to know."""
+    logger.error("%s %s", path, what)
+    return DataError(f"MNIST's {path.name} {what}: {_REMEDY}")
 
 
 _REMEDY: Final = "restore assets/mnist from the project's repository."

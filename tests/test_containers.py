@@ -136,7 +136,8 @@ def test_a_visitor_stays_on_one_server_and_a_link_leads_to_the_server_of_its_run
         eventually(lambda: running.get("proxy", "/")[0] == 200, PATIENCE_SECONDS)
         for name in WEB:
             cookie = f"bnviz_server={name}"
-            assert cookie in running.get("proxy", f"/?run={name}-0123456789abcdef", Accept="text/html")[1]
+            for query in (f"run={name}-0123456789abcdef", f"sweep=sweep-{name}-0123456789abcdef"):
+                assert cookie in running.get("proxy", f"/?{query}", Accept="text/html")[1]
             # With the cookie of one server, and no link, it stays there: no other cookie is set.
             for _ in range(4):
                 status, again, _ = running.get("proxy", "/", Cookie=cookie)

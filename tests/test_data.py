@@ -65,7 +65,7 @@ def test_standardised_uses_the_training_images_moments_for_both(mnist):
 
 def test_a_missing_file_is_named_with_the_remedy(folder):
     (folder / TRAIN_IMAGES).unlink()
-    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES} is missing: restore assets/mnist"):
+    with pytest.raises(DataError, match=rf"^MNIST's {TRAIN_IMAGES} is missing: restore assets/mnist"):
         data.load(folder)
 
 

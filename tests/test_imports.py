@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "distributed",
         "dask",  # distributed's own configuration
         "cryptography",  # for the certificates of a cluster
+        "psutil",  # the priority of the embedded cluster's processes
     },
     "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.sweep_task", "distributed", "platformdirs", "cryptography"},
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it

@@ -33,7 +33,8 @@ from bnviz.config import (
 from bnviz.errors import ConfigError
 
 SMALL = {"learning_rate": (0.01, 0.1, 1.0, 30.0), "init_scale": (0.01, 0.5, 10.0), "batch_size": (2, 60, 128),
-         "hidden_layers": (1, 3, 5), "width": (10, 50, 100), "nonlinearity": tuple(Nonlinearity)}  # fmt: skip
+         "hidden_layers": (1, 3, 5), "width": (10, 50, 100), "nonlinearity": tuple(Nonlinearity),
+         "training_images": (500, 2000, 60_000)}  # fmt: skip
 NETWORKS = ((Network.NONE, Network.BATCH), (Network.NONE, Network.BATCH, Network.LAYER, Network.LSUV))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from bnviz.config.competitors import Competitor, lineup
+from bnviz.config.competitors import WITH_DROPOUT, Competitor, lineup, networks_of
 from bnviz.config.links import from_json as settings_from_json
 from bnviz.config.links import from_query as settings_from_query
 from bnviz.config.links import to_json as settings_to_json
@@ -16,7 +16,9 @@ from bnviz.config.table import BY_KEY, BY_NAME, Choice, Number, Setting, check_f
 from bnviz.errors import ConfigError
 
 SWEEP_SCHEMA_VERSION: Final = 1
-SWEEPABLE: Final = ("learning_rate", "init_scale", "batch_size", "hidden_layers", "width", "nonlinearity")
+SWEEPABLE: Final = (
+    "learning_rate", "init_scale", "batch_size", "hidden_layers", "width", "nonlinearity", "training_images",
+)  # fmt: skip
 MOST_VALUES: Final = 12  # of an axis
 MOST_SWEEP_SECONDS: Final = 3600.0
 NETWORKS_AT_ONCE: Final = 8  # in one computation: on a CPU more of them are no faster, and cells come in more rarely
@@ -226,9 +228,31 @@ RATE_AND_BATCH_SIZE: Final = SweepConfig(
 )
 """BN's mean and variance need a large enough batch; larger batches bear larger rates (Bjorck et al. 2018)."""
 
+RATE_AND_DEPTH: Final = SweepConfig(
+    y=SweepAxis("hidden_layers", (1, 2, 3, 5, 7, 10)),
+    base=Settings().replace(initialization=Initialization.GLOROT, init_scale=1.0),
+)
+"""The same of deep networks of sigmoids, where saturation does the most harm."""
+
+RATE_AND_TRAINING_IMAGES: Final = SweepConfig(
+    y=SweepAxis("training_images", (500, 2000, 10_000, 60_000)),
+    x=SweepAxis("learning_rate", (0.03, 0.1, 0.3, 1.0, 3.0)),
+    base=Settings().replace(
+        nonlinearity=Nonlinearity.RELU,
+        initialization=Initialization.HE,
+        init_scale=1.0,
+        networks=networks_of(WITH_DROPOUT),
+        dropout=0.2,  # one half takes too much from 100 units: with few images too, all do worse with it
+    ),
+    steps=2000,
+)
+"""The same: BN regularizes, and dropout is needed less with it."""
+
 SWEEPS: Final[Mapping[str, SweepConfig]] = {
     "rate_and_scale": RATE_AND_SCALE,
     "rate_and_nonlinearity": RATE_AND_NONLINEARITY,
+    "rate_and_depth": RATE_AND_DEPTH,
+    "rate_and_training_images": RATE_AND_TRAINING_IMAGES,
     "rate_and_batch_size": RATE_AND_BATCH_SIZE,
 }
 """The presets; the first is what the page shows at first."""

@@ -4,7 +4,6 @@ import secrets
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +18,7 @@ class OwnerCookie:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_page(scope) or _has_cookie(scope):
+        if scope["type"] != "http" or not is_page(scope) or owner_of(scope):
             await self.app(scope, receive, send)
             return
 
@@ -31,19 +30,16 @@ class OwnerCookie:
         await self.app(scope, receive, send_with_cookie)
 
 
-def middleware() -> list[Middleware]:
-    """What app.py puts around Streamlit."""
-    return [Middleware(OwnerCookie)]
-
-
-def _is_page(scope: Scope) -> bool:
+def is_page(scope: Scope) -> bool:
+    """Whether a browser asks for a page, rather than for something that belongs to one."""
     accept = dict(scope["headers"]).get(b"accept", b"")
     return scope["method"] == "GET" and b"text/html" in accept
 
 
-def _has_cookie(scope: Scope) -> bool:
+def owner_of(scope: Scope) -> str:
+    """Who a request comes from; empty for a browser that has no cookie yet."""
     cookies = dict(scope["headers"]).get(b"cookie", b"").decode("latin-1")
-    return bool(cookie_parser(cookies).get(COOKIE))
+    return cookie_parser(cookies).get(COOKIE, "")
 
 
 def _cookie(is_secure: bool) -> str:

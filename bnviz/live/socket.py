@@ -29,20 +29,21 @@ from bnviz.errors import BnvizError
 from bnviz.live.charts import PackedCharts
 from bnviz.live.frames import PackedChart, join
 from bnviz.live.header import Sentence, header_of
+from bnviz.live.pace import Pace, Strain
 from bnviz.records import Run
 
 logger = logging.getLogger(__name__)
 
-FRAME_SECONDS: Final = 0.24  # between two frames of a run that plays: four a second, with what a browser adds
-COMMAND_SECONDS: Final = 0.06  # between the first frames after a command, so that its effect is seen at once
-COMMAND_FRAMES: Final = 5
 WAIT_SECONDS: Final = 30.0
 LONGEST_SECONDS: Final = 0.003  # of building charts before others get their turn
 MOST_MESSAGE_CHARACTERS: Final = 4096
+MOST_BUILT: Final = 32  # frames of different runs, versions and views that are kept for whoever else asks
+MOST_WATCHERS: Final = 1000  # browsers at one time, of all runs together
 
 # Close codes of our own (4000 to 4999); the reason is written for the visitor.
 CLOSE_BAD_MESSAGE: Final = 4400
 CLOSE_UNKNOWN_RUN: Final = 4404
+CLOSE_FULL: Final = 4503
 
 
 class Hub(Protocol):
@@ -67,9 +68,9 @@ class Watcher:
     view: View = field(default_factory=View)
     is_visible: bool = True
     is_asking: bool = False
+    ready_at: float = float("inf")  # when the run first had something new since it was asked for
     stir: asyncio.Event = field(default_factory=asyncio.Event)  # something has been heard, or is new
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
-    frames: int = 0
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
     asked: set[str] = field(default_factory=set)  # every chart that its page has, as far as it has been in sight
@@ -90,17 +91,17 @@ class Watcher:
         if "visible" in message:
             self.is_visible = message["visible"] is True
         if "next" in message:
-            self.is_asking = True
+            self.is_asking, self.ready_at = True, float("inf")
 
     @property
     def is_due(self) -> bool:
         return self.is_asking and self.is_visible
 
-    def missing(self, charts: Mapping[str, PackedChart]) -> dict[str, PackedChart]:
-        """Those of these charts that the browser does not hold; from now on it does."""
-        missing = {name: chart for name, chart in charts.items() if self.held.get(name) != chart}
-        self.held |= missing
-        return missing
+    def held_of(self, charts: Mapping[str, PackedChart]) -> frozenset[str]:
+        """Which of these charts the browser holds as they are; from now on it holds all of them."""
+        held = frozenset(name for name, chart in charts.items() if self.held.get(name) == chart)
+        self.held |= charts
+        return held
 
 
 def view_of(values: Any, before: View) -> View:
@@ -169,6 +170,9 @@ class FrameSocket:
         self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence, accompany: Accompany = _alone
     ) -> None:
         self._hub, self._charts, self._sentence, self._accompany = hub, charts, sentence, accompany
+        self._strain = Strain()
+        self._count = 0  # browsers that watch
+        self._built: dict[tuple[Any, ...], Built] = {}  # the newest ones, the oldest first
 
     async def watch(self, socket: WebSocket) -> None:
         """One browser, from its handshake to its end."""
@@ -176,7 +180,15 @@ class FrameSocket:
             await socket.close()  # before accept: the handshake ends in 403
             return
         await socket.accept()
+        if self._count >= MOST_WATCHERS:
+            await _close(
+                socket,
+                CLOSE_FULL,
+                f"The server is full: {MOST_WATCHERS} pages watch runs. Reload this one in a minute.",
+            )
+            return
         run_id = socket.query_params.get("run", "")
+        self._count += 1
         with suppress(WebSocketDisconnect):
             try:
                 hub = self._hub()
@@ -189,6 +201,8 @@ class FrameSocket:
                 await _close(socket, CLOSE_BAD_MESSAGE, str(error))
             except BnvizError as error:
                 await _close(socket, CLOSE_UNKNOWN_RUN, error.text)
+            finally:
+                self._count -= 1
 
     async def _converse(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """Listen and send side by side until either ends."""
@@ -218,16 +232,18 @@ class FrameSocket:
 
     async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """The next frame whenever the browser asks for one and something changed, at a calm pace."""
-        pace, sent_version = Pace(), -1
+        pace, sent_version = Pace(strain=self._strain), -1
         while True:
             watcher.stir.clear()
             # The version before the run: a frame may be newer than it says, never older.
             version, rest = hub.version(run_id), WAIT_SECONDS
             if watcher.is_due and (version != sent_version or watcher.is_view_new):
-                run = hub.get(run_id)
-                rest = pace.rest(run, watcher.is_view_new)
+                run, is_view_new = hub.get(run_id), watcher.is_view_new
+                rest = pace.rest(run, is_view_new)
                 if rest <= 0:
-                    await socket.send_bytes(await self._frame(run, version, watcher))
+                    frame = await self._frame(run, version, watcher)
+                    self._strain.note(min(-pace.rest(run, is_view_new), monotonic() - watcher.ready_at))
+                    await socket.send_bytes(frame)
                     pace.sent(run)
                     sent_version = version
                     continue
@@ -237,63 +253,59 @@ class FrameSocket:
                     await watcher.stir.wait()
 
     async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
-        """A frame of all that this browser does not hold; the event loop breathes between charts."""
+        """A frame of all that this browser does not hold."""
         watcher.is_asking = watcher.is_view_new = False
-        watcher.frames += 1
         view = watcher.view.within(run.settings.model)
-        run = self._accompany(run, watcher.asked)
+        shown = self._accompany(run, watcher.asked)
+        key = (run.run_id, version, view, watcher.charts, shown is run)
+        built = self._built.get(key)
+        if built is None or built.run is not run:
+            built = self._built[key] = await self._build(run, shown, version, view, watcher)
+            if len(self._built) > MOST_BUILT:
+                del self._built[next(iter(self._built))]
+        watcher.failed = built.failed
+        return built.without(watcher.held_of(built.charts))
+
+    async def _build(self, run: Run, shown: Run, version: int, view: View, watcher: Watcher) -> "Built":
+        """Header and charts of a run as it stands, as it is shown; the event loop breathes between charts."""
         charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
             if monotonic() - begun > LONGEST_SECONDS:
                 await asyncio.sleep(0)
                 begun = monotonic()
             try:
-                charts[name] = self._charts.get(run, version, name, view)
+                charts[name] = self._charts.get(shown, version, name, view)
             except Exception:  # one chart that cannot be drawn must not take the others with it
                 if name not in watcher.failed:
                     logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
                 failed.append(name)
-        watcher.failed = frozenset(failed)
-        header = header_of(run, version, view, self._sentence) | {"frame": watcher.frames, "failed": failed}
-        return join(header, watcher.missing(charts))
+        header = header_of(shown, version, view, self._sentence) | {"failed": failed}
+        return Built(run, header, charts, frozenset(failed))
 
 
-class Pace:
-    """How long to wait until the next frame: a breath while a run plays, nearly nothing after a command.
+@dataclass
+class Built:
+    """What all who look at the same of a run are sent: a class costs the server little more than one."""
 
-    Frames of a run that plays keep to a beat: what building and sending one takes does not delay the next.
-    """
+    run: Run
+    header: dict[str, Any]
+    charts: dict[str, PackedChart]
+    failed: frozenset[str]
+    _frames: dict[frozenset[str], bytes] = field(default_factory=dict)
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._beat = -FRAME_SECONDS  # when the last frame was due
-        self._command: tuple[Any, ...] = ()
-        self._quick_frames = 0
-
-    def rest(self, run: Run, is_view_new: bool) -> float:
-        """Seconds until a frame of this run is due; 0 or less if now."""
-        if _command_of(run) != self._command:
-            self._quick_frames = COMMAND_FRAMES
-        seconds = COMMAND_SECONDS if self._quick_frames or is_view_new else FRAME_SECONDS
-        return self._beat + seconds - self._clock()
-
-    def sent(self, run: Run) -> None:
-        now, next_beat = self._clock(), self._beat + FRAME_SECONDS
-        self._beat = next_beat if next_beat <= now < next_beat + FRAME_SECONDS / 2 else now
-        self._quick_frames = max(self._quick_frames - 1, 0)
-        self._command = _command_of(run)
-
-
-def _command_of(run: Run) -> tuple[Any, ...]:
-    """What differs after a command: play, pause, restart, a live setting, other directions."""
-    status = run.status
-    contour = run.contour and run.contour.directions
-    return status.generation, status.phase, len(run.interventions), run.settings, run.ghost is None, contour
+    def without(self, held: frozenset[str]) -> bytes:
+        """The frame for a browser that holds these charts already."""
+        frame = self._frames.get(held)
+        if frame is None:
+            missing = {name: chart for name, chart in self.charts.items() if name not in held}
+            frame = self._frames[held] = join(self.header, missing)
+        return frame
 
 
 def _wake(loop: asyncio.AbstractEventLoop, watcher: Watcher) -> None:
     """There is something new, says the thread that brings it."""
     if watcher.is_due:
+        watcher.ready_at = min(watcher.ready_at, monotonic())
         loop.call_soon_threadsafe(watcher.stir.set)
 
 

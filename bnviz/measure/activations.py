@@ -100,10 +100,11 @@ def bands(sorted_inputs: Floats, units: Ints) -> Floats:
 
 
 def pooled(sorted_inputs: Floats) -> Floats:
-    """All units of a layer together, [K, l, n * m], sorted as far as `quantiles` needs it, the largest one last."""
-    values = sorted_inputs.reshape(*sorted_inputs.shape[:2], -1)
-    below, above, _ = _ranks(QUANTILE_LEVELS, values.shape[-1])
-    return np.partition(values, np.union1d(below, above), axis=-1)
+    """All units of a layer together, [K, l, n * m], sorted.
+
+    NumPy sorts with vector instructions: a tenth of the time that it takes to find just the ranks of the quantiles.
+    """
+    return np.sort(sorted_inputs.reshape(*sorted_inputs.shape[:2], -1), axis=-1)
 
 
 def quantiles(pooled_inputs: Floats) -> Floats:

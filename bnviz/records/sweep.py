@@ -7,6 +7,7 @@ not yet, or of a network that has diverged, is NaN.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -108,7 +109,7 @@ class Sweep:
         """Accuracy, where a network that has diverged, which answers nothing, has 0: for medians. [k, y, x, s]"""
         return np.where(self.outcome == Outcome.DIVERGED, 0.0, self.accuracy)
 
-    @property
+    @cached_property
     def median(self) -> Floats:
         """Of the score over the seeds that have come in; NaN before the first. [k, y, x]"""
         return _over_seeds(self.score, 0.5)

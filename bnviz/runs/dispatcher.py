@@ -21,6 +21,7 @@ from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
+from bnviz.runs.placement import freest_place, run_to_move
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.register import Register
 from bnviz.runs.store import Saved, Store
@@ -58,7 +59,7 @@ class Dispatcher:
         self._disk = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
-        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn)
+        self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn, name)
         self._scheduler = "starting"
 
     @property
@@ -326,7 +327,7 @@ class Dispatcher:
         self._places.pop(place.address, None)
         place.nudge.set()
         for awake in [awake for awake in self._awake.values() if awake.place is place]:
-            awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
+            _unplace(awake)
             awake.losses += 1
             self._queue.insert(0, awake)
         self._fill_places()
@@ -340,11 +341,25 @@ class Dispatcher:
             place, orders = awake.place, awake.orders
             if awake.is_gone or place is None or orders.is_on_cpu or orders.generation != generation:
                 return
-            await self._exchange.ask(place, place.host.drop(awake.run_id))
             awake.orders = replace(awake.orders, is_on_cpu=True)
-            awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
-            self._queue.insert(0, awake)
+            await self._take_off(awake, place)
             self._hub.set_notice(awake.run_id, f"{fault}: this run goes on on the CPU, from its last checkpoint.")
+        self._fill_places()
+
+    async def _take_off(self, awake: Awake, place: Place) -> None:
+        """Have a place let go of a run, which then waits for another, first of all; with the run's lock held."""
+        await self._exchange.ask(place, place.host.drop(awake.run_id))
+        _unplace(awake)
+        self._queue.insert(0, awake)
+
+    async def _move(self, awake: Awake) -> None:
+        """Have a run go on elsewhere, from where it is now."""
+        async with awake.lock:
+            place = awake.place
+            if awake.is_gone or place is None or not awake.is_placed:
+                return
+            await self._exchange.fetch(awake)
+            await self._take_off(awake, place)
         self._fill_places()
 
     def _fill_places(self) -> None:
@@ -363,14 +378,7 @@ class Dispatcher:
             self._put_one_to_sleep(self._awake.values())
 
     def _freest_place(self) -> Place | None:
-        load = dict.fromkeys(self._places.values(), 0.0)
-        count = dict.fromkeys(load, 0)
-        for awake in self._awake.values():
-            if awake.place in load:
-                load[awake.place] += 1.0 if awake.orders.is_playing else 0.1
-                count[awake.place] += 1
-        free = [place for place in load if count[place] < self._limits.runs_a_worker]
-        return min(free, key=load.__getitem__, default=None)
+        return freest_place(self._places.values(), self._awake.values(), self._limits.runs_a_worker)
 
     async def _place(self, awake: Awake, place: Place) -> None:
         async with awake.lock:
@@ -401,6 +409,8 @@ class Dispatcher:
     def _tend(self) -> None:
         """Pause and put to sleep what nobody watches, and save what has changed."""
         self._hub.drop_idle()
+        if (moving := run_to_move(self._places.values(), self._awake.values())) is not None:
+            self._spawn(self._move(moving))
         for awake in self._awake.values():
             unwatched = self._hub.unwatched_seconds(awake.run_id)
             if unwatched > self._limits.sleep_seconds:
@@ -538,3 +548,8 @@ class Dispatcher:
             logger.warning("%s", error.text)
         except Exception:
             logger.exception("The engine failed in %s", work)
+
+
+def _unplace(awake: Awake) -> None:
+    """No host holds this run, and none has been told of it."""
+    awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0

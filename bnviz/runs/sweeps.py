@@ -76,6 +76,7 @@ class Sweeps:
 
     Args:
         spawn: runs a task by itself.
+        server_name: of one web server among several, which the ids of its sweeps name.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class Sweeps:
         store: SweepStore,
         limits: Limits,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        server_name: str = "",
     ) -> None:
+        self._server_name = server_name
         self._cluster, self._hub, self._store, self._limits, self._spawn = cluster, hub, store, limits, spawn
         self._going: dict[str, _Going] = {}
         self._owners: dict[str, str] = {}
@@ -115,7 +118,8 @@ class Sweeps:
     async def start(self, owner: str, config: SweepConfig) -> str:
         """A new sweep of this visitor's; its id is unguessable: whoever has it may watch."""
         self._check_limits(owner)
-        sweep = nothing_swept(f"sweep-{secrets.token_urlsafe(16)}", config)
+        whose = f"{self._server_name}-" if self._server_name else ""
+        sweep = nothing_swept(f"sweep-{whose}{secrets.token_urlsafe(16)}", config)
         going = _Going(sweep, owner, deque(batches(config, config.cells)))
         try:
             await asyncio.to_thread(self._store.begin, sweep, owner)

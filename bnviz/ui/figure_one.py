@@ -24,7 +24,7 @@ from bnviz.ui.charts import FIGURE_ONE_CHARTS, charts
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.controls import group_heading
 from bnviz.ui.explain import say
-from bnviz.ui.lab import Lab, Role, keep_view, leave_link, open_lab, open_recorded, named_run, show_value
+from bnviz.ui.lab import Lab, Role, keep_view, leave_link, named_run, open_lab, open_recorded, show_value
 
 _CHOSEN: Final = Chosen("figure-one", config.figure_one_from_query, config.figure_one_to_query, FIGURE_ONE_KEYS)
 _FOLLOWED: Final = "figure-one-followed"  # in the session's state: the run whose settings have been taken over

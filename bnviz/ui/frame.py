@@ -9,6 +9,7 @@ import streamlit as st
 
 from bnviz.errors import BnvizError
 from bnviz.ui import lab as commands
+from bnviz.ui.gate import a_place_to_run
 from bnviz.ui.lab import PART_KEY
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
@@ -17,10 +18,16 @@ _log = logging.getLogger(__name__)
 
 def framed(page: Callable[[], None], *, has_parts: bool = False) -> None:
     """Draw a page; an error shows its text, and never a traceback. A page without parts takes them out of its link."""
+    with a_place_to_run():
+        _run(page, has_parts)
+
+
+def _run(page: Callable[[], None], has_parts: bool) -> None:
     commands.enter(page.__name__)
     if not has_parts and PART_KEY in st.query_params:
         del st.query_params[PART_KEY]
     st.html(ASSETS / "style.css")
+    st.html(ASSETS / "print.css")
     if st.session_state.setdefault("is_present", st.query_params.get("present") == "1"):
         st.html(ASSETS / "present.css")
     try:

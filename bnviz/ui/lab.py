@@ -182,6 +182,16 @@ def leave_link() -> None:
         del st.query_params["run"]
 
 
+def own_run(role: Role) -> Run | None:
+    """The newest record of the visitor's own run of this role; None while there is none, or another's is watched."""
+    the_engine, run_id = engine(), _own(role, "run_id")
+    try:
+        is_own = run_id is not None and the_engine.owner_of(run_id) == owner_of_page()
+        return the_engine.hub.get(run_id) if is_own else None
+    except BnvizError:
+        return None
+
+
 def keep_in_link(role: Role) -> None:
     """Have the page's address name the visitor's run of this role although the page shows another one just now."""
     if _own(role, "settings") is None:
@@ -377,6 +387,12 @@ def start_own(lab: Lab) -> None:
 def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
     """Take all settings of a preset; the run restarts with them."""
     _restart(lab, settings, is_playing)
+
+
+def open_with(settings: Settings) -> None:
+    """The visitor's own run in the lab restarts with these; where another's is watched, one of one's own begins."""
+    lab = open_lab()
+    apply(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings)
 
 
 def change(lab: Lab, name: str, value: Any) -> None:

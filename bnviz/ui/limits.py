@@ -23,8 +23,8 @@ from bnviz.ui import lab as commands
 from bnviz.ui.chosen import Chosen
 from bnviz.ui.controls import group_heading, widget
 from bnviz.ui.explain import say
-from bnviz.ui.lab import Lab, Role, keep_view, open_lab, open_recording, show_value
-from bnviz.ui.presets import LIMITS_PRESETS, Preset
+from bnviz.ui.lab import Lab, Role, keep_view, open_recording, show_value
+from bnviz.ui.presets import LIMITS_PRESETS
 from bnviz.ui.study import keys_of, open_study
 
 DEPTH: Final = "depth"
@@ -202,11 +202,5 @@ def open_in_lab(part: Part) -> None:
         st.markdown("Live in the lab", width="content")
         for preset in LIMITS_PRESETS[part.name]:
             if st.button(preset.chip, key=f"chip-{preset.chip}", help=preset.sentence, icon=":material/science:"):
-                commands.command(_take, preset)
+                commands.command(commands.open_with, preset.settings)
                 st.switch_page("pages/lab.py")
-
-
-def _take(preset: Preset) -> None:
-    """The visitor's own run restarts with it; where another's is watched, one of one's own begins."""
-    lab = open_lab()
-    commands.apply(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), preset.settings)

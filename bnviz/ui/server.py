@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.watcher import polling_path_watcher
 
 from bnviz.runs.engine import engine
+from bnviz.ui.gate import attend
 
 START_UP_SECONDS: Final = 5.0
 COLLECT_EVERY_SECONDS: Final = 30.0
@@ -28,6 +29,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     # Streamlit looks at each of its configuration files five times a second, whatever server.fileWatcherType says.
     polling_path_watcher._POLLING_PERIOD_SECS = CONFIG_SECONDS  # type: ignore[misc]
+    attend(asyncio.get_running_loop())
     the_engine = engine()
     the_engine.start()
     collecting = asyncio.create_task(_collect())

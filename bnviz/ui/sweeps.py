@@ -10,8 +10,10 @@ from bnviz import config
 from bnviz.config import (
     BY_NAME,
     RATE_AND_BATCH_SIZE,
+    RATE_AND_DEPTH,
     RATE_AND_NONLINEARITY,
     RATE_AND_SCALE,
+    RATE_AND_TRAINING_IMAGES,
     SWEEP_KEYS,
     SWEEP_SETTINGS,
     SWEEPABLE,
@@ -49,6 +51,16 @@ EXAMPLES: Final = (
         RATE_AND_NONLINEARITY,
     ),
     Example(
+        "Depth",
+        "Learning rate and depth, all sigmoids: the deeper, the more a saturated layer keeps from those below it.",
+        RATE_AND_DEPTH,
+    ),
+    Example(
+        "Dropout",
+        "Learning rate and training images, with dropout (p = 0.2) and without: the paper says that BN regularizes.",
+        RATE_AND_TRAINING_IMAGES,
+    ),
+    Example(
         "Batch size",
         "Learning rate and batch size: BN takes its mean and variance from the batch, and needs enough of it.",
         RATE_AND_BATCH_SIZE,
@@ -62,7 +74,8 @@ _BASE_ROWS: Final = (
     ("initialization", "init_scale"),
     ("batch_size",),
     ("hidden_layers", "width"),
-    ("bn_placement", "seed"),
+    ("training_images", "bn_placement"),
+    ("seed",),
 )
 _CHOSEN: Final = Chosen("sweeps", config.sweep_from_query, config.sweep_to_query, [*config.BY_KEY, *SWEEP_KEYS])
 _MOST_LISTED: Final = 20
@@ -230,10 +243,11 @@ def _choose_base(changes: dict[str, Any]) -> None:
 
 def _choose(changes: dict[str, Any]) -> None:
     """Another map; refused with a notice, and nothing changes, where it cannot be."""
-    _show(replace(chosen(), **changes))
+    show_map(replace(chosen(), **changes))
 
 
-def _show(wanted: SweepConfig) -> None:
+def show_map(wanted: SweepConfig) -> None:
+    """Choose another map, and show no sweep that was begun before."""
     _CHOSEN.set(wanted)
     _forget()
 
@@ -249,9 +263,10 @@ _USUAL: Final[dict[str, tuple[Any, ...]]] = {
     "learning_rate": RATE_AND_SCALE.x.values,
     "init_scale": RATE_AND_SCALE.y.values,
     "batch_size": RATE_AND_BATCH_SIZE.y.values,
-    "hidden_layers": (1, 2, 3, 5, 7, 10),
+    "hidden_layers": RATE_AND_DEPTH.y.values,
     "width": (10, 20, 50, 100, 200),
     "nonlinearity": RATE_AND_NONLINEARITY.y.values,
+    "training_images": RATE_AND_TRAINING_IMAGES.y.values,
 }
 
 
@@ -260,7 +275,7 @@ _USUAL: Final[dict[str, tuple[Any, ...]]] = {
 
 def examples() -> None:
     """A row of chips: each shows another map."""
-    try_these(Chip(one.chip, (_show, one.config)) for one in EXAMPLES)
+    try_these(Chip(one.chip, (show_map, one.config)) for one in EXAMPLES)
 
 
 def say_example() -> None:

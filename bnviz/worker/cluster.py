@@ -14,11 +14,13 @@ import threading
 from typing import Final, TextIO
 
 import dask
+import psutil
 from dask.system import CPU_COUNT
 from distributed import LocalCluster, Security
 from distributed.system import MEMORY_LIMIT
 
 CLOSE_SECONDS: Final = 3.0
+NICENESS: Final = 5  # a third of the weight of a process at 0, where they want the same core
 ALONE_SECONDS: Final = 4.0  # about as long as a worker takes to import torch and to load MNIST
 WORKER_BYTES: Final = 3 * 2**29  # torch, and MNIST in its three forms
 # In place of Dask's own, of which MALLOC_TRIM_THRESHOLD_=65536 costs a training loop a third of its speed. Workers of
@@ -30,6 +32,12 @@ CONFIG: Final = {
     "distributed.diagnostics.nvml": False,
     "distributed.scheduler.allowed-failures": 0,  # the engine counts the workers that end under a cell
 }
+
+
+def give_way() -> None:
+    """Let this process, and those it starts, have what server and browser leave of the processor."""
+    me = psutil.Process()
+    me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else max(me.nice(), NICENESS))
 
 
 def gpu_count() -> int:
@@ -51,6 +59,7 @@ def worker_count() -> int:
 async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
     """Hold the cluster open until standard input ends."""
     dask.config.set(CONFIG)
+    give_way()
     async with LocalCluster(
         n_workers=1 if is_staggered else workers,
         threads_per_worker=1,

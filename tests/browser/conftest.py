@@ -41,4 +41,4 @@ def context(visitor: BrowserContext) -> Iterator[BrowserContext]:
         tab.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
     tab.goto("about:blank")
     tab.set_viewport_size(SCREEN)
-    tab.emulate_media(color_scheme="null")
+    tab.emulate_media(media="null", color_scheme="null")

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,7 @@ from bnviz.live.routes import routes
 from bnviz.live.socket import (
     CLOSE_BAD_MESSAGE,
     CLOSE_UNKNOWN_RUN,
-    COMMAND_FRAMES,
-    COMMAND_SECONDS,
-    FRAME_SECONDS,
     BadMessageError,
-    Pace,
     is_origin_allowed,
     view_of,
 )
@@ -274,7 +271,41 @@ def test_no_frame_comes_before_the_browser_asks(browser: Browser, hub: FakeHub) 
         put(hub, step)
         time.sleep(0.05)
     header, _ = browser.frame()
-    assert (header["frame"], header["step"]) == (2, 5)
+    assert header["step"] == 5
+
+
+def test_who_looks_at_the_same_is_sent_the_same_and_it_is_built_once(hub: FakeHub) -> None:
+    built: list[int] = []
+
+    def counted(run: Run, view: View) -> Spec:
+        built.append(run.status.step)
+        return _by_step(run, view)
+
+    def sentence(run: Run, view: View) -> str:
+        built.append(run.status.step)
+        return "said"
+
+    app = Starlette(routes=routes(lambda: hub, {"counted": counted}, sentence))
+    with served(app) as url, ExitStack() as stack:
+        address = f"{url.replace('http', 'ws')}/bnviz/frames?run={RUN_ID}"
+        browsers = [Browser(stack.enter_context(connect(address))) for _ in range(5)]
+        first = [browser.frame() for browser in browsers]
+        assert built == [1, 1]
+        put(hub, 2)
+        second = [browser.frame() for browser in browsers]
+        assert built == [1, 1, 2, 2]
+        late = Browser(stack.enter_context(connect(address))).frame()
+    assert all(one == first[0] for one in first)
+    assert all(one == second[0] for one in second)
+    assert late == second[0]
+
+
+def test_a_browser_that_holds_less_is_sent_more_of_the_same(place: Place, hub: FakeHub, browser: Browser) -> None:
+    browser.frame()
+    put(hub, 2)
+    assert set(browser.frame()[1]) == {"by-step"}
+    with connect(f"{place.address}?run={RUN_ID}") as connection:
+        assert set(Browser(connection).frame()[1]) == set(FIGURES)
 
 
 def test_no_frame_comes_when_nothing_changed(browser: Browser) -> None:
@@ -300,65 +331,6 @@ def test_a_hidden_page_gets_no_frames_until_it_is_seen(browser: Browser, hub: Fa
     browser.say(visible=True)
     header, _ = browser.hear()
     assert header["step"] == 3
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_frames_of_a_run_that_plays_keep_their_distance() -> None:
-    clock = Clock()
-    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
-    for _ in range(COMMAND_FRAMES):  # the first frames come fast
-        assert pace.rest(run, False) <= COMMAND_SECONDS
-        clock.now += COMMAND_SECONDS
-        pace.sent(run)
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
-    clock.now += FRAME_SECONDS
-    assert pace.rest(run, False) == pytest.approx(0)
-
-
-def pace_after_the_quick_frames(clock: Clock) -> tuple[Pace, Run]:
-    """The pace of a run that plays, once the first frames after its start have been sent."""
-    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
-    for _ in range(COMMAND_FRAMES):
-        pace.rest(run, False)
-        pace.sent(run)
-    return pace, run
-
-
-def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_after_a_long_wait() -> None:
-    clock = Clock()
-    pace, run = pace_after_the_quick_frames(clock)
-    begun = clock.now
-    for _ in range(40):
-        clock.now += pace.rest(run, False) + 0.01  # of building and sending
-        pace.sent(run)
-    assert clock.now - begun == pytest.approx(40 * FRAME_SECONDS, abs=0.02)
-    clock.now += 10
-    pace.sent(run)
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
-
-
-def test_a_command_is_seen_at_once() -> None:
-    pace, run = pace_after_the_quick_frames(Clock())
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
-    changed = fakes.run(phase=Phase.PLAYING, interventions=(fakes.INTERVENTION,))
-    assert pace.rest(changed, False) == pytest.approx(COMMAND_SECONDS)
-    restarted = fakes.run(phase=Phase.PLAYING, generation=1, steps=())
-    assert pace.rest(restarted, False) == pytest.approx(COMMAND_SECONDS)
-
-
-def test_a_new_view_is_answered_at_once() -> None:
-    clock = Clock()
-    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
-    for _ in range(COMMAND_FRAMES + 1):
-        pace.rest(run, False)
-        pace.sent(run)
-    assert pace.rest(run, True) == pytest.approx(COMMAND_SECONDS)
 
 
 # --- views ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The part of the page on the paper that shows Figure 1, under AppTest: its controls, its recordings, a run of one's own."""
+"""Figure 1 on the page on the paper, under AppTest: its controls, its recordings, a run of one's own."""
 
 from pathlib import Path
 

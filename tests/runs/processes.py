@@ -1,8 +1,11 @@
 """The processes of an engine's cluster, for tests that look at them or end them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
+import torch
 
 from bnviz.runs.engine import Engine
 
@@ -25,3 +28,14 @@ def worker_of(engine: Engine, run_id: str, among: list[psutil.Process]) -> psuti
     assert place is not None
     port = int(place.address.rpartition(":")[2])
     return next(one for one in among if port in {each.laddr.port for each in one.net_connections()})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute as workers do: with more threads sums are added up in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

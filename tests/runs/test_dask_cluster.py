@@ -10,20 +10,32 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from bnviz import data
+from bnviz.config import Device, SweepAxis, SweepConfig
 from bnviz.errors import BnvizError, ConfigError
-from bnviz.records import Phase
+from bnviz.records import Phase, Sweep, SweepPhase
 from bnviz.runs.engine import Engine
 from bnviz.runs.tls import VARIABLES, address_of, security_from_environment
+from bnviz.training import train_cells
 from bnviz.worker.certificates import ROLES, write_certificates
 from tests.app_server import free_port
 from tests.fake_worker import SMALL, eventually
+from tests.runs.processes import one_thread
 
 ROOT = Path(__file__).resolve().parents[2]
 ME = "me"
 PATIENCE_SECONDS = 90.0
+MAP = SweepConfig(
+    SweepAxis("init_scale", (0.05, 0.5)),
+    SweepAxis("learning_rate", (0.1, 0.5, 1.0, 3.0)),
+    SMALL.replace(device=Device.CPU),
+    steps=300,
+    seeds=2,
+)
 DASK = [sys.executable, "-m", "dask"]
 Make = Callable[..., Engine]
 
@@ -156,6 +168,14 @@ def workers_of(one: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     ]
 
 
+def runs_on(engine: Engine, worker: "subprocess.Popen[bytes]") -> list[str]:
+    """The runs that train on this worker."""
+    assert engine._dispatcher is not None
+    ports = listening_ports(workers_of(worker)[0])
+    awake = [one for one in engine._dispatcher._awake.values() if one.is_placed and one.place is not None]
+    return [one.run_id for one in awake if one.place and int(one.place.address.rpartition(":")[2]) in ports]
+
+
 def listening_ports(one: psutil.Process) -> set[int]:
     return {each.laddr.port for each in one.net_connections() if each.status == psutil.CONN_LISTEN}
 
@@ -179,23 +199,46 @@ def test_the_lab_runs_on_a_cluster_that_gains_a_worker_and_loses_one(
         assert "MALLOC_TRIM_THRESHOLD_" not in environment
         assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
 
-        newest = engine.create(ME, SMALL, is_playing=True)
-        watching.enter_context(engine.hub.watching(newest))
-        eventually(lambda: step_of(engine, newest) > 2000, PATIENCE_SECONDS)
-        assert engine._dispatcher is not None
-        place = engine._dispatcher._awake[newest].place
-        assert place is not None
-        assert int(place.address.rpartition(":")[2]) in listening_ports(workers_of(third)[0])  # the least loaded one
-        at = step_of(engine, newest)
+        eventually(lambda: runs_on(engine, third) != [], PATIENCE_SECONDS)  # one comes over to the one that is free
+        moved = runs_on(engine, third)[0]
+        at = step_of(engine, moved)
+        eventually(lambda: step_of(engine, moved) > at + 2000, PATIENCE_SECONDS)
+        at = step_of(engine, moved)
         os.killpg(third.pid, signal.SIGKILL)  # nanny and worker: nobody starts it again
-        eventually(lambda: step_of(engine, newest) > at, PATIENCE_SECONDS)
-        history = engine.hub.get(newest).history
+        eventually(lambda: step_of(engine, moved) > at, PATIENCE_SECONDS)
+        history = engine.hub.get(moved).history
         assert history.step[0] == 0
         assert (history.step[1:] > history.step[:-1]).all()
         eventually(lambda: engine.health().workers_alive == 2, PATIENCE_SECONDS)
         for run_id in runs:
             before = step_of(engine, run_id)
             eventually(lambda run_id=run_id, before=before: step_of(engine, run_id) > before, PATIENCE_SECONDS)  # type: ignore[misc]
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_outlives_a_worker_and_comes_to_what_its_cells_come_to_alone(
+    machines: Machines, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_files(monkeypatch, machines.folder)
+    engine = make(machines.address)
+    third = machines.add_worker()
+    eventually(lambda: engine.health().workers_alive == 3, PATIENCE_SECONDS)
+    sweep_id = engine.start_sweep(ME, MAP)
+    eventually(lambda: sweep_of(engine, sweep_id).status.runs_done > 0, PATIENCE_SECONDS)
+    os.killpg(third.pid, signal.SIGKILL)
+    eventually(lambda: sweep_of(engine, sweep_id).status.phase is SweepPhase.FINISHED, PATIENCE_SECONDS)
+    sweep = sweep_of(engine, sweep_id)
+    assert sweep.status.cells_failed == 0
+    with one_thread():
+        for cell in MAP.cells:
+            *_, (alone,) = train_cells(MAP, [cell], data.load())
+            assert np.array_equal(sweep.accuracy[:, cell.row, cell.column, cell.seed], alone.accuracy)
+
+
+def sweep_of(engine: Engine, sweep_id: str) -> Sweep:
+    sweep = engine.hub.get(sweep_id).sweep
+    assert sweep is not None
+    return sweep
 
 
 @pytest.mark.slow

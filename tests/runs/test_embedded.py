@@ -18,6 +18,7 @@ from bnviz.runs.child import Child
 from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
 from bnviz.worker import checkpoints
+from bnviz.worker.cluster import NICENESS
 from tests.fake_worker import SMALL, eventually
 from tests.runs.processes import cluster_processes, workers
 
@@ -82,6 +83,11 @@ def test_one_worker_a_core_with_one_thread_and_its_memory_left_alone(engine: Eng
         environment = worker.environ()
         assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
         assert "MALLOC_TRIM_THRESHOLD_" not in environment
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has priority classes")
+def test_training_gives_way_to_whoever_shows_it(engine: Engine) -> None:
+    assert min(process.nice() for process in cluster_processes()) >= NICENESS > psutil.Process().nice()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions are POSIX's; Windows has process groups")

@@ -14,6 +14,7 @@ from bnviz.runs.cluster import DaskCluster
 from bnviz.runs.engine import Engine
 from bnviz.training import train_cells
 from tests.fake_worker import SMALL, eventually
+from tests.runs.processes import one_thread
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,7 @@ def test_a_sweep_of_a_server_that_ended_goes_on_to_the_results_it_would_have_had
     eventually(lambda: sweep_of(engine, sweep_id).status.phase is SweepPhase.FINISHED, START_SECONDS)
     sweep = sweep_of(engine, sweep_id)
     engine.close()
-    for cell in MAP.cells:
-        *_, (alone,) = train_cells(MAP, [cell], data.load())
-        assert np.array_equal(sweep.accuracy[:, cell.row, cell.column, 0], alone.accuracy, equal_nan=True)
+    with one_thread():
+        for cell in MAP.cells:
+            *_, (alone,) = train_cells(MAP, [cell], data.load())
+            assert np.array_equal(sweep.accuracy[:, cell.row, cell.column, 0], alone.accuracy, equal_nan=True)

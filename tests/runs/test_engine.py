@@ -20,6 +20,7 @@ from bnviz.config import (
     LandscapeConfig,
     Measure,
     Settings,
+    SweepConfig,
     UntrainedConfig,
 )
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
@@ -129,13 +130,17 @@ def test_ids_cannot_be_guessed(engine: Engine) -> None:
     assert all(len(run_id) >= 22 for run_id in ids)
 
 
-def test_the_runs_of_a_named_server_say_so_in_their_ids(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runs_and_sweeps_of_a_named_server_say_so_in_their_ids(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BNVIZ_SERVER_NAME", "web1")
     engine = make()
     run_id = engine.create(ME, SMALL)
     assert run_id.startswith("web1-")
+    sweep_id = engine.start_sweep(ME, SweepConfig(steps=10, seeds=1))
+    assert sweep_id.startswith("sweep-web1-")
     engine.stop(run_id, ME)
-    assert make().hub.get(run_id).run_id == run_id  # an id that the store takes
+    another = make()
+    assert another.hub.get(run_id).run_id == run_id  # an id that the store takes
+    assert another.hub.get(sweep_id).run_id == sweep_id
 
 
 @pytest.mark.parametrize("name", ["Web1", "web-1", "../x", "a" * 17, "web1 "])
@@ -436,6 +441,30 @@ def test_runs_spread_over_the_workers(make: Make) -> None:
     counts = [len(line.slices.run_ids()) for line in cluster.lines.values()]
     assert counts == [2, 2]
     assert len(runs) == 4
+
+
+def test_runs_move_to_a_worker_that_comes_late_and_train_on_as_if_nothing_had_been(make: Make) -> None:
+    cluster = FakeCluster(workers=1, bench=Workbench(FAST))
+    engine = make(cluster)
+    runs = [play(engine, 100, owner) for owner in "abcd"]
+    cluster.add_worker()
+    eventually(lambda: [len(line.slices.run_ids()) for line in cluster.lines.values()] == [2, 2])
+    at = {run_id: step_of(engine, run_id) for run_id in runs}
+    eventually(lambda: all(step_of(engine, run_id) > at[run_id] + 100 for run_id in runs))
+    for run_id in runs:
+        history = engine.hub.get(run_id).history
+        assert (history.step[1:] > history.step[:-1]).all()
+        assert history.net_displacement[-1, 0, 0] == pytest.approx(0.5 * history.step[-1])
+
+
+def test_runs_of_workers_with_as_much_to_do_stay_where_they_are(make: Make) -> None:
+    cluster = FakeCluster(workers=2, bench=Workbench(FAST))
+    engine = make(cluster)
+    for owner in "abc":
+        play(engine, 1, owner)
+    held = [set(line.slices.run_ids()) for line in cluster.lines.values()]
+    time.sleep(2.5)  # the work is looked at every second
+    assert [set(line.slices.run_ids()) for line in cluster.lines.values()] == held
 
 
 # --- watched, paused, asleep ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import { count } from "./dom.js";
 import { arrange } from "./labels.js";
+import { paperSize, stretch } from "./paper.js";
 import { Camera, scenesOf } from "./scenes.js";
 import { resolve } from "./theme.js";
 
@@ -36,6 +37,8 @@ export class Plot {
     this.target = target;
     this.isLogX = false;
     this.thickness = 1;
+    this.isOnPaper = false;
+    this.size = undefined; // as last drawn on the screen
     this.camera = new Camera();
   }
 
@@ -60,12 +63,20 @@ export class Plot {
 
   /** Draw the spec; the plot before stays until this one is complete. */
   async draw(Plotly, tokens) {
-    if (!this.target.clientWidth || !this.target.clientHeight) return; // hidden: drawn when it shows
-    const { data, layout } = this.figure(tokens);
+    if (!this.isOnPaper) {
+      if (!this.target.clientWidth || !this.target.clientHeight) return; // hidden: drawn when it shows
+      this.size = { width: this.target.clientWidth, height: this.target.clientHeight };
+    }
+    const size = this.isOnPaper ? paperSize(this.size) : this.size;
+    stretch(this.target, null); // labels are measured where nothing is stretched
+    const { data, layout } = this.figure(tokens, size);
     const isFirst = !this.target.classList.contains("js-plotly-plot");
     this.tokens = tokens;
     forgetRanges(this.target._fullLayout);
-    await Plotly.react(this.target, data, layout, CONFIG);
+    const drawing = Plotly.react(this.target, data, layout, CONFIG);
+    if (this.isOnPaper) stretch(this.target, size); // printing waits for nothing
+    await drawing;
+    if (this.isOnPaper) stretch(this.target, size); // a first drawing has nothing to stretch before
     if (isFirst) {
       this.target.on("plotly_afterplot", () => arrange(this.target, this.tokens)); // after a zoom as well
       this.camera.listen(this.target);

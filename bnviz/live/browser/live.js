@@ -9,6 +9,7 @@ import { Foot } from "./foot.js";
 import { decode } from "./frames.js";
 import { listenToKeys } from "./keys.js";
 import { Linked } from "./linked.js";
+import { watchPaper } from "./paper.js";
 import { PhaseWatch } from "./phase.js";
 import { hasWebGL, NO_SURFACE } from "./scenes.js";
 import { Scheduler } from "./scheduler.js";
@@ -96,6 +97,7 @@ class Live {
 
   observe() {
     this.stopTheme = watchTheme(this.root, (theme) => this.applyTheme(theme));
+    this.stopPaper = watchPaper((isPaper) => this.print(isPaper));
     this.stopKeys = listenToKeys(() => this.ask("explain", "keyboard"));
     this.sight = new IntersectionObserver((entries) => this.onSight(entries), { rootMargin: "0px" });
     this.sizes = new ResizeObserver((entries) => {
@@ -304,7 +306,6 @@ class Live {
       runId: header.run_id,
       generation: header.generation,
       phase: header.phase,
-      frame: header.frame, // counts those of one connection
     });
   }
 
@@ -380,12 +381,21 @@ class Live {
     for (const name of this.plots.keys()) this.redraw(name);
   }
 
+  /** Draw every chart for paper, at once, in sight or not; afterwards as before. */
+  print(isPaper) {
+    for (const plot of this.plots.values()) plot.isOnPaper = isPaper;
+    this.applyTheme(isPaper ? "light" : themeOf(this.root));
+    if (!isPaper || !window.Plotly) return;
+    for (const plot of this.plots.values()) if (plot.spec) plot.draw(window.Plotly, this.tokens);
+  }
+
   destroy() {
     this.socket.close();
     this.scheduler.stop();
     this.phases.stop();
     this.settings.stop();
     this.stopTheme();
+    this.stopPaper();
     this.stopKeys();
     this.sight.disconnect();
     this.sizes.disconnect();

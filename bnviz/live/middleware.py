@@ -1,0 +1,11 @@
+"""What app.py puts around Streamlit."""
+
+from starlette.middleware import Middleware
+
+from bnviz.live.admission import Admission, most_pages
+from bnviz.live.owner import OwnerCookie
+
+
+def middleware() -> list[Middleware]:
+    """The outermost first: who is not let in needs no cookie."""
+    return [Middleware(Admission, most_pages=most_pages()), Middleware(OwnerCookie)]

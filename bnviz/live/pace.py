@@ -1,0 +1,72 @@
+"""When a browser gets its next frame: a calm beat, quicker after a command, slower where the server has a lot to do."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+from bnviz.records import Run
+
+FRAME_SECONDS: Final = 0.24  # between two frames of a run that plays: four a second, with what a browser adds
+COMMAND_SECONDS: Final = 0.06  # between the first frames after a command, so that its effect is seen at once
+COMMAND_FRAMES: Final = 5
+
+LATE_SECONDS: Final = 0.06  # a quarter of the beat: what a frame may be late without the server being strained
+MOST_STRETCH: Final = 8.0  # two seconds between two frames
+SLOWER, QUICKER = 1.02, 0.99  # at each frame that was late, or in time: most have to be in time
+
+Clock = Callable[[], float]
+
+
+class Strain:
+    """By how much the frames of all browsers are spaced out because the server is late with them.
+
+    A frame is late by what passes from the moment when it could have gone (asked for, due, something new) to the moment
+    when it is built: that is what a busy event loop, a crowd of watchers and a starved processor have in common. Frames
+    are spaced out before they pile up: nothing waits in a queue that grows.
+    """
+
+    def __init__(self) -> None:
+        self.stretch = 1.0
+
+    def note(self, late_seconds: float) -> None:
+        """A frame is built, so late."""
+        change = SLOWER if late_seconds > LATE_SECONDS else QUICKER
+        self.stretch = min(max(self.stretch * change, 1.0), MOST_STRETCH)
+
+
+class Pace:
+    """How long to wait until the next frame: a breath while a run plays, nearly nothing after a command.
+
+    Frames of a run that plays keep to a beat: what building and sending one takes does not delay the next.
+    """
+
+    def __init__(self, clock: Clock = monotonic, strain: Strain | None = None) -> None:
+        self._clock, self._strain = clock, strain or Strain()
+        self._beat = -FRAME_SECONDS  # when the last frame was due
+        self._command: tuple[Any, ...] = ()
+        self._quick_frames = 0
+
+    def rest(self, run: Run, is_view_new: bool) -> float:
+        """Seconds until a frame of this run is due; 0 or less if now."""
+        if _command_of(run) != self._command:
+            self._quick_frames = COMMAND_FRAMES
+        seconds = COMMAND_SECONDS if self._quick_frames or is_view_new else self._frame_seconds
+        return self._beat + seconds - self._clock()
+
+    def sent(self, run: Run) -> None:
+        now, seconds = self._clock(), self._frame_seconds
+        next_beat = self._beat + seconds
+        self._beat = next_beat if next_beat <= now < next_beat + seconds / 2 else now
+        self._quick_frames = max(self._quick_frames - 1, 0)
+        self._command = _command_of(run)
+
+    @property
+    def _frame_seconds(self) -> float:
+        return FRAME_SECONDS * self._strain.stretch
+
+
+def _command_of(run: Run) -> tuple[Any, ...]:
+    """What differs after a command: play, pause, restart, a live setting, other directions."""
+    status = run.status
+    contour = run.contour and run.contour.directions
+    return status.generation, status.phase, len(run.interventions), run.settings, run.ghost is None, contour

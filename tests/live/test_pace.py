@@ -1,0 +1,119 @@
+"""The beat of frames: calm, quick after a command, slower for everybody while the server is late."""
+
+import pytest
+
+from bnviz.live.pace import (
+    COMMAND_FRAMES,
+    COMMAND_SECONDS,
+    FRAME_SECONDS,
+    LATE_SECONDS,
+    MOST_STRETCH,
+    Pace,
+    Strain,
+)
+from bnviz.records import Phase, Run
+from tests.live import fakes
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_frames_of_a_run_that_plays_keep_their_distance() -> None:
+    clock = Clock()
+    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
+    for _ in range(COMMAND_FRAMES):  # the first frames come fast
+        assert pace.rest(run, False) <= COMMAND_SECONDS
+        clock.now += COMMAND_SECONDS
+        pace.sent(run)
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+    clock.now += FRAME_SECONDS
+    assert pace.rest(run, False) == pytest.approx(0)
+
+
+def pace_after_the_quick_frames(clock: Clock) -> tuple[Pace, Run]:
+    """The pace of a run that plays, once the first frames after its start have been sent."""
+    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
+    for _ in range(COMMAND_FRAMES):
+        pace.rest(run, False)
+        pace.sent(run)
+    return pace, run
+
+
+def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_after_a_long_wait() -> None:
+    clock = Clock()
+    pace, run = pace_after_the_quick_frames(clock)
+    begun = clock.now
+    for _ in range(40):
+        clock.now += pace.rest(run, False) + 0.01  # of building and sending
+        pace.sent(run)
+    assert clock.now - begun == pytest.approx(40 * FRAME_SECONDS, abs=0.02)
+    clock.now += 10
+    pace.sent(run)
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+
+
+def test_a_command_is_seen_at_once() -> None:
+    pace, run = pace_after_the_quick_frames(Clock())
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+    changed = fakes.run(phase=Phase.PLAYING, interventions=(fakes.INTERVENTION,))
+    assert pace.rest(changed, False) == pytest.approx(COMMAND_SECONDS)
+    restarted = fakes.run(phase=Phase.PLAYING, generation=1, steps=())
+    assert pace.rest(restarted, False) == pytest.approx(COMMAND_SECONDS)
+
+
+def test_a_new_view_is_answered_at_once() -> None:
+    clock = Clock()
+    pace, run = Pace(clock), fakes.run(phase=Phase.PLAYING)
+    for _ in range(COMMAND_FRAMES + 1):
+        pace.rest(run, False)
+        pace.sent(run)
+    assert pace.rest(run, True) == pytest.approx(COMMAND_SECONDS)
+
+
+# --- strain -----------------------------------------------------------------------------------------------------------
+
+
+def strained(late: float, frames: int) -> Strain:
+    strain = Strain()
+    for _ in range(frames):
+        strain.note(late)
+    return strain
+
+
+def test_frames_that_are_in_time_keep_their_pace() -> None:
+    assert strained(LATE_SECONDS / 2, 100).stretch == 1
+
+
+def test_late_frames_space_all_frames_out_up_to_a_bound() -> None:
+    assert 1.4 < strained(2 * LATE_SECONDS, 20).stretch < 2
+    assert strained(2 * LATE_SECONDS, 10_000).stretch == MOST_STRETCH
+
+
+def test_the_pace_comes_back_when_frames_are_in_time_again() -> None:
+    strain = strained(2 * LATE_SECONDS, 10_000)
+    for _ in range(1000):
+        strain.note(0.0)
+    assert strain.stretch == 1
+
+
+def test_two_late_frames_of_five_are_too_many_and_one_is_not() -> None:
+    often, seldom = Strain(), Strain()
+    for frame in range(3000):
+        often.note(LATE_SECONDS * 2 * (frame % 5 < 2))
+        seldom.note(LATE_SECONDS * 2 * (frame % 5 == 0))
+    assert often.stretch > 0.9 * MOST_STRETCH
+    assert seldom.stretch < 1.1
+
+
+def test_a_strained_server_spaces_frames_out_and_answers_commands_at_once_all_the_same() -> None:
+    clock, strain = Clock(), strained(1.0, 35)
+    pace, run = Pace(clock, strain), fakes.run(phase=Phase.PLAYING)
+    for _ in range(COMMAND_FRAMES):
+        pace.rest(run, False)
+        pace.sent(run)
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS * strain.stretch)
+    assert pace.rest(fakes.run(phase=Phase.PAUSED), False) == pytest.approx(COMMAND_SECONDS)
