@@ -48,8 +48,8 @@ def waiting(run: Run, name: str, title: str, how: str) -> Spec:
 
 
 def is_live(run: Run) -> bool:
-    """Whether this is a run of a visitor's own that has begun."""
-    return run.badge is Badge.MEASURED and len(run.history) > 0
+    """Whether this is a run of a visitor's own that has begun, and whose accuracy has been measured."""
+    return run.badge is Badge.MEASURED and bool(run.history.has_accuracy.any())
 
 
 def recorded_alone(run: Run) -> Run:
