@@ -24,10 +24,9 @@ from bnviz.figures.figure_one_parts import (
     steps_axis,
     waiting,
 )
-from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import percent, setting_value, whole
-from bnviz.figures.theme import MARKER_SIZE, TICK_SIZE, Spec, swatch_of, symbol_of
-from bnviz.figures.timeline import INSIDE, axis_unit, unit_label
+from bnviz.figures.theme import MARKER_SIZE, Spec, swatch_of, symbol_of
+from bnviz.figures.timeline import axis_unit, unit_label
 from bnviz.figures.trials_error import SCALE, error_axis
 from bnviz.figures.trials_parts import error_of, median, seeds, series
 from bnviz.figures.words import enumerate_texts
@@ -43,7 +42,7 @@ RULE_DASHES: Final = {UpdateRule.SGD: "solid", UpdateRule.MOMENTUM: "7px,4px", U
 RULE_NAMES: Final = {UpdateRule.SGD: "SGD", UpdateRule.MOMENTUM: "momentum", UpdateRule.ADAM: "Adam"}
 HOW: Final = "Share of the 10,000 test images classified wrongly at inference; recorded."
 _GAP: Final = 0.05
-_NAMES_GAP: Final = 0.22  # share of the plot between two panels: names of optimizers fit into it
+_RULE_KEY: Final = ("━━ SGD", "╍╍ momentum", "┈┈ Adam")  # which line is which, in the margin
 
 
 @dataclass(frozen=True)
@@ -174,9 +173,8 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
     data: list[dict[str, Any]] = []
     axes: dict[str, dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
-    for k, span in enumerate(domains_of_two(_NAMES_GAP)):
+    for k, span in enumerate(domains_of_two(_GAP)):
         panel = number_of(k)
-        labels = []
         for rule in UpdateRule:
             error = error_of(envelope(study, rule, scale, seed, k, step))
             if not np.isfinite(error).any():
@@ -190,10 +188,7 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
             )
             drawn["line"] |= {"width": 2, "dash": RULE_DASHES[rule]}
             data.append(drawn | {"xaxis": f"x{panel}", "yaxis": f"y{panel}"})
-            last = float(error[np.isfinite(error)][-1])
-            text = f'<span style="font-size:{TICK_SIZE}px">{RULE_NAMES[rule]}</span>'
-            labels.append(EndLabel(text, float(step[-1]) * INSIDE, SCALE.label_y(last), SCALE.place(last), lines=1))
-        annotations += [heading(run, k, k), *(one | {"xshift": 5} for one in end_labels(labels, panel))]
+        annotations.append(heading(run, k, k))
         matches: dict[str, Any] = {"matches": "x"} if k else {}
         axes[f"xaxis{panel}"] = steps_axis(f"y{panel}", domain=span, **({"nticks": 4} | matches))
         shared: dict[str, Any] = {"matches": "y"} if k else {}
@@ -207,7 +202,7 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
     )
     return figure_one_chart(
         run, OPTIMIZERS, words, data, axes,
-        annotations=[*annotations, unit_label(over_steps(np.zeros(0)))],
+        annotations=[*annotations, unit_label(over_steps(np.zeros(0))), margin_note("<br>".join(_RULE_KEY))],
         x=X,
         time_axes=[f"xaxis{number_of(k)}" for k in range(len(TWINS))],
     )  # fmt: skip

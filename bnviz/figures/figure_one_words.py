@@ -11,7 +11,7 @@ import numpy as np
 from bnviz.config import FIGURE_ONE_STEPS, Competitor, FigureOneConfig, View
 from bnviz.figures.bands import nearest_unit
 from bnviz.figures.figure_one_parts import RULES, at, is_live
-from bnviz.figures.numbers import alike, percent, setting_value, whole
+from bnviz.figures.numbers import percent, setting_value, whole
 from bnviz.figures.words import (
     compare_percent,
     enumerate_texts,
@@ -123,7 +123,7 @@ def _accuracy(shown: Replica) -> str:
     elif abs(plain - bn) < ALIKE_SHARE:
         verdict = ", as good as equal"
     else:
-        verdict = f", {percent(abs(bn - plain), 2)} more {'with' if bn > plain else 'without'} BN"
+        verdict = f", {100 * abs(bn - plain):.2f} points more {'with' if bn > plain else 'without'} BN"
     return f"At the end {told}{verdict}; at best {compare_percent(shown.competitors[::-1], best[::-1], 2)}."
 
 
@@ -137,7 +137,7 @@ def _spread(shown: Replica, view: View) -> str:
     width = bands[..., 2] - bands[..., 0]  # [m, k]
     count = len(shown.competitors)
     first, last = ([pick(width[:, k]) for k in range(count)] for pick in (first_finite, last_finite))
-    texts = alike([*first, *last])
+    texts = [f"{value:.1f}" for value in (*first, *last)]
     changes = [f"{texts[k]} → {texts[count + k]}" for k in range(count)]
     told = enumerate_texts(shown.competitors[::-1], changes[::-1])
     return f"Unit {unit} of layer {layer}, from the 15th to the 85th percentile of its inputs: {told}."

@@ -226,8 +226,8 @@ def test_the_steps_to_a_mark_are_the_first_measured_ones() -> None:
 @pytest.mark.parametrize(
     ("final", "told"),
     [
-        ((0.97, 0.98), "1.00 % more with BN"),
-        ((0.98, 0.97), "1.00 % more without BN"),
+        ((0.97, 0.98), "1.00 points more with BN"),
+        ((0.98, 0.97), "1.00 points more without BN"),
         ((0.98, 0.981), "as good as equal"),
     ],
 )
