@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from bnviz import data
-from bnviz.config import FIGURE_ONE_STEPS, FigureOneConfig
+from bnviz.config import FIGURE_ONE_STEPS, Directions, FigureOneConfig
 from bnviz.records import FIGURE_ONE_CHARTS, Phase
 from bnviz.runs.engine import Engine
 from tests.bench.engine import until
@@ -62,6 +62,7 @@ def main() -> None:
         engine = Engine(Path(home), workers=1)
         engine.start()
         run_id = engine.create(ME, settings)
+        engine.set_contour(run_id, ME, Directions.PATHS, None)  # as the page has it
         with engine.hub.watching(run_id, charts=lambda: FIGURE_ONE_CHARTS):
             until(lambda: len(engine.hub.get(run_id).history) > 0, time.monotonic())
             time.sleep(REST_SECONDS)

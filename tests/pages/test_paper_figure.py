@@ -79,6 +79,7 @@ def test_a_live_run_has_the_chosen_settings_ends_by_itself_and_is_steered_as_in_
     orders = engine.orders_of(run.run_id)
     assert orders is not None
     assert (orders.is_playing, orders.until_step) == (True, FIGURE_ONE_STEPS)
+    assert orders.contour_seconds is None  # what no chart here shows is not drawn
     eventually(lambda: shown_run(page).status.step > 0)
     assert {"Pause", "Restart"} <= buttons(page.run())
     press(page, "Pause")
