@@ -27,7 +27,7 @@ from bnviz.ui.explain import say
 from bnviz.ui.lab import Lab, Role, keep_view, leave_link, named_run, open_lab, open_recorded, show_value
 
 _CHOSEN: Final = Chosen("figure-one", config.figure_one_from_query, config.figure_one_to_query, FIGURE_ONE_KEYS)
-_FOLLOWED: Final = "figure-one-followed"  # in the session's state: the run whose settings have been taken over
+_FOLLOWED: Final = "figure-one-followed"  # in the session's state: the run and its settings that have been taken over
 _PICKERS: Final = {
     "learning_rate": ("Learning rate", "The paper names none; these are recorded. Each is a run of its own."),
     "init_scale": ("Initial scale σ", "The standard deviation of the initial weights; the paper says small."),
@@ -66,9 +66,10 @@ def open_figure_one() -> Lab:
 
 
 def _follow(run: Run) -> None:
-    """Once for each run that the page comes to: choose the settings that it has."""
-    if st.session_state.get(_FOLLOWED) != run.run_id:
-        st.session_state[_FOLLOWED] = run.run_id
+    """Once for each run that the page comes to, and for each restart of it: choose the settings that it has."""
+    newest = (run.run_id, run.settings)
+    if st.session_state.get(_FOLLOWED) != newest:
+        st.session_state[_FOLLOWED] = newest
         if (found := figure_one_of(run.settings)) is not None:
             _CHOSEN.set(found)
 

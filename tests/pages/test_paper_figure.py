@@ -114,6 +114,11 @@ def test_whoever_has_the_link_of_a_live_run_watches_it(engine: Engine) -> None:
     assert "Run my own" in buttons(other)
     assert "Pause" not in buttons(other)
     assert control(other, "Learning rate").value == 0.1
+    control(owner, "Learning rate").set_value(2.0).run()
+    press(owner, "Run it live")  # the same run, restarted
+    assert shown_run(owner).run_id == run_id
+    assert control(other.run(), "Learning rate").value == 2.0
+    assert "Run my own" in buttons(other)
     press(owner, "Pause")
 
 
