@@ -12,15 +12,16 @@ from bnviz.ui.transport import present_button
 
 def paper_page() -> None:
     st.title("The paper, reproduced")
-    keep_in_link(Role.LAB)
     with st.container(horizontal=True, horizontal_alignment="distribute", key="parts"):
-        part = pick_part({name: one.label for name, one in PARTS.items()})
+        part = PARTS[pick_part({name: one.label for name, one in PARTS.items()})]
+        if part.role is Role.LAB:
+            keep_in_link(Role.LAB)
         with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
             about("paper")
-            share_part()
+            share_part(part)
             present_button()
     notices = st.container()
-    PARTS[part].show()
+    part.show()
     with notices:  # what a part finds wrong in its link, too
         show_notices()
 

@@ -189,3 +189,11 @@ class Equal(StrEnum):
 
     STEPS = "steps"
     IMAGES = "images"
+
+
+class UpdateRule(StrEnum):
+    """What makes an update of a gradient, where the runs of a figure differ in it."""
+
+    SGD = "sgd"
+    MOMENTUM = "momentum"  # SGD with momentum
+    ADAM = "adam"

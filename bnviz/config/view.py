@@ -26,7 +26,7 @@ class View:
         axis: what is on the x axis of charts over time.
         is_path: drift as path length instead of net displacement.
         is_standardised: drift divided by the pooled standard deviation; gradients divided by theirs.
-        step: whose gradients are shown, the nearest of those kept; NEWEST follows the run.
+        step: at which a series is looked at, such as gradients, the nearest one kept; NEWEST follows the run.
         is_offset: histograms over steps one behind the other, not one over the other.
         shift_measure: how gradients before and after the update of the layers below are compared.
         untrained_layer: weight layer of the untrained networks, counted from 1.
@@ -36,6 +36,7 @@ class View:
         anatomy_phase: of the walk of a mini-batch through a BN layer, counted from 1.
         gamma, beta: of the visitor's own, in place of a unit's trained ones.
         weight_factor: by which the weights before that layer are multiplied; the nearest measured one is shown.
+        is_whole_range: accuracies from 0 on, not from where the paper's figure begins.
         trial: of an experiment of several runs, the condition whose runs are looked at, counted from 0.
         is_between: the loss on the line from twin to twin, instead of each network's own from its start to now.
     """
@@ -59,6 +60,7 @@ class View:
     beta: float = 0.0
     weight_factor: float = 1.0
     trial: int = 1
+    is_whole_range: bool = False
 
     def within(self, model: ModelConfig) -> "View":
         """The nearest view that this model has."""

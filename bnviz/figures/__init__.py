@@ -22,6 +22,10 @@ from bnviz.figures import (
     depth_growth,
     drift,
     ensemble,
+    figure_one_accuracy,
+    figure_one_bands,
+    figure_one_rates,
+    figure_one_tuned,
     gradient_layers,
     gradient_steps,
     gradients,
@@ -48,6 +52,7 @@ from bnviz.figures import (
     whitening,
 )
 from bnviz.figures.cousins_words import cost_sentence, cousins_sentence
+from bnviz.figures.figure_one_words import figure_one_sentence
 from bnviz.figures.sweep_words import sweep_sentence
 from bnviz.figures.theme import Spec, for_export, page_swatch_of, resolve, to_html, tokens
 from bnviz.figures.trials_words import depth_sentence, trials_sentence
@@ -110,6 +115,11 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
         "sweep-map": sweep_map.sweep_map,
         "sweep-best": sweep_best.sweep_best,
         "sweep-ranges": sweep_best.sweep_ranges,
+        "figure-one-accuracy": figure_one_accuracy.figure_one_accuracy,
+        "figure-one-bands": figure_one_bands.figure_one_bands,
+        "figure-one-rates": figure_one_rates.figure_one_rates,
+        "figure-one-tuned": figure_one_tuned.figure_one_tuned,
+        "figure-one-optimizers": figure_one_tuned.figure_one_optimizers,
         "landscape": landscape_plane.landscape,
         "landscape-cut": landscape_cut.landscape_cut,
         "landscape-batches": landscape_batches.landscape_batches,
@@ -120,6 +130,8 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
 
 def sentence(run: Run, view: View) -> str:
     """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
+    if run.figure_one:
+        return figure_one_sentence(run, view)
     if run.is_study:
         return _sentence_of_study(run)(run, view)
     return sentence_of_training(run, view)

@@ -12,7 +12,7 @@ from bnviz.figures.theme import BAND_OPACITY, THIN_WIDTH, TICK_SIZE, Spec
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, timeline, unit_label
 from bnviz.figures.twins import EMPTY_RANGE, how, stop_labels, twin_axes
 from bnviz.figures.words import compare, enumerate_texts, first_finite, has_data, last_finite, within_sight
-from bnviz.records import BAND_LEVELS, Floats, Run, kept_units
+from bnviz.records import BAND_LEVELS, Floats, Ints, Run, kept_units
 
 
 def drift_bands(run: Run, view: View) -> Spec:
@@ -21,14 +21,14 @@ def drift_bands(run: Run, view: View) -> Spec:
     index, unit = shown_unit(run, view)
     time, count = timeline(run, view), len(run.competitors)
     bands = run.history.bands[:, :, view.layer - 1, index] if len(run.history) else np.empty((0, count, 3), np.float32)
-    low, high = _ends(within_sight(run, bands))
+    low, high = band_ends(within_sight(run, bands))
     data: list[dict[str, Any]] = []
     annotations = [unit_label(time)]
     for k in range(count):
         number = number_of(k)
-        data += _band_lines(run, k, time, bands[:, k], {"xaxis": f"x{number}", "yaxis": f"y{number}"})
+        data += band_lines(run, k, time, bands[:, k], {"xaxis": f"x{number}", "yaxis": f"y{number}"})
         annotations.append(heading(run, k, k))
-        annotations += stop_labels(run, time, k) or _level_labels(time, k, bands[:, k], low, high)
+        annotations += stop_labels(run, time, k) or level_labels(time, k, bands[:, k], low, high)
     went = _median_went(run, bands)
     words = Words(
         f"Input of {run.settings.model.unit} {unit}, layer {view.layer}",
@@ -49,11 +49,16 @@ def drift_bands(run: Run, view: View) -> Spec:
 def shown_unit(run: Run, view: View) -> tuple[int, int]:
     """Index among the units kept, and number, of the unit nearest to the one asked for."""
     units = run.history.units[view.layer - 1] if run.history.units.size else kept_units(1, run.settings.model.width)[0]
-    index = int(np.argmin(np.abs(units - view.unit)))
+    return nearest_unit(units, view.unit)
+
+
+def nearest_unit(units: Ints, unit: int) -> tuple[int, int]:
+    """Index and number of the unit among these that is nearest to the one asked for. units: [u]"""
+    index = int(np.argmin(np.abs(units - unit)))
     return index, int(units[index])
 
 
-def _band_lines(run: Run, k: int, time: Timeline, bands: Floats, axes: dict[str, str]) -> list[dict[str, Any]]:
+def band_lines(run: Run, k: int, time: Timeline, bands: Floats, axes: dict[str, str]) -> list[dict[str, Any]]:
     """Lower and upper percentile with the space between them filled, then the median. bands: [m x 3]"""
     colour = f"@{run.competitors[k].name}"
     lines = []
@@ -71,7 +76,7 @@ def _band_lines(run: Run, k: int, time: Timeline, bands: Floats, axes: dict[str,
     return lines
 
 
-def _level_labels(time: Timeline, panel: int, bands: Floats, low: float, high: float) -> list[dict[str, Any]]:
+def level_labels(time: Timeline, panel: int, bands: Floats, low: float, high: float) -> list[dict[str, Any]]:
     """ "15 %", "50 %", "85 %" at the ends of one panel's lines."""
     number, labels = number_of(panel), []
     x = time.x[panel]
@@ -84,7 +89,7 @@ def _level_labels(time: Timeline, panel: int, bands: Floats, low: float, high: f
     return [one | {"xshift": 5} | {"font": {"size": TICK_SIZE, "color": "@text"}} for one in end_labels(labels, number)]
 
 
-def _ends(bands: Floats) -> tuple[float, float]:
+def band_ends(bands: Floats) -> tuple[float, float]:
     """Round ends of a shared axis that grow seldom and that a spike does not stretch."""
     values = finite(bands)
     return nice_range(*robust_ends(values)) if values.size else EMPTY_RANGE

@@ -88,7 +88,8 @@ def time_axis(time: Timeline, anchor: str, **more: Any) -> dict[str, Any]:
     end = time.end if time.end > 0 else 1.0
     whole_ticks = {"dtick": 1} if time.axis is not Axis.COMPUTE and time.end <= 5 else {"nticks": 6}
     title = {"text": HOVER_TITLES[time.axis]}
-    return base_axis(anchor, 0.0, end, tickformat=",.12~g", unifiedhovertitle=title, **(whole_ticks | more))
+    usual = {"tickformat": ",.12~g", "unifiedhovertitle": title}
+    return base_axis(anchor, 0.0, end, **(usual | whole_ticks | more))
 
 
 def unit_label(time: Timeline) -> dict[str, Any]:

@@ -74,6 +74,11 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "smoothness": OVER_TIME,
     "sharpness": OVER_TIME,
     "accuracy-modes": OVER_TIME,
+    "figure-one-accuracy": ("step", "is_whole_range"),
+    "figure-one-bands": ("step", "layer", "unit"),
+    "figure-one-rates": ("is_whole_range",),
+    "figure-one-tuned": (),
+    "figure-one-optimizers": (),
     "landscape": ("batch", "is_surface"),
     "landscape-cut": ("is_between",),
     "landscape-batches": ("batch",),
@@ -94,6 +99,11 @@ def _shift(run: Run) -> tuple[Any, ...]:
 
 def _study(run: Run) -> tuple[Any, ...]:
     return (run.study,)
+
+
+def _figure_one(run: Run) -> tuple[Any, ...]:
+    """Of a live run as often as its accuracy, as the lab's."""
+    return run.study, _accuracy(run)
 
 
 def _anatomy(run: Run) -> tuple[Any, ...]:
@@ -119,6 +129,8 @@ _OF_STUDIES: Final = (
     "untrained-", "whitening-", "trials-", "depth-", "sweep-", "cousins-", "ensemble", "bn-cost",
 )  # fmt: skip
 DRAWS |= {name: _study for name in READS if name.startswith(_OF_STUDIES)}
+DRAWS |= dict.fromkeys(("figure-one-rates", "figure-one-tuned", "figure-one-optimizers"), _study)
+DRAWS |= {"figure-one-accuracy": _figure_one}
 DRAWS |= {name: _anatomy for name in READS if name.startswith("anatomy-")}
 ALL_FIELDS: Final = tuple(one.name for one in fields(View))
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from bnviz.config import (
     BY_NAME,
+    FIGURE_ONE_STEPS,
     TRAIN_IMAGES,
     BnPlacement,
     Competitor,
@@ -30,7 +31,7 @@ from bnviz.config import (
     normalizations_of,
     to_query,
 )
-from bnviz.records import Badge, Intervention, Run, Sweep, SweepPhase
+from bnviz.records import Badge, Intervention, Phase, Run, Sweep, SweepPhase
 
 _SAMPLINGS: Final = {
     Sampling.TWO_CLASSES: "two classes in each mini-batch",
@@ -58,7 +59,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "landscape": run.landscape.done if run.landscape is not None and run.badge is Badge.MEASURED else None,
         "subject": _subject(run),
         "study": run.study.done if run.is_study and run.study else None,
-        "progress": progress_of_sweep(run.sweep) if run.sweep else "",
+        "progress": _progress(run),
         "health": [
             {
                 "name": competitor.name,
@@ -77,6 +78,22 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         "origin": run.origin,
         "has_ghost": run.ghost is not None,
     }
+
+
+def _progress(run: Run) -> str:
+    """How far a sweep is, or how long a run takes that ends by itself; empty for any other."""
+    if run.sweep:
+        return progress_of_sweep(run.sweep)
+    left, speed = FIGURE_ONE_STEPS - run.status.step, run.status.steps_per_second
+    if run.figure_one and run.status.phase is Phase.PLAYING and left > 0 and speed > 0:
+        return f"{clock_text(left / speed)} left"
+    return ""
+
+
+def clock_text(seconds: float) -> str:
+    """Such as "1:20"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 def _subject(run: Run) -> str:
@@ -243,8 +260,7 @@ def progress_of_sweep(sweep: Sweep) -> str:
         if status.steps_per_second > 0:
             parts.append(f"{status.steps_per_second:,.0f} steps/s")
         if math.isfinite(status.seconds_left):
-            minutes, seconds = divmod(round(status.seconds_left), 60)
-            parts.append(f"{minutes}:{seconds:02d} left")
+            parts.append(f"{clock_text(status.seconds_left)} left")
     elif status.phase is not SweepPhase.CANCELLED or status.cells_done:
         parts.append(str(status.phase))
     if status.cells_failed:

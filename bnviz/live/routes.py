@@ -21,6 +21,7 @@ from bnviz.live.health import health_route
 from bnviz.live.socket import FrameSocket, Hub
 from bnviz.runs.engine import engine
 from bnviz.runs.readiness import Readiness
+from bnviz.runs.recorded import with_recording
 
 FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
 MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
@@ -34,7 +35,7 @@ def routes(
     readiness: Callable[[], Readiness] | None = None,
 ) -> list[BaseRoute]:
     """Everything that the live charts need of the server, and its health; tests hand in their own hub and figures."""
-    socket = FrameSocket(hub or _engine_hub, PackedCharts(figures), sentence)
+    socket = FrameSocket(hub or _engine_hub, PackedCharts(figures), sentence, with_recording)
     base = base_path()
     return [
         WebSocketRoute(f"{base}/bnviz/frames", socket.watch),

@@ -73,6 +73,7 @@ class Watcher:
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
+    asked: set[str] = field(default_factory=set)  # every chart that its page has, as far as it has been in sight
 
     def hear(self, text: str, offered: Sequence[str]) -> None:
         """Take in one message of the browser."""
@@ -85,6 +86,7 @@ class Watcher:
             if not isinstance(names, list):
                 raise BadMessageError("charts is not a list")
             before, self.charts = self.charts, tuple(name for name in offered if name in names)
+            self.asked.update(self.charts)
             self.is_view_new |= not set(self.charts) <= set(before)
         if "visible" in message:
             self.is_visible = message["visible"] is True
@@ -153,11 +155,21 @@ def is_origin_allowed(origin: str | None, host: str | None) -> bool:
     return bool(is_url_from_allowed_origins(origin))
 
 
+Accompany = Callable[[Run, Collection[str]], Run]
+"""Puts beside a run what is recorded of it, where one of these charts shows that."""
+
+
+def _alone(run: Run, charts: Collection[str]) -> Run:
+    return run
+
+
 class FrameSocket:
     """The endpoint of the WebSocket route."""
 
-    def __init__(self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence) -> None:
-        self._hub, self._charts, self._sentence = hub, charts, sentence
+    def __init__(
+        self, hub: Callable[[], Hub], charts: PackedCharts, sentence: Sentence, accompany: Accompany = _alone
+    ) -> None:
+        self._hub, self._charts, self._sentence, self._accompany = hub, charts, sentence, accompany
         self._strain = Strain()
         self._count = 0  # browsers that watch
         self._built: dict[tuple[Any, ...], Built] = {}  # the newest ones, the oldest first
@@ -244,29 +256,31 @@ class FrameSocket:
         """A frame of all that this browser does not hold."""
         watcher.is_asking = watcher.is_view_new = False
         view = watcher.view.within(run.settings.model)
-        key = (run.run_id, version, view, watcher.charts)
+        shown = self._accompany(run, watcher.asked)
+        key = (run.run_id, version, view, watcher.charts, shown is run)
         built = self._built.get(key)
         if built is None or built.run is not run:
-            built = self._built[key] = await self._build(run, version, view, watcher)
+            built = self._built[key] = await self._build(run, shown, version, view, watcher)
             if len(self._built) > MOST_BUILT:
                 del self._built[next(iter(self._built))]
         watcher.failed = built.failed
         return built.without(watcher.held_of(built.charts))
 
-    async def _build(self, run: Run, version: int, view: View, watcher: Watcher) -> "Built":
-        """Header and charts of a run as it stands; the event loop breathes between charts."""
+    async def _build(self, run: Run, shown: Run, version: int, view: View, watcher: Watcher) -> "Built":
+        """Header and charts of a run as it stands, as it is shown; the event loop breathes between charts."""
         charts, failed, begun = {}, [], monotonic()
         for name in watcher.charts:
             if monotonic() - begun > LONGEST_SECONDS:
                 await asyncio.sleep(0)
                 begun = monotonic()
             try:
-                charts[name] = self._charts.get(run, version, name, view)
+                charts[name] = self._charts.get(shown, version, name, view)
             except Exception:  # one chart that cannot be drawn must not take the others with it
                 if name not in watcher.failed:
                     logger.exception("The chart %s of run %s could not be built.", name, run.run_id)
                 failed.append(name)
-        return Built(run, header_of(run, version, view, self._sentence) | {"failed": failed}, charts, frozenset(failed))
+        header = header_of(shown, version, view, self._sentence) | {"failed": failed}
+        return Built(run, header, charts, frozenset(failed))
 
 
 @dataclass

@@ -12,6 +12,7 @@ from bnviz.records.arrays import Ints
 from bnviz.records.cost import Cost
 from bnviz.records.cousins import Cousins
 from bnviz.records.depth import Depth
+from bnviz.records.figure_one import FigureOne
 from bnviz.records.history import History, Point
 from bnviz.records.landscape import LANDSCAPE_CHARTS, Landscape
 from bnviz.records.linear_unit import LinearUnit
@@ -23,7 +24,7 @@ from bnviz.records.sweep import Sweep
 from bnviz.records.trials import Trials
 from bnviz.records.untrained import Untrained
 
-Study = Untrained | LinearUnit | Trials | Depth | Sweep | Cousins | Cost
+Study = Untrained | LinearUnit | Trials | Depth | Sweep | Cousins | Cost | FigureOne
 """What is measured beside the run that carries it: its `config`, and how much is `done`."""
 
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
@@ -106,8 +107,8 @@ class Run:
 
     @property
     def is_study(self) -> bool:
-        """Whether this run does nothing but carry the measurements of a study."""
-        return self.study is not None and self.status.step == 0
+        """Whether this run does nothing but carry the measurements of a study, which is not of its own networks."""
+        return self.study is not None and self.figure_one is None and self.status.step == 0
 
     @property
     def untrained(self) -> Untrained | None:
@@ -143,6 +144,11 @@ class Run:
     def sweep(self) -> Sweep | None:
         """The study, if it is a sweep."""
         return self.study if isinstance(self.study, Sweep) else None
+
+    @property
+    def figure_one(self) -> FigureOne | None:
+        """The recordings beside this run, if it is one of those of the paper's Figure 1 or is compared with them."""
+        return self.study if isinstance(self.study, FigureOne) else None
 
     def replace(self, **changes: Any) -> "Run":
         return replace(self, **changes)

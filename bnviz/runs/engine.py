@@ -150,13 +150,31 @@ class Engine:
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    def create(self, owner: str, settings: Settings, is_playing: bool = False, measures: Iterable[Measure] = ()) -> str:
-        """A new run at step 0; its id is unguessable: whoever has it may watch. See `measure` for the measures."""
-        orders = Orders(0, _checked(settings), _of(bool, is_playing), measures=_measures(measures))
+    def create(
+        self,
+        owner: str,
+        settings: Settings,
+        is_playing: bool = False,
+        measures: Iterable[Measure] = (),
+        until_step: int | None = None,
+    ) -> str:
+        """A new run at step 0; its id is unguessable: whoever has it may watch.
+
+        See `measure` for the measures, `play` for the last step.
+        """
+        orders = Orders(
+            0,
+            _checked(settings),
+            _of(bool, is_playing),
+            until_step=_last_step(until_step),
+            measures=_measures(measures),
+        )
         return self._answer(self._running.create(_of(str, owner), orders))
 
-    def play(self, run_id: str, owner: str) -> None:
-        self._command(run_id, owner, lambda orders: replace(orders, is_playing=True))
+    def play(self, run_id: str, owner: str, until_step: int | None = None) -> None:
+        """Train, and pause at a step; None: go on until somebody pauses it."""
+        last = _last_step(until_step)
+        self._command(run_id, owner, lambda orders: replace(orders, is_playing=True, until_step=last))
 
     def pause(self, run_id: str, owner: str) -> None:
         self._command(run_id, owner, lambda orders: replace(orders, is_playing=False))
@@ -174,12 +192,19 @@ class Engine:
             run_id, owner, lambda orders: replace(orders, settings=_checked(replace(orders.settings, hyper=hyper)))
         )
 
-    def restart(self, run_id: str, owner: str, settings: Settings, is_playing: bool | None = None) -> None:
+    def restart(
+        self,
+        run_id: str,
+        owner: str,
+        settings: Settings,
+        is_playing: bool | None = None,
+        until_step: int | None = None,
+    ) -> None:
         """The next generation of a run, from step 0, playing or not as it was unless `is_playing` says.
 
-        A run of more than 50 steps stays as its ghost.
+        A run of more than 50 steps stays as its ghost. See `play` for the last step.
         """
-        settings = _checked(settings)
+        settings, last = _checked(settings), _last_step(until_step)
         if is_playing is not None:
             _of(bool, is_playing)
         self._command(
@@ -190,6 +215,7 @@ class Engine:
                 generation=orders.generation + 1,
                 settings=settings,
                 is_playing=orders.is_playing if is_playing is None else is_playing,
+                until_step=last,
                 is_on_cpu=False,
             ),
         )
@@ -377,6 +403,13 @@ def _one_of(kind: type[E], value: Any) -> E:
         return kind(value)
     except ValueError:
         raise ConfigError(f"{_short(value)}: choose one of {', '.join(kind)}.") from None
+
+
+def _last_step(step: int | None) -> int | None:
+    """A step up to which a run may play."""
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 1):
+        raise ConfigError(f"Playing up to step {_short(step)}: choose a whole number from 1 on.")
+    return step
 
 
 def _measures(values: Iterable[Measure]) -> frozenset[Measure]:

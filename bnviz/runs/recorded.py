@@ -1,12 +1,35 @@
 """The recordings of the first minute: drawn before the visitor has pressed or moved anything."""
 
 import logging
+from collections.abc import Collection
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from bnviz.config import SWEEPS, TWINS, Settings, SweepConfig
-from bnviz.errors import BnvizError
-from bnviz.records import Badge, Health, HistoryBuilder, Phase, Run, Status, kept_units
+from bnviz.config import (
+    FIGURE_ONE_STEPS,
+    SWEEPS,
+    TWINS,
+    FigureOneConfig,
+    Settings,
+    SweepConfig,
+    figure_one_of,
+    recorded_configs,
+)
+from bnviz.errors import BnvizError, DataError
+from bnviz.records import (
+    FIGURE_ONE_CHARTS,
+    Badge,
+    FigureOne,
+    Health,
+    HistoryBuilder,
+    Phase,
+    Replica,
+    Run,
+    Status,
+    kept_units,
+)
+from bnviz.runs.figure_one import load_replica
 from bnviz.runs.hub import Hub
 from bnviz.runs.store import load_run
 from bnviz.runs.sweep_run import run_of
@@ -15,6 +38,7 @@ from bnviz.runs.sweep_store import load_sweep
 _log = logging.getLogger(__name__)
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "recorded"
+FIGURE_ONE: Final = "figure-one"  # the folder of the runs of the paper's Figure 1
 
 
 def run_id_of(name: str) -> str:
@@ -29,6 +53,64 @@ def recorded_run(hub: Hub, name: str = "lab") -> Run:
     except BnvizError:
         hub.add_recorded(_load(name))
         return hub.get(run_id_of(name))
+
+
+def recorded_figure_one(hub: Hub, config: FigureOneConfig) -> Run:
+    """A recorded run of the paper's Figure 1, with all the others beside it.
+
+    Where its file is damaged it is an empty one that says so.
+    """
+    run_id = run_id_of(f"figure-one-{config.name}")
+    try:
+        return hub.get(run_id)
+    except BnvizError:
+        hub.add_recorded(_figure_one_run(run_id, config))
+        return hub.get(run_id)
+
+
+def _figure_one_run(run_id: str, config: FigureOneConfig) -> Run:
+    study = figure_one(config)
+    shown = study.shown
+    health = shown.health if shown is not None else tuple(Health() for _ in TWINS)
+    status = Status(Phase.PAUSED, 0, FIGURE_ONE_STEPS if shown is not None else 0, 0.0, "", health, study.notice)
+    run = empty_run(run_id).replace(run_id=run_id, settings=config.settings, status=status, study=study)
+    return run.replace(origin=shown.origin if shown is not None else study.notice)
+
+
+def with_recording(run: Run, charts: Collection[str]) -> Run:
+    """A run with what is recorded of its very settings beside it, where one of these charts shows that."""
+    if run.study is not None or set(FIGURE_ONE_CHARTS).isdisjoint(charts):
+        return run
+    config = _recorded_with(run.settings)
+    return run if config is None else run.replace(study=figure_one(config))
+
+
+_recorded_with = lru_cache(maxsize=256)(figure_one_of)
+
+
+@cache
+def figure_one(config: FigureOneConfig) -> FigureOne:
+    """What is recorded of the paper's Figure 1, the bands of one run among it: read once, whoever looks at it."""
+    curves, notices = _figure_one_curves()
+    try:
+        return FigureOne(config, curves, load_replica(FOLDER / FIGURE_ONE, config, with_bands=True), notices)
+    except DataError as error:
+        return FigureOne(config, curves, None, error.text)
+
+
+@cache
+def _figure_one_curves() -> tuple[tuple[Replica, ...], str]:
+    """The curves of all runs that can be read, and what is to be said of the others."""
+    curves, texts = [], []
+    for config in recorded_configs():
+        try:
+            curves.append(load_replica(FOLDER / FIGURE_ONE, config))
+        except DataError as error:
+            texts.append(error.text)
+    if texts:
+        _log.warning("%d of the recordings in %s are missing or damaged", len(texts), FOLDER / FIGURE_ONE)
+    more = f" {len(texts) - 1} more recordings are, too." if len(texts) > 1 else ""
+    return tuple(curves), texts[0] + more if texts else ""
 
 
 def recorded_sweep(hub: Hub, config: SweepConfig) -> Run | None:

@@ -2,6 +2,7 @@
 
 from bnviz.training.cost import time_steps
 from bnviz.training.cousins import run_cousins
+from bnviz.training.figure_one import train_replicas
 from bnviz.training.gpu import gpu_fault
 from bnviz.training.loop import train
 from bnviz.training.schedule import DENSE_STEPS, is_scheduled, shift_interval
@@ -21,4 +22,5 @@ __all__ = [
     "time_steps",
     "train",
     "train_cells",
+    "train_replicas",
 ]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bnviz.config import Competitor, Settings, SweepCell, SweepConfig
+from bnviz.config import Competitor, Settings, SweepCell, SweepConfig, lineup
 from bnviz.config.settings import step_milliseconds
 from bnviz.data import Mnist
 from bnviz.measure.accuracy import TestAccuracy
@@ -27,7 +27,7 @@ def train_cells(config: SweepConfig, cells: Sequence[SweepCell], mnist: Mnist) -
     The same arguments give the same results.
     """
     settings = [config.settings_of(cell) for cell in cells]
-    by_cell = [_networks(config, own) for own in settings]
+    by_cell = [with_own(own) for own in settings]
     # Neighbours of one kind are computed together: all without BN, then all with it.
     trainer = Trainer(settings[0], mnist, [one for networks in zip(*by_cell, strict=True) for one in networks])
     yield ()
@@ -40,15 +40,15 @@ def train_cells(config: SweepConfig, cells: Sequence[SweepCell], mnist: Mnist) -
     )
 
 
-def _networks(config: SweepConfig, settings: Settings) -> list[Competitor]:
-    """The networks of one cell, with what its run has of its own and the batch's run may not."""
+def with_own(settings: Settings) -> list[Competitor]:
+    """The networks of one run, with what it has of its own and another run beside it in one stack may not."""
     return [
         replace(
             one,
             learning_rate=settings.hyper.learning_rate if one.learning_rate is None else one.learning_rate,
             init_scale=settings.model.init_scale if one.init_scale is None else one.init_scale,
         )
-        for one in config.competitors
+        for one in lineup(settings.model)
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from bnviz import records
 from bnviz.config import Directions
 from bnviz.live.component import live_charts
 from bnviz.runs.engine import Orders
@@ -41,6 +42,7 @@ LIMITS_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
 """Of each part of the page where BN fails."""
 COUSINS_CHARTS: Final = ("cousins-curves", "cousins-time", "cousins-reach", "cousins-rates", "ensemble")
 COST_CHARTS: Final = ("bn-cost", "bn-cost-time")
+FIGURE_ONE_CHARTS: Final = records.FIGURE_ONE_CHARTS
 SWEEP_CHARTS: Final = ("sweep-map", "sweep-best", "sweep-ranges")
 WHITENING_CHARTS: Final = ("whitening-descent", "whitening-loss", "whitening-spectrum", "whitening-inputs")
 

@@ -12,6 +12,7 @@ import streamlit as st
 from bnviz import config
 from bnviz.config import (
     BY_NAME,
+    FIGURE_ONE_STEPS,
     WITH_NOISE,
     Architecture,
     Directions,
@@ -41,6 +42,7 @@ class Role(StrEnum):
     LINEAR_UNIT = "linear-unit"  # never trains either
     LIMITS = "limits"  # carries the experiments on where BN fails, and trains nothing itself
     PAPER = "paper"  # the same for the studies of the page on the paper
+    FIGURE_ONE = "figure-one"  # the twins of that figure, for as many steps as the paper gives them
 
 
 # Found again by what they are about: no link names their runs.
@@ -52,7 +54,9 @@ MEASURED: Final[dict[Role, tuple[Measure, ...]]] = {Role.SHIFT: (Measure.SHIFT, 
 RECORDED: Final = {role: str(role) for role in Role} | {
     Role.LIMITS: "limits-batch_size",
     Role.PAPER: "paper-cousins",
+    Role.FIGURE_ONE: "lab",
 }
+LAST_STEP: Final[dict[Role, int]] = {Role.FIGURE_ONE: FIGURE_ONE_STEPS}  # at which a role's runs pause by themselves
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,35 @@ def _tell_handed_over(run_id: str, is_mine: bool) -> None:
 
 def open_recording(role: Role, name: str) -> Lab:
     """A recorded run, whatever run of this role the visitor has."""
+    return open_recorded(role, recorded_run(engine().hub, name))
+
+
+def open_recorded(role: Role, run: Run) -> Lab:
+    """The same of a recorded run at hand."""
     if _own(role, "settings") is None:
         _read_link(role)
-    the_engine = engine()
-    return Lab(the_engine, owner_of_page(), recorded_run(the_engine.hub, name), _own(role, "settings"), role=role)
+    return Lab(engine(), owner_of_page(), run, _own(role, "settings"), role=role)
+
+
+def named_run(role: Role) -> Run | None:
+    """The run of this role that the link names or the visitor has, whatever the page shows; None if there is none."""
+    if _own(role, "settings") is None:
+        _read_link(role)
+    run_id = _own(role, "run_id")
+    if run_id is None:
+        return None
+    try:
+        return engine().hub.get(run_id)
+    except BnvizError as error:
+        notify(error.text)
+        _forget_run(role)
+        return None
+
+
+def leave_link() -> None:
+    """Have the page's address name no run: it shows a recording although the visitor has one."""
+    if "run" in st.query_params:
+        del st.query_params["run"]
 
 
 def own_run(role: Role) -> Run | None:
@@ -210,7 +239,7 @@ def _read_link(role: Role) -> None:
 
 def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
     try:
-        run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()))
+        run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()), LAST_STEP.get(role))
     except BnvizError as error:
         notify(error.text)
         return None
@@ -235,8 +264,7 @@ def _show_run_in_link(role: Role, run_id: str) -> None:
 
 def _forget_run(role: Role) -> None:
     _keep(role, run_id=None)
-    if "run" in st.query_params:
-        del st.query_params["run"]
+    leave_link()
 
 
 def show_value(key: str, value: Any) -> None:
@@ -283,7 +311,7 @@ def play(lab: Lab) -> None:
     if lab.is_recorded:
         _create(lab.engine, lab.owner, lab.role, lab.settings, is_playing=True)
     else:
-        lab.engine.play(lab.run.run_id, lab.owner)
+        lab.engine.play(lab.run.run_id, lab.owner, LAST_STEP.get(lab.role))
 
 
 def pause(lab: Lab) -> None:
@@ -391,7 +419,7 @@ def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> No
     if lab.is_recorded:
         _create(lab.engine, lab.owner, lab.role, settings, is_playing=bool(is_playing))
     else:
-        lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing)
+        lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing, LAST_STEP.get(lab.role))
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import streamlit as st
 from bnviz.ui.claims import show_claims
 from bnviz.ui.cost import show_cost
 from bnviz.ui.cousins import show_cousins
-from bnviz.ui.lab import HAND_OVER_KEY
+from bnviz.ui.figure_one import show_figure_one
+from bnviz.ui.lab import HAND_OVER_KEY, Role
 from bnviz.ui.share import link
 from bnviz.ui.since import show_since
 
@@ -18,13 +19,21 @@ _NOT_SHARED: Final = ("run", HAND_OVER_KEY, "present")  # the visitor's own, and
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the page: its name in the row at the top, and what draws it with its sidebar, if it has one."""
+    """A part of the page.
+
+    Attributes:
+        label: its name in the row at the top.
+        show: draws it, with its sidebar if it has one.
+        role: whose run the page's address names meanwhile.
+    """
 
     label: str
     show: Callable[[], None]
+    role: Role = Role.LAB
 
 
 PARTS: Final = {
+    "figure-one": Part("Figure 1", show_figure_one, Role.FIGURE_ONE),
     "claims": Part("The claims", show_claims),
     "cousins": Part("Section 4.2, scaled down", show_cousins),
     "cost": Part("What BN costs", show_cost),
@@ -33,9 +42,10 @@ PARTS: Final = {
 """By the name in the page's link; the first is shown at first."""
 
 
-def share_part() -> None:
-    """The link that opens the part on screen as it is, behind a button."""
+def share_part(part: Part) -> None:
+    """The link that opens the part on screen as it is, behind a button; with the run, where the part has one."""
     with st.popover("Share", icon=":material/link:"):
         st.markdown("**This part of the page**, as it is now. For paper, print it: the controls stay behind.")
-        query = {key: value for key, value in st.query_params.to_dict().items() if key not in _NOT_SHARED}
+        hidden = _NOT_SHARED if part.role is Role.LAB else (HAND_OVER_KEY, "present")
+        query = {key: value for key, value in st.query_params.to_dict().items() if key not in hidden}
         st.code(link(query), language=None, wrap_lines=True)

@@ -38,6 +38,7 @@ class Orders:
         generation: counts the restarts; a new one discards the networks and begins again from `settings`.
         settings: the hyper-parameters are in force from the next step on.
         steps_per_second: the pace of slow motion; None is as fast as it goes.
+        until_step: playing ends in a pause at this step; None: never by itself.
         directions: what the loss contour's plane is spanned by.
         contour_seconds: while playing, a new contour is begun this long after the one before; None: only on pause.
         measures: what is measured besides what every run measures.
@@ -55,6 +56,7 @@ class Orders:
     settings: Settings
     is_playing: bool = False
     steps_per_second: float | None = None
+    until_step: int | None = None
     directions: Directions = Directions.PATHS
     contour_seconds: float | None = 10.0
     measures: frozenset[Measure] = frozenset()

@@ -114,7 +114,7 @@ class LiveRun:
         self._report()
 
     def _play(self) -> None:
-        if not self._is_playing and not self._is_finished:
+        if not self._is_playing and not self._is_finished and not self._is_at_end:
             self._is_playing, self._has_failed, self._notice = True, False, ""
             self._next_step_at = float("-inf")
             self._speedometer.reset()
@@ -203,6 +203,8 @@ class LiveRun:
             )
         trainer = self._build(settings.replace(device=Device.CPU) if self.orders.is_on_cpu else settings, tensors)
         self._blob = None
+        if self._is_playing and self._is_beyond(trainer.step_count):  # saved at its end
+            self._pause()
         self._pictures.built(trainer)
         self.outbox.tell(units=trainer.units, settings=self.orders.settings, interventions=self._interventions)
         self._change_hyper(trainer.step_count, settings.hyper)
@@ -219,6 +221,9 @@ class LiveRun:
         elif self.orders.steps_per_second:
             earliest = max(self._next_step_at, now - LONGEST_LAG_SECONDS)
             self._next_step_at = earliest + 1 / self.orders.steps_per_second
+        if self._is_playing and self._is_at_end:
+            self._pause()
+            self._is_at_rest = False
         if trainer.is_finished:
             self._steps_to_take, self._is_at_rest = 0, False
             self._notice = _how_it_ended(trainer)
@@ -345,6 +350,14 @@ class LiveRun:
     @property
     def step_count(self) -> int:
         return self._trainer.step_count if self._trainer is not None else 0
+
+    @property
+    def _is_at_end(self) -> bool:
+        """Whether it has come to the step up to which it was to play."""
+        return self._is_beyond(self.step_count)
+
+    def _is_beyond(self, step: int) -> bool:
+        return self.orders.until_step is not None and step >= self.orders.until_step
 
     @property
     def _is_finished(self) -> bool:

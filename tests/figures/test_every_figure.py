@@ -46,6 +46,7 @@ from bnviz.ui.charts import (
     ANATOMY_CHARTS,
     COST_CHARTS,
     COUSINS_CHARTS,
+    FIGURE_ONE_CHARTS,
     GRADIENT_CHARTS,
     LAB_CHARTS,
     LANDSCAPE_CHARTS,
@@ -84,6 +85,7 @@ views = st.builds(
     gamma=st.floats(-10, 10),
     beta=st.floats(-10, 10),
     weight_factor=st.floats(0.01, 100),
+    is_whole_range=st.booleans(),
 )
 healths = st.sampled_from(
     [
@@ -156,6 +158,7 @@ def test_every_chart_is_on_a_page_and_every_page_shows_charts_that_there_are() -
         SWEEP_CHARTS,
         COUSINS_CHARTS,
         COST_CHARTS,
+        FIGURE_ONE_CHARTS,
     )
     assert set(FIGURES) == {name for page in pages for name in page}
 

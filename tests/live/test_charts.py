@@ -14,6 +14,7 @@ from bnviz.live.frames import Spec, pack
 from bnviz.records import Run
 from tests.figures import made_up_runs
 from tests.figures.made_up_cousins import cost_of, cousins_of
+from tests.figures.made_up_figure_one import a_study as a_figure_one
 from tests.figures.made_up_trials import a_depth, a_trials
 from tests.live import fakes
 
@@ -37,6 +38,7 @@ OTHER: dict[str, Any] = {
     "beta": -1.0,
     "weight_factor": 3.0,
     "trial": 3,
+    "is_whole_range": True,
 }
 
 
@@ -125,6 +127,9 @@ def test_the_least_recently_used_charts_are_forgotten() -> None:
     assert figures.built["loss"] == 4
 
 
+FIGURE_ONE = a_figure_one()
+
+
 @pytest.mark.parametrize("name", sorted(FIGURES))
 @pytest.mark.parametrize("field", ALL_FIELDS)
 def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -> None:
@@ -149,6 +154,8 @@ def test_the_table_names_every_field_that_a_chart_reads(name: str, field: str) -
         run = run.replace(study=a_depth() if name.startswith("depth-") else trials)
     if name.startswith(("cousins-", "ensemble", "bn-cost")):
         run = run.replace(study=cost_of() if name.startswith("bn-cost") else cousins_of())
+    if name.startswith("figure-one-"):
+        run = run.replace(study=FIGURE_ONE, settings=FIGURE_ONE.config.settings)
     view = View(layer=3, unit=52)
     changed = replace(view, **{field: OTHER[field]})
     assert pack(FIGURES[name](run, view)) == pack(FIGURES[name](run, changed))

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from bnviz.config import MEAN, Axis, Settings, View
+from bnviz.config import MEAN, Axis, FigureOneConfig, Settings, View
 from bnviz.live.frames import Spec, decode
 from bnviz.live.routes import routes
 from bnviz.live.socket import (
@@ -22,7 +22,7 @@ from bnviz.live.socket import (
     is_origin_allowed,
     view_of,
 )
-from bnviz.records import Run
+from bnviz.records import Phase, Run
 from tests.live import fakes
 from tests.live.fakes import RUN_ID, FakeHub
 from tests.live.harness import served
@@ -104,6 +104,10 @@ def browser(place: Place, hub: FakeHub) -> Iterator[Browser]:
 
 def put(hub: FakeHub, last: int, **more: Any) -> None:
     hub.put(fakes.run(steps=[0, 1, last], **more))
+
+
+def _accompanied(run: Run, view: View) -> Spec:
+    return {"data": [], "layout": {"title": run.figure_one.config.name if run.figure_one else "alone"}}
 
 
 # --- who may watch ----------------------------------------------------------------------------------------------------
@@ -204,6 +208,29 @@ def test_only_the_charts_that_are_shown_are_sent(browser: Browser) -> None:
     assert set(charts) == {"constant"}
     _, charts = browser.frame(charts=["constant", "by-step"])
     assert set(charts) == {"by-step"}
+
+
+def test_a_run_has_its_recording_beside_it_as_long_as_its_page_has_a_chart_that_shows_it() -> None:
+    hub = FakeHub(fakes.run(steps=[0, 1], phase=Phase.PLAYING))
+    figures = {"figure-one-accuracy": _accompanied, "accuracy": _accompanied}
+    with (
+        served(application(lambda: hub, figures)) as url,
+        connect(f"{url.replace('http', 'ws')}/bnviz/frames?run={RUN_ID}") as connection,
+    ):
+        browser = Browser(connection)
+        header, charts = browser.frame(charts=["accuracy"])
+        assert charts["accuracy"]["layout"]["title"] == "alone"
+        assert header["progress"] == ""
+        header, charts = browser.frame(charts=["figure-one-accuracy"])
+        assert charts["figure-one-accuracy"]["layout"]["title"] == FigureOneConfig().name
+        assert header["progress"] == "1:18 left"  # 49,999 steps at 640 a second
+        assert header["study"] is None
+        put(hub, 2)
+        header, _ = browser.frame(charts=[])  # scrolled out of sight
+        assert header["progress"] == ""  # it is paused now
+        put(hub, 3, phase=Phase.PLAYING)
+        header, _ = browser.frame()
+        assert header["progress"].endswith("left")
 
 
 def test_one_broken_chart_does_not_take_the_others_with_it(hub: FakeHub, caplog: pytest.LogCaptureFixture) -> None:

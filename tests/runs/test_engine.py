@@ -331,6 +331,29 @@ def test_steps_out_of_bounds_are_refused(engine: Engine, count: int) -> None:
         engine.step(engine.create(ME, SMALL), ME, count)
 
 
+@pytest.mark.parametrize("step", [0, -1, True, 1.5, "all"])
+def test_last_steps_out_of_bounds_are_refused(engine: Engine, step: int) -> None:
+    run_id = engine.create(ME, SMALL)
+    for refused in (
+        lambda: engine.create(ME, SMALL, until_step=step),
+        lambda: engine.play(run_id, ME, step),
+        lambda: engine.restart(run_id, ME, SMALL, until_step=step),
+    ):
+        with pytest.raises(ConfigError, match="whole number from 1"):
+            refused()
+
+
+def test_a_run_plays_up_to_its_last_step_and_a_plain_play_goes_on(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL, is_playing=True, until_step=200)
+    eventually(lambda: step_of(engine, run_id) == 200 and phase_of(engine, run_id) is Phase.PAUSED)
+    engine.play(run_id, ME, 260)
+    eventually(lambda: step_of(engine, run_id) == 260 and phase_of(engine, run_id) is Phase.PAUSED)
+    engine.restart(run_id, ME, SMALL, is_playing=True, until_step=90)
+    eventually(lambda: step_of(engine, run_id) == 90 and phase_of(engine, run_id) is Phase.PAUSED)
+    engine.play(run_id, ME)
+    eventually(lambda: step_of(engine, run_id) > 300)
+
+
 @pytest.mark.parametrize("speed", [0, -1.0, float("nan"), float("inf"), True, "fast"])
 def test_speeds_out_of_bounds_are_refused(engine: Engine, speed: float) -> None:
     with pytest.raises(ConfigError, match=r"0\.1 to 1000"):

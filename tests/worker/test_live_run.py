@@ -714,3 +714,57 @@ def test_a_restart_does_not_disturb_untrained_networks() -> None:
     worker.order(generation=1)
     worker.work(1)
     assert done(worker)[-1] == (3, 1.0)
+
+
+# --- up to a step -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_plays_up_to_a_step_pauses_there_and_is_measured() -> None:
+    worker = Worker(is_playing=True, until_step=137)
+    worker.work(5)
+    assert worker.bench.newest.step_count == 137
+    assert worker.status.phase is Phase.PAUSED
+    assert worker.steps[-1] == 137
+
+
+def test_play_at_its_last_step_takes_no_further_one_until_it_may_go_on() -> None:
+    worker = Worker(is_playing=True, until_step=30)
+    worker.work(5)
+    worker.order(is_playing=True)
+    worker.work(1)
+    assert worker.bench.newest.step_count == 30
+    worker.order(is_playing=True, until_step=None)
+    worker.work(1)
+    assert worker.bench.newest.step_count > 30
+
+
+def test_steps_that_are_asked_for_go_beyond_it() -> None:
+    worker = Worker(is_playing=True, until_step=30)
+    worker.work(5)
+    worker.run.step(10)
+    worker.work(1)
+    assert worker.bench.newest.step_count == 40
+
+
+def test_a_run_that_was_saved_at_its_last_step_stays_there() -> None:
+    worker = Worker(is_playing=True, until_step=30)
+    worker.work(5)
+    checkpoint = worker.run.checkpoint()
+    assert checkpoint is not None
+    again = LiveRun(replace(worker.run.orders, is_playing=True), worker.bench, checkpoint.blob, worker.clock)
+    for _ in range(20):
+        if again.due_at() <= worker.clock.now:
+            again.slice(worker.clock.now + 0.025, lambda: False, 1)
+    assert again.step_count == 30
+    assert again.outbox.status.phase is Phase.PAUSED
+
+
+def test_a_run_goes_on_from_a_pause_and_still_ends_there() -> None:
+    worker = Worker(Costs(step=0.01), is_playing=True, until_step=100)
+    worker.work(0.3)
+    worker.order(is_playing=False)
+    worker.work(0.3)
+    assert 0 < worker.bench.newest.step_count < 100
+    worker.order(is_playing=True)
+    worker.work(5)
+    assert worker.bench.newest.step_count == 100

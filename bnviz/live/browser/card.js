@@ -10,11 +10,17 @@ import { setMarked } from "./sentence.js";
 
 const ALTERNATIVE_EVERY_MS = 5000;
 
+const WHOLE_RANGE = { field: "is_whole_range", label: "Range", options: [["From 70 %", false], ["All", true]] };
+
 // The switches of each chart. "log_x" is the browser's alone, "directions" the run's; the others are fields of the view.
 const SWITCHES = {
   accuracy: [{ field: "log_x", label: "log x" }],
   loss: [{ field: "log_x", label: "log x" }],
   "whitening-loss": [{ field: "log_x", label: "log x" }],
+  "figure-one-accuracy": [{ field: "log_x", label: "log x" }, WHOLE_RANGE],
+  "figure-one-bands": [{ field: "log_x", label: "log x" }],
+  "figure-one-rates": [{ field: "log_x", label: "log x" }, WHOLE_RANGE],
+  "figure-one-optimizers": [{ field: "log_x", label: "log x" }],
   "drift-distance": [
     { field: "is_path", label: "Distance", options: [["Net", false], ["Path", true]] },
     { field: "is_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },

@@ -28,7 +28,7 @@ const ASKED_MS = 3000;
 const PRESENTING_THICKNESS = 1.2;
 const VIEW_SWITCHES = [
   "is_path", "is_standardised", "is_gradient_standardised", "is_offset", "shift_measure", "step",
-  "batch", "is_surface", "is_between", "descent_step", "anatomy_phase",
+  "batch", "is_surface", "is_between", "descent_step", "anatomy_phase", "is_whole_range",
 ];
 
 const mounted = new WeakMap();

@@ -24,6 +24,7 @@ export function statusParts(header, connection, reason) {
   } else if (header) {
     parts.push(["step ", count(header.step)]);
     parts.push([doing(header)]);
+    if (header.progress) parts.push([header.progress]);
     if (header.device) parts.push([header.device]);
     if (matchMedia(ROOMY).matches) {
       if (header.landscape !== null && header.landscape < 1) parts.push([`landscape ${percent(header.landscape)}`]);

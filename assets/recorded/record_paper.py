@@ -1,0 +1,151 @@
+"""Record what the page on the paper shows, in as many processes as there are cores.
+
+    python -m assets.recorded.record_paper [--again] [--processes N] [NAME ...]
+
+Resumable: what is whole is left alone unless --again says otherwise. Without names, all of `RECORDINGS`. The same torch
+version and machine class give the same numbers bit by bit.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from assets.recorded.origin import origin
+from bnviz import data
+from bnviz.config import FIGURE_ONE_STEPS, GRIDS, FigureOneConfig, UpdateRule, recorded_configs
+from bnviz.runs.figure_one import file_of, save_replica
+from bnviz.training import train_replicas
+
+FOLDER: Final = Path(__file__).resolve().parent
+BAR: Final = 30  # characters
+LOOK_SECONDS: Final = 1.0
+
+Tell = Callable[[float], None]
+"""Told the share that is done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one process makes in one go.
+
+    Attributes:
+        work: how much of it there is, in whatever unit all pieces share: here, networks' steps.
+        files: what there is once it is made.
+        make: makes them; it can be pickled.
+    """
+
+    name: str
+    work: float
+    files: tuple[Path, ...]
+    make: Callable[[Tell], None]
+
+    @property
+    def is_made(self) -> bool:
+        return all(file.exists() for file in self.files)
+
+
+# --- the recordings ---------------------------------------------------------------------------------------------------
+
+
+def figure_one(folder: Path = FOLDER / "figure-one", steps: int = FIGURE_ONE_STEPS) -> list[Piece]:
+    """Figure 1: runs of one update rule, scale and seed are one computation."""
+    pieces = []
+    for rule in UpdateRule:
+        grid = GRIDS[rule]
+        for scale, seed in itertools.product(grid.scales, grid.seeds):
+            configs = [one for one in recorded_configs(rule) if (one.init_scale, one.seed) == (scale, seed)]
+            name = f"figure-one {rule}, scale {scale:g}, seed {seed}"
+            files = tuple(file_of(folder, one) for one in configs)
+            pieces.append(Piece(name, 2 * steps * len(configs), files, partial(_train, folder, configs, steps)))
+    return pieces
+
+
+def _train(folder: Path, configs: Sequence[FigureOneConfig], steps: int, tell: Tell) -> None:
+    for one in train_replicas(configs, data.load(), steps, lambda step: tell(step / steps)):
+        save_replica(folder, replace(one, origin=origin()))
+
+
+RECORDINGS: Final[dict[str, Callable[[], Iterable[Piece]]]] = {"figure-one": figure_one}
+"""Everything that this command can record, by name."""
+
+
+# --- the processes ----------------------------------------------------------------------------------------------------
+
+_shares: Any = None  # of the pieces, in a process of the pool
+
+
+def _begin(shares: Any) -> None:
+    """In each process of the pool, before its first piece."""
+    global _shares
+    _shares = shares
+    torch.set_num_threads(1)
+
+
+def _make(number: int, piece: Piece) -> None:
+    def tell(share: float) -> None:
+        _shares[number] = share
+
+    piece.make(tell)
+    tell(1.0)
+
+
+def record(pieces: Sequence[Piece], processes: int) -> None:
+    """Make pieces, the largest first, and show how far they are; what one raises is raised here at the end."""
+    pieces = sorted(pieces, key=lambda one: -one.work)
+    spawn = multiprocessing.get_context("spawn")
+    shares, begun = spawn.Array("d", len(pieces), lock=False), time.monotonic()
+    with ProcessPoolExecutor(processes, spawn, _begin, (shares,)) as pool:
+        futures = [pool.submit(_make, number, one) for number, one in enumerate(pieces)]
+        left = set(futures)
+        while left:
+            _, left = wait(left, LOOK_SECONDS, FIRST_COMPLETED)
+            _show(pieces, list(shares), time.monotonic() - begun)
+    print()
+    for future in futures:
+        future.result()
+
+
+def _show(pieces: Sequence[Piece], shares: Sequence[float], seconds: float) -> None:
+    """One line: a bar, how many pieces are made, and the time that is left."""
+    done = sum(share * one.work for share, one in zip(shares, pieces, strict=True)) / sum(one.work for one in pieces)
+    made = sum(share >= 1 for share in shares)
+    filled = round(BAR * done)
+    left = f"{_time_text(seconds * (1 / done - 1))} left" if done > 0.001 else "just begun"
+    bar = "█" * filled + "░" * (BAR - filled)
+    print(f"\r{bar} {done:4.0%}, {made} of {len(pieces)} made, {_time_text(seconds)}, {left}   ", end="", flush=True)
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m assets.recorded.record_paper", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(RECORDINGS)}; all unless some are given"
+    )
+    parser.add_argument("--again", action="store_true", help="make anew what is there already")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - set(RECORDINGS):
+        parser.error(f"no recording is called {', '.join(sorted(unknown))}: choose from {', '.join(RECORDINGS)}")
+    pieces = [one for name in chosen.names or RECORDINGS for one in RECORDINGS[name]()]
+    wanted = [one for one in pieces if chosen.again or not one.is_made]
+    print(f"{len(pieces) - len(wanted)} of {len(pieces)} pieces are there; making {len(wanted)}.")
+    if wanted:
+        record(wanted, max(chosen.processes, 1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
