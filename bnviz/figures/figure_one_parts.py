@@ -13,7 +13,7 @@ from bnviz.figures.chart import Words, base_axis, chart, clear_note, domains, em
 from bnviz.figures.numbers import setting_value, whole
 from bnviz.figures.studies import staged
 from bnviz.figures.theme import EVENT_WIDTH, Spec
-from bnviz.figures.timeline import UNITS, Timeline, time_axis
+from bnviz.figures.timeline import HOVER_TITLES, UNITS, Timeline, time_axis
 from bnviz.records import Badge, FigureOne, Floats, Replica, Run
 
 ABSENT: Final = "There is no recording of this run here."
@@ -73,6 +73,14 @@ def over_steps(step: Floats) -> Timeline:
 def steps_axis(anchor: str, **more: Any) -> dict[str, Any]:
     """A Plotly x axis over the steps of the whole figure."""
     return time_axis(over_steps(np.zeros(0)), anchor, **({"tickformat": TICKS} | more))
+
+
+def log_steps_axis(anchor: str, **more: Any) -> dict[str, Any]:
+    """The same from step 1 on and logarithmic, where what matters happens early."""
+    title = {"text": HOVER_TITLES[Axis.STEPS]}
+    return base_axis(
+        anchor, 1.0, float(FIGURE_ONE_STEPS), type="log", dtick=1, tickformat=TICKS, unifiedhovertitle=title, **more
+    )
 
 
 def rates_axis(anchor: str, rates: Sequence[float], **more: Any) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from bnviz.figures.figure_one_parts import (
     domains_of_two,
     family,
     figure_one_chart,
+    log_steps_axis,
     over_steps,
     rates_axis,
     recorded_alone,
-    steps_axis,
     waiting,
 )
 from bnviz.figures.numbers import percent, setting_value, whole
@@ -190,7 +190,7 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
             data.append(drawn | {"xaxis": f"x{panel}", "yaxis": f"y{panel}"})
         annotations.append(heading(run, k, k))
         matches: dict[str, Any] = {"matches": "x"} if k else {}
-        axes[f"xaxis{panel}"] = steps_axis(f"y{panel}", domain=span, **({"nticks": 4} | matches))
+        axes[f"xaxis{panel}"] = log_steps_axis(f"y{panel}", domain=span, **matches)
         shared: dict[str, Any] = {"matches": "y"} if k else {}
         axes[f"yaxis{panel}"] = error_axis(f"x{panel}", showticklabels=k == 0, **shared)
     words = Words(
@@ -204,7 +204,6 @@ def figure_one_optimizers(run: Run, view: View) -> Spec:
         run, OPTIMIZERS, words, data, axes,
         annotations=[*annotations, unit_label(over_steps(np.zeros(0))), margin_note("<br>".join(_RULE_KEY))],
         x=X,
-        time_axes=[f"xaxis{number_of(k)}" for k in range(len(TWINS))],
     )  # fmt: skip
 
 

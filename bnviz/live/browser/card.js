@@ -20,7 +20,6 @@ const SWITCHES = {
   "figure-one-accuracy": [{ field: "log_x", label: "log x" }, WHOLE_RANGE],
   "figure-one-bands": [{ field: "log_x", label: "log x" }],
   "figure-one-rates": [{ field: "log_x", label: "log x" }, WHOLE_RANGE],
-  "figure-one-optimizers": [{ field: "log_x", label: "log x" }],
   "drift-distance": [
     { field: "is_path", label: "Distance", options: [["Net", false], ["Path", true]] },
     { field: "is_standardised", label: "Units", options: [["Plain", false], ["Standardised", true]] },
