@@ -30,7 +30,11 @@ Study = Untrained | LinearUnit | Trials | Depth | Sweep | Cousins | Cost | Figur
 # The measures that are kept as whole records, each of its own step, and how many of them at most.
 SERIES: Final[Mapping[str, int]] = {"gradients": 150, "shift": 500, "smoothness": 500, "sharpness": 500}
 # What is measured again and again only while one of its charts is in sight.
-PICTURE_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {"landscape": LANDSCAPE_CHARTS, "anatomy": ANATOMY_CHARTS}
+PICTURE_CHARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "landscape": LANDSCAPE_CHARTS,
+    "anatomy": ANATOMY_CHARTS,
+    "contour": ("loss-contour",),
+}
 
 
 @dataclass(frozen=True)

@@ -438,13 +438,15 @@ class Dispatcher:
         """Pictures that nobody has looked at lately: they need not be drawn again and again."""
         now, unseen = time.monotonic(), set()
         for name, charts in PICTURE_CHARTS.items():
-            if getattr(awake.orders, name) is None:
+            if getattr(awake.orders, name, name) is None:  # every run has a contour
                 continue
-            count = getattr(awake.orders, f"{name}_count")
+            count = getattr(awake.orders, f"{name}_count", 0)
             if count != awake.seen_count.get(name, 0) or self._hub.is_looked_at(awake.run_id, charts):
                 awake.seen_at[name], awake.seen_count[name] = now, count
             if now - awake.seen_at.get(name, -math.inf) > self._limits.picture_seconds:
                 unseen.add(name)
+        if self._hub.unwatched_seconds(awake.run_id):  # a script's, say, which reads the newest contour at the end
+            unseen.discard("contour")
         return frozenset(unseen)
 
     async def _tell_unseen(self, awake: Awake, unseen: frozenset[str]) -> None:

@@ -232,7 +232,12 @@ class Engine:
         if every_seconds is not None:
             _check_number(every_seconds, "seconds between contours", LEAST_CONTOUR_SECONDS, math.inf)
         chosen = _one_of(Directions, directions)
-        self._command(run_id, owner, lambda orders: replace(orders, directions=chosen, contour_seconds=every_seconds))
+
+        def change(orders: Orders) -> Orders:
+            unseen = orders.unseen - {"contour"}
+            return replace(orders, directions=chosen, contour_seconds=every_seconds, unseen=unseen)
+
+        self._command(run_id, owner, change)
 
     def draw_landscape(
         self, run_id: str, owner: str, landscape: LandscapeConfig, every_seconds: float | None = 10.0

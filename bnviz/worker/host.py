@@ -47,7 +47,7 @@ class Orders:
         landscape_seconds: and while playing this long after the one before, and on pause; None: never by itself.
         anatomy: which BN layer a mini-batch is walked through, measured when it changes; None: none.
         anatomy_count: it is measured anew when this grows; besides now and then while playing, and on pause.
-        unseen: of these two by name, those that nobody looks at: they rest meanwhile.
+        unseen: of the pictures (landscape, anatomy, contour), those that nobody looks at: they rest meanwhile.
         study: what to measure beside the run, whatever it trains.
         is_on_cpu: it trains on the CPU whatever its settings say, because its GPU has failed it.
     """

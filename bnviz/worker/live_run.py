@@ -27,6 +27,8 @@ POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each
 ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
 SCHEDULED_ACCURACY_SHARE: Final = 0.25  # of the time, where one scheduled point follows the other
 GRADIENT_SECONDS: Final = 0.9
+ACCURACY_SHARE: Final = 0.1  # of the thread's time, where many runs share it and measure less often
+GRADIENT_SHARE: Final = 0.05
 LONGEST_LAG_SECONDS: Final = 0.1  # slow motion never makes up for more than this
 
 
@@ -44,6 +46,7 @@ class LiveRun:
         outbox: what it has to tell.
         used_seconds: time it has had on the training thread, by which the thread is shared out.
         drawn_seconds: part of it that went into its pictures, by which these take turns.
+        served_at: when it last had the thread to train.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class LiveRun:
     ) -> None:
         self.orders = orders
         self.used_seconds = self.drawn_seconds = 0.0
+        self.served_at = clock()
         self._build = build
         self._clock = clock
         self._blob = blob
@@ -78,9 +82,9 @@ class LiveRun:
         self._gradient_step = self._shift_step = self._smoothness_step = -1
         self._measuring_seconds = 0.0  # of the present slice
         self._points_due = Cadence(POINT_SECONDS)
-        self._accuracy_due = Cadence(ACCURACY_SECONDS)
+        self._accuracy_due = Cadence(ACCURACY_SECONDS, ACCURACY_SHARE)
         self._scheduled_accuracy_due = Cadence(0.0, SCHEDULED_ACCURACY_SHARE)
-        self._gradients_due = Cadence(GRADIENT_SECONDS)
+        self._gradients_due = Cadence(GRADIENT_SECONDS, GRADIENT_SHARE)
         self._speedometer = Speedometer()
 
     # --- orders -------------------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ def nothing_studied(config: StudyConfig) -> Iterator[Study]:
 
 
 def _is_wanted(orders: Orders, name: str) -> bool:
-    """Whether a picture is asked for and looked at."""
-    return getattr(orders, name) is not None and name not in orders.unseen
+    """Whether a picture is asked for, as a contour always is, and looked at."""
+    return getattr(orders, name, name) is not None and name not in orders.unseen
 
 
 class Picture(Generic[T]):
@@ -172,8 +172,8 @@ class Pictures:
             self._anatomy.stop()
         if trainer is None:
             return
-        if orders.directions is not before.directions:
-            self._begin_contour(trainer, is_wish_new=True)
+        if orders.directions is not before.directions or "contour" in before.unseen - orders.unseen:
+            self._begin_contour(trainer, is_wish_new=orders.directions is not before.directions)
         if (orders.landscape, orders.landscape_count) != (before.landscape, before.landscape_count):
             self._begin_landscape(trainer, is_wish_new=True)
         elif "landscape" in before.unseen - orders.unseen:
@@ -216,7 +216,7 @@ class Pictures:
 
     def _begin_contour(self, trainer: "Trainer", is_wish_new: bool = False) -> None:
         """Begin one at the present step, if it has one; a path needs a step to have a direction."""
-        if trainer.step_count > 0 and not trainer.is_finished:
+        if trainer.step_count > 0 and not trainer.is_finished and _is_wanted(self._orders, "contour"):
             self._contour.begin(trainer.contour(self._orders.directions), trainer.step_count, is_wish_new)
         self._contour_at = self._clock() + (self._orders.contour_seconds or 0.0)
 

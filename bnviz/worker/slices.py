@@ -19,7 +19,9 @@ from bnviz.worker.live_run import Build, LiveRun
 from bnviz.worker.pictures import Clock, MeasureStudy, nothing_studied
 
 SLICE_SECONDS: Final = 0.025
-ROUND_SECONDS: Final = 0.2  # after which every run has had its turn: with many of them slices are shorter
+ROUND_SECONDS: Final = 0.1  # of slices, in which every run has its turn: with many of them slices are shorter
+STEP_SECONDS: Final = 0.001  # of a slice that is over after one step
+OVERDUE_SECONDS: Final = 0.2  # after which a run takes a step whatever time it has used: its page would stand still
 MOST_CREDIT_SECONDS: Final = 0.1  # a run that rested gets ahead of the others by no more than this
 DRAWING_SHARE: Final = 0.2  # of a run's time, for its pictures while live runs want all of the thread
 AWAITED_SHARE: Final = 0.45  # the same where somebody waits for one
@@ -199,18 +201,26 @@ class Slices:
         if drawing and (not live or is_urgent or self._drawing_credit > 0):
             self._draw(self._next_to_draw(drawing), begun)
         elif live:
-            self._train(self._next_of(live), begun)
+            self._train(*self._next_of(live, begun), begun)
         return bool(drawing or live)
 
     def _may_train(self, run: LiveRun, now: float) -> bool:
         return not run.is_training or now - self._polled_at < PATIENCE_SECONDS
 
-    def _next_of(self, live: list[LiveRun]) -> LiveRun:
+    def _next_of(self, live: list[LiveRun], now: float) -> tuple[LiveRun, float]:
+        """Who trains next, and for how many seconds: the one that has had the least time.
+
+        What was dear (a measurement, a picture) is paid for by resting until the others have had as much. With many
+        others that is long, so that a run which has rested for a while takes a single step in between.
+        """
         for run in live:
             run.used_seconds = max(run.used_seconds, self._turn - MOST_CREDIT_SECONDS)
+        waiting = min(live, key=_served_at)
+        if now - waiting.served_at > OVERDUE_SECONDS:
+            return waiting, STEP_SECONDS
         run = min(live, key=_used_seconds)
         self._turn = max(self._turn, run.used_seconds)
-        return run
+        return run, min(SLICE_SECONDS, ROUND_SECONDS / len(live))
 
     def _next_to_draw(self, drawing: list[LiveRun]) -> LiveRun:
         """What somebody waits for goes first; else the one that has been drawn for the least time."""
@@ -221,11 +231,11 @@ class Slices:
         self._drawing_turn = max(self._drawing_turn, run.drawn_seconds)
         return run
 
-    def _train(self, run: LiveRun, begun: float) -> None:
+    def _train(self, run: LiveRun, seconds: float, begun: float) -> None:
         crowd = sum(other.is_training for other in self._runs.values())
-        until = begun + min(SLICE_SECONDS, ROUND_SECONDS / max(crowd, 1))
-        self._guard(run, lambda: run.slice(until, self._is_interrupted, crowd))
-        used, share = self._clock() - begun, self._drawing_share
+        self._guard(run, lambda: run.slice(begun + seconds, self._is_interrupted, crowd))
+        run.served_at = self._clock()
+        used, share = run.served_at - begun, self._drawing_share
         run.used_seconds += used
         self._drawing_credit = min(self._drawing_credit + used * share / (1 - share), SLICE_SECONDS)
 
@@ -273,6 +283,10 @@ def _gpu_fault(error: Exception) -> str | None:
 
 def _used_seconds(run: LiveRun) -> float:
     return run.used_seconds
+
+
+def _served_at(run: LiveRun) -> float:
+    return run.served_at
 
 
 def _updates(run: LiveRun, since: int) -> tuple[Update, ...]:

@@ -282,6 +282,23 @@ def test_a_landscape_that_nobody_looks_at_rests_until_somebody_does_again(make: 
         assert engine.orders_of(run_id).is_playing  # type: ignore[union-attr]
 
 
+def test_a_contour_that_nobody_looks_at_is_not_drawn_anew_until_somebody_does(make: Make) -> None:
+    engine = make(picture_seconds=0.5)
+    run_id = engine.create(ME, SMALL, is_playing=True)
+    engine.set_contour(run_id, ME, Directions.PATHS, 1.0)
+    in_sight = ["loss-contour"]
+    with engine.hub.watching(run_id, charts=lambda: in_sight):
+        eventually(lambda: engine.hub.get(run_id).contour is not None)
+        in_sight[:] = ["accuracy"]
+        eventually(lambda: "contour" in engine.orders_of(run_id).unseen)  # type: ignore[union-attr]
+        time.sleep(0.5)
+        step = engine.hub.get(run_id).contour.step  # type: ignore[union-attr]
+        time.sleep(2.5)
+        assert engine.hub.get(run_id).contour.step == step  # type: ignore[union-attr]
+        in_sight[:] = ["loss-contour"]
+        eventually(lambda: engine.hub.get(run_id).contour.step > step)  # type: ignore[union-attr]
+
+
 def test_a_run_that_diverges_stops_and_says_where(make: Make) -> None:
     engine = make(FakeCluster(bench=Workbench(Costs(step=0.0005, measure=0.001, diverges_at=70))))
     run_id = engine.create(ME, SMALL, is_playing=True)

@@ -13,7 +13,7 @@ from bnviz.config import LandscapeConfig, Settings
 from bnviz.errors import EngineError, RunError
 from bnviz.records import Phase, Status
 from bnviz.worker.host import Orders
-from bnviz.worker.slices import PATIENCE_SECONDS, ROUND_SECONDS, Slices
+from bnviz.worker.slices import OVERDUE_SECONDS, PATIENCE_SECONDS, ROUND_SECONDS, Slices
 from tests.fake_worker import SMALL, Costs, FakeClock, FakeTrainer, Workbench, eventually
 
 
@@ -98,6 +98,22 @@ def test_with_many_runs_their_slices_are_shorter_so_that_each_has_its_turn_withi
                 turns[seed].append(thread.clock.now)
     gaps = [later - earlier for times in turns.values() for earlier, later in pairwise(times)]
     assert statistics.median(gaps) < 1.25 * ROUND_SECONDS
+
+
+def test_a_run_that_pays_for_something_dear_takes_a_step_now_and_then_meanwhile() -> None:
+    thread = Thread(seed1=Costs(gradients=0.2))
+    for seed in range(1, 17):
+        thread.place(seed, is_playing=True)
+    thread.work(20)
+    dear, gaps, last = thread.bench.of(1), [], thread.clock.now
+    step, end = dear.step_count, thread.clock.now + 10
+    while thread.clock.now < end:
+        thread.slices.poll({})
+        thread.slices.serve()
+        if dear.step_count != step:
+            gaps.append(thread.clock.now - last)
+            step, last = dear.step_count, thread.clock.now
+    assert max(gaps) < 2 * OVERDUE_SECONDS + 0.2  # it is paid for with sixteen times as much
 
 
 def test_a_run_that_rested_does_not_keep_the_others_waiting() -> None:
