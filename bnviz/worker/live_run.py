@@ -243,7 +243,7 @@ class LiveRun:
         elif self._gradients_due.is_due(now):
             self._measure_gradients(trainer, crowd)
         else:
-            self._pictures.begin_due(trainer)
+            self._pictures.begin_due(trainer, crowd)
 
     def _measure_if_asked(self, trainer: "Trainer", crowd: int) -> None:
         """What is measured where somebody wants it: at the same steps however fast the machine is."""

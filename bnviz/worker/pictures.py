@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bnviz.training import Trainer
 
 FIRST_CONTOUR_SECONDS: Final = 1.0  # after the networks were built, if there is a cadence
+CONTOUR_SHARE: Final = 0.1  # of a run's time at most goes into contours: with many runs they are drawn less often
 EARLY_SECONDS: Final = 2.0  # between two landscapes while the step doubles from one to the next
 ANATOMY_SECONDS: Final = 10.0  # between two walks through a BN layer while the run plays: time to follow one
 EARLY_ANATOMY_SECONDS: Final = 3.0
@@ -55,6 +56,7 @@ class Picture(Generic[T]):
         step: of which it was begun last; -1 before.
         begun_at: when that was.
         ended_at: when the last one was whole.
+        cost: seconds of work that it took.
 
     Args:
         tell: called with what there is of it, now and then and at the end.
@@ -64,6 +66,7 @@ class Picture(Generic[T]):
         self._tell, self._clock = tell, clock
         self.step = -1
         self.begun_at = self.ended_at = float("-inf")
+        self.cost = self._spent = 0.0
         self._drawing: Iterator[T] | None = None
         self._told_at = float("-inf")
         self._worked = 0.0  # seconds, on the wish in force
@@ -86,7 +89,7 @@ class Picture(Generic[T]):
 
     def begin(self, drawing: Iterator[T], step: int = 0, is_wish_new: bool = False) -> None:
         """Begin one; with a new wish the one that was told is not what is to be seen."""
-        self._drawing, self.step, self._newest = drawing, step, None
+        self._drawing, self.step, self._newest, self._spent = drawing, step, None, 0.0
         self.begun_at = self._clock()
         if is_wish_new:
             self._worked = 0.0
@@ -103,12 +106,14 @@ class Picture(Generic[T]):
             item = next(self._drawing, None)
             if item is None:
                 self._drawing, self._is_whole, self.ended_at = None, True, self._clock()
+                self.cost = self._spent + self.ended_at - begun
                 break
             self._newest = item
             if self._clock() >= until or is_interrupted():
                 break
         now = self._clock()
         self._worked += now - begun
+        self._spent += now - begun
         # What comes first is told as soon as it is there.
         pause = min(TOLD_SECONDS, FIRST_TOLD_SECONDS + (now - self.begun_at) / 4)
         is_time = now - self._told_at >= pause
@@ -183,10 +188,12 @@ class Pictures:
         elif "anatomy" in before.unseen - orders.unseen:
             self._begin_anatomy(trainer)
 
-    def begin_due(self, trainer: "Trainer") -> None:
-        """Begin what is to be drawn anew while the run goes on, one of them at most."""
+    def begin_due(self, trainer: "Trainer", crowd: int) -> None:
+        """Begin what is to be drawn anew while the run goes on, one of them at most; `crowd` runs share the thread."""
         now, orders = self._clock(), self._orders
-        if orders.contour_seconds is not None and now >= self._contour_at and not self._contour.is_drawing:
+        paid_at = self._contour.begun_at + self._contour.cost * crowd / CONTOUR_SHARE
+        is_due = now >= max(self._contour_at, paid_at) and not self._contour.is_drawing
+        if orders.contour_seconds is not None and is_due:
             self._begin_contour(trainer)
         elif _is_wanted(orders, "anatomy") and now >= self._anatomy.begun_at + self._anatomy_seconds(trainer):
             self._begin_anatomy(trainer)

@@ -41,7 +41,8 @@ T = TypeVar("T")
 
 RESULTS: Final = Path(__file__).resolve().parent / "results" / "load.json"
 WARM_SECONDS: Final = 10.0  # of the server, before anybody comes
-MEASURE_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = 30.0  # of the runs: the first steps are measured one by one, and the first contours drawn
+MEASURE_SECONDS: Final = 60.0
 RUNS, WATCHERS, IDLE, FLOOD, BROWSERS = 30, 300, 300, 1000, 3
 TIMED: Final = 30  # of the watchers, on a page with timers
 IDLE_SECONDS: Final = 600.0
@@ -157,6 +158,7 @@ async def runs(server: AppServer) -> dict[str, Any]:
         "runs_frame_p95_s": p95(seen),
         "runs_late_share": sum(one.late for one in channels) / len(seen),
         "runs_frames_per_second": len(seen) / RUNS / MEASURE_SECONDS,
+        "runs_points_per_second": sum(one.points for one in channels) / RUNS / MEASURE_SECONDS,
         "runs_median_steps_per_second": median / MEASURE_SECONDS,
         "runs_slowest_to_median": min(steps) / median,
         "runs_all_started_s": all_started,
@@ -165,15 +167,19 @@ async def runs(server: AppServer) -> dict[str, Any]:
 
 
 async def watchers(server: AppServer) -> dict[str, Any]:
-    """Everybody watches one run, as a class does: 300 pages, and the browsers."""
+    """Everybody watches one run, as a class does: 300 pages, and the browsers; the pages with timers have one of theirs."""
     async with AsyncExitStack() as stack:
-        teacher = await stack.enter_async_context(Visitor(server.url))
-        await teacher.open()
-        query = f"run={await teacher.start_run()}"
+        teachers = {page: await stack.enter_async_context(Visitor(server.url, page)) for page in ("", "shift")}
+        for teacher in teachers.values():
+            await teacher.open()
+            await teacher.start_run()
         students = [Visitor(server.url, "shift" if number < TIMED else "") for number in range(WATCHERS)]
-        await _in_turn([await stack.enter_async_context(one) for one in students], lambda one: one.open(query))
-        pages = await stack.enter_async_context(browsers(server.url, BROWSERS, query))
-        channels = [Frames(server.url, teacher.run_id) for _ in students]
+        watched = {page: f"run={teacher.run_id}" for page, teacher in teachers.items()}
+        await _in_turn(
+            [await stack.enter_async_context(one) for one in students], lambda one: one.open(watched[one.page])
+        )
+        pages = await stack.enter_async_context(browsers(server.url, BROWSERS, watched[""]))
+        channels = [Frames(server.url, teachers[one.page].run_id) for one in students]
         seen, steps, canaries = await _observed(server, channels, 0.25, pages)
         timed = [one for student in students for one in student.timed_seconds]
     return {
@@ -193,7 +199,7 @@ async def _observed(
 ) -> tuple[list[float], list[int], dict[str, float]]:
     """The waits of all channels, the steps of their runs meanwhile, and what the browsers and the processor say."""
     begun = time.monotonic()
-    measured_from, until = begun + WARM_SECONDS, begun + WARM_SECONDS + MEASURE_SECONDS
+    measured_from, until = begun + SETTLE_SECONDS, begun + SETTLE_SECONDS + MEASURE_SECONDS
     watching = [asyncio.create_task(one.watch(period, until, measured_from)) for one in channels]
     await asyncio.sleep(measured_from - time.monotonic())
     before, process = [one.step for one in channels], psutil.Process(server.process.pid)

@@ -22,7 +22,7 @@ CHARTS: Final = ("accuracy", "loss", "drift-bands", "density", "drift-distance",
 """What is in sight of the lab on a laptop, and a little more."""
 
 PAGE_SECONDS: Final = 60.0  # for a page to be run by a server that has much to do
-STEP: Final = re.compile(rb'"step":(\d+)')
+STEPS: Final = re.compile(rb'"step":(\d+),"drawn_step":(\d+)')
 FULL: Final = 1013  # a close code: "try again later"
 
 
@@ -34,13 +34,14 @@ class Visitor:
     """One page in one tab, with a cookie of its own.
 
     Attributes:
+        page: its name in the address; empty for the lab.
         script_seconds: from every rerun that was asked for to its end.
         timed_seconds: the same of reruns by a timer.
         is_dropped: whether the server has closed the page's socket.
     """
 
     def __init__(self, url: str, page: str = "") -> None:
-        self._address, self._page = url.replace("http", "ws", 1), page
+        self._address, self.page = url.replace("http", "ws", 1), page
         self._cookie = f"bnviz_owner={secrets.token_urlsafe(24)}"
         self._query = ""
         self._buttons: dict[str, str] = {}
@@ -113,7 +114,7 @@ class Visitor:
     async def _ask(self, pressed: str = "", fragment: str = "") -> None:
         message = BackMsg()
         message.rerun_script.query_string = self._query
-        message.rerun_script.page_name = self._page
+        message.rerun_script.page_name = self.page
         if pressed:
             widget = message.rerun_script.widget_states.widgets.add()
             widget.id, widget.trigger_value = self._buttons[pressed], True
@@ -170,6 +171,7 @@ class Frames:
         late: frames that were not there when the next would have been asked for.
         bytes: of all frames that count.
         step: of the newest frame.
+        points: how often there was a newer measurement.
         is_dropped: whether the server has closed the channel.
     """
 
@@ -179,7 +181,8 @@ class Frames:
         self.waits: list[float] = []
         self.late = 0
         self.bytes = 0
-        self.step = 0
+        self.step = self.points = 0
+        self._drawn = -1
         self.is_dropped = False
 
     async def watch(self, period: float, until: float, counts_from: float = 0.0) -> None:
@@ -205,7 +208,9 @@ class Frames:
             beat = max(beat + period, now)
 
     def _note(self, frame: bytes, wait: float, period: float, does_count: bool) -> None:
-        self.step = _step_of(frame)
+        self.step, drawn = _steps_of(frame)
+        self.points += does_count and drawn != self._drawn
+        self._drawn = drawn
         if does_count:
             self.bytes += len(frame)
             self.waits.append(wait)
@@ -228,7 +233,7 @@ class Frames:
                 self.is_dropped = True
 
 
-def _step_of(frame: bytes) -> int:
-    """The step that a frame's header tells; the rest of it is not read, so that many clients fit into one process."""
-    found = STEP.search(frame, 8, 400)
-    return int(found[1]) if found else 0
+def _steps_of(frame: bytes) -> tuple[int, int]:
+    """How far the run is, and its newest measured step; the rest is not read: many clients fit into one process."""
+    found = STEPS.search(frame, 8, 400)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -208,13 +208,20 @@ def test_without_a_cadence_no_contour_is_drawn_while_playing() -> None:
 
 
 def test_a_refreshed_contour_is_told_only_when_it_is_whole() -> None:
-    worker = Worker(Costs(contour_item=0.3), is_playing=True, contour_seconds=1.0)
+    worker = Worker(Costs(contour_item=0.05), is_playing=True, contour_seconds=1.0)
     draw_all(worker, 30)
     losses = [update.contour.loss for update in worker.updates if update.contour is not None]
     first_whole = next(index for index, loss in enumerate(losses) if np.isfinite(loss).all())
     assert first_whole > 0
     assert len(losses) > first_whole + 1
     assert all(np.isfinite(loss).all() for loss in losses[first_whole:])
+
+
+def test_a_contour_that_takes_long_is_drawn_less_often_than_asked() -> None:
+    worker = Worker(Costs(contour_item=0.05), is_playing=True, contour_seconds=1.0)  # ten items: half a second
+    draw_all(worker, 31)
+    steps = {update.contour.step for update in worker.updates if update.contour is not None}
+    assert len(steps) == 6  # one in five seconds: a tenth of the time
 
 
 def draw_all(worker: Worker, seconds: float) -> None:
