@@ -167,7 +167,7 @@ async def runs(server: AppServer) -> dict[str, Any]:
 
 
 async def watchers(server: AppServer) -> dict[str, Any]:
-    """Everybody watches one run, as a class does: 300 pages, and the browsers; the pages with timers have one of theirs."""
+    """Everybody watches one run, as a class does: 300 pages and the browsers; pages with timers have one of theirs."""
     async with AsyncExitStack() as stack:
         teachers = {page: await stack.enter_async_context(Visitor(server.url, page)) for page in ("", "shift")}
         for teacher in teachers.values():
