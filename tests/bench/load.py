@@ -3,7 +3,7 @@
     python -m tests.bench.load [runs | watchers | idle | flood ...]    # all four: about 15 minutes, on an idle machine
 
     runs      30 visitors with a run each at 2 frames a second, and three browsers with a run each
-    watchers  300 pages that watch one run, 30 of them with timers, and three browsers
+    watchers  300 pages that watch one run, 30 pages with timers, and three browsers
     idle      300 pages that nobody touches, for ten minutes
     flood     1,000 visitors within a few seconds
 
@@ -44,7 +44,7 @@ WARM_SECONDS: Final = 10.0  # of the server, before anybody comes
 SETTLE_SECONDS: Final = 30.0  # of the runs: the first steps are measured one by one, and the first contours drawn
 MEASURE_SECONDS: Final = 60.0
 RUNS, WATCHERS, IDLE, FLOOD, BROWSERS = 30, 300, 300, 1000, 3
-TIMED: Final = 30  # of the watchers, on a page with timers
+TIMED: Final = 30  # pages with timers, beside the watchers
 IDLE_SECONDS: Final = 600.0
 FLOOD_SECONDS: Final = 20.0
 
@@ -167,21 +167,19 @@ async def runs(server: AppServer) -> dict[str, Any]:
 
 
 async def watchers(server: AppServer) -> dict[str, Any]:
-    """Everybody watches one run, as a class does: 300 pages and the browsers; pages with timers have one of theirs."""
+    """Everybody watches one run, as a class does: 300 pages and the browsers, beside pages with timers."""
     async with AsyncExitStack() as stack:
-        teachers = {page: await stack.enter_async_context(Visitor(server.url, page)) for page in ("", "shift")}
-        for teacher in teachers.values():
-            await teacher.open()
-            await teacher.start_run()
-        students = [Visitor(server.url, "shift" if number < TIMED else "") for number in range(WATCHERS)]
-        watched = {page: f"run={teacher.run_id}" for page, teacher in teachers.items()}
-        await _in_turn(
-            [await stack.enter_async_context(one) for one in students], lambda one: one.open(watched[one.page])
-        )
-        pages = await stack.enter_async_context(browsers(server.url, BROWSERS, watched[""]))
-        channels = [Frames(server.url, teachers[one.page].run_id) for one in students]
+        teacher = await stack.enter_async_context(Visitor(server.url))
+        await teacher.open()
+        query = f"run={await teacher.start_run()}"
+        students = [await stack.enter_async_context(Visitor(server.url)) for _ in range(WATCHERS)]
+        await _in_turn(students, lambda one: one.open(query))
+        others = [await stack.enter_async_context(Visitor(server.url, "runs")) for _ in range(TIMED)]
+        await _in_turn(others, lambda one: one.open())
+        pages = await stack.enter_async_context(browsers(server.url, BROWSERS, query))
+        channels = [Frames(server.url, teacher.run_id) for _ in students]
         seen, steps, canaries = await _observed(server, channels, 0.25, pages)
-        timed = [one for student in students for one in student.timed_seconds]
+        timed = [seconds for other in others for seconds in other.timed_seconds]
     return {
         "watchers_frame_p50_s": statistics.median(seen),
         "watchers_frame_p95_s": p95(seen),
@@ -189,8 +187,9 @@ async def watchers(server: AppServer) -> dict[str, Any]:
         "watchers_megabytes_per_second": sum(one.bytes for one in channels) / 1e6 / MEASURE_SECONDS,
         "watchers_steps_per_second": max(steps) / MEASURE_SECONDS,
         "watchers_script_p95_s": p95([one for student in students for one in student.script_seconds]),
-        "watchers_timer_p95_s": p95(timed) if timed else None,
-        "watchers_dropped": sum(one.is_dropped for one in [*students, *channels]),
+        "watchers_timers": len(timed),
+        "watchers_timer_p95_s": p95(timed),
+        "watchers_dropped": sum(one.is_dropped for one in [*students, *others, *channels]),
     } | {f"watchers_{name}": value for name, value in canaries.items()}
 
 
