@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from assets.recorded import record_paper
+from assets.recorded import pieces, record
 from assets.recorded.origin import machine_class, where
 from bnviz import data
 from bnviz.config import FIGURE_ONE_STEPS, TWINS, FigureOneConfig, UpdateRule, recorded_configs
@@ -146,18 +146,18 @@ def test_only_runs_that_see_the_same_mini_batches_train_side_by_side() -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def touch(path: Path, tell: record_paper.Tell) -> None:
+def touch(path: Path, tell: pieces.Tell) -> None:
     tell(0.5)
     path.write_text(f"made, {path.name}")
 
 
-def fail(tell: record_paper.Tell) -> None:
+def fail(tell: pieces.Tell) -> None:
     raise RuntimeError("the disk is full")
 
 
-def pieces(folder: Path) -> list[record_paper.Piece]:
+def some(folder: Path) -> list[pieces.Piece]:
     return [
-        record_paper.Piece(name, 1.0 + number, (folder / name,), partial(touch, folder / name))
+        pieces.Piece(name, 1.0 + number, (folder / name,), partial(touch, folder / name))
         for number, name in enumerate("abc")
     ]
 
@@ -166,9 +166,9 @@ def pieces(folder: Path) -> list[record_paper.Piece]:
 def test_the_command_makes_what_is_lacking_and_leaves_what_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(record_paper, "RECORDINGS", {"some": lambda: pieces(tmp_path)})
+    monkeypatch.setattr(record, "RECORDINGS", {"some": lambda: some(tmp_path)})
     (tmp_path / "b").write_text("as it was")
-    record_paper.main(["--processes", "1"])
+    record.main(["--processes", "1"])
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "a": "made, a",
         "b": "as it was",
@@ -177,27 +177,27 @@ def test_the_command_makes_what_is_lacking_and_leaves_what_is_whole(
     told = capsys.readouterr().out
     assert "1 of 3 pieces are there; making 2." in told
     assert "100%, 2 of 2 made" in told
-    record_paper.main([])
+    record.main([])
     assert "3 of 3 pieces are there; making 0." in capsys.readouterr().out
-    record_paper.main(["--again", "--processes", "1", "some"])
+    record.main(["--again", "--processes", "1", "some"])
     assert (tmp_path / "b").read_text() == "made, b"
 
 
 def test_the_command_refuses_names_that_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        record_paper.main(["figure-nine"])
-    assert "choose from figure-one" in capsys.readouterr().err
+        record.main(["figure-nine"])
+    assert "choose from lab, shift" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_one_piece_is_said_when_the_others_are_made(tmp_path: Path) -> None:
-    bad = record_paper.Piece("bad", 9.0, (tmp_path / "bad",), fail)
+    bad = pieces.Piece("bad", 9.0, (tmp_path / "bad",), fail)
     with pytest.raises(RuntimeError, match="the disk is full"):
-        record_paper.record([*pieces(tmp_path), bad], processes=1)
+        pieces.record([*some(tmp_path), bad], processes=1)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
 
 
 def test_the_pieces_of_figure_one_are_all_runs_each_once() -> None:
-    files = [path for piece in record_paper.figure_one() for path in piece.files]
+    files = [path for piece in record.figure_one() for path in piece.files]
     assert sorted(path.stem for path in files) == sorted(one.name for one in ALL)
     assert machine_class() in where()

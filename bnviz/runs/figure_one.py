@@ -59,7 +59,7 @@ def load_replica(folder: Path, config: FigureOneConfig, with_bands: bool = False
             logger.warning("The recording %s is damaged: %s", path, error)
         raise DataError(
             f"The recording {path.name} in assets/recorded/{folder.name} is missing or damaged: restore it from the "
-            "repository, or record it again (python -m assets.recorded.record_paper)."
+            "repository, or record it again (python -m assets.recorded.record --again figure-one)."
         ) from None
     return replica
 

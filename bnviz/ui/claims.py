@@ -182,10 +182,9 @@ def _recorded(source: str) -> Run | None:
 
 
 def _absence(source: str) -> str:
-    script = "record_sweeps" if source.startswith(_SWEEP) else "record"
     return (
         f"The recording in assets/recorded/{source} is missing or damaged: restore it from the repository, or record "
-        f"it again (python -m assets.recorded.{script} {source.removeprefix(_SWEEP)})."
+        f"it again (python -m assets.recorded.record --again {source})."
     )
 
 

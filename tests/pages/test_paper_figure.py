@@ -141,7 +141,7 @@ def test_without_its_recordings_the_part_says_so_and_the_others_stand(
         one.cache_clear()
     engine.hub.forget(f"recorded-figure-one-{FigureOneConfig(seed=2).name}")
     assert not page.error
-    assert "python -m assets.recorded.record_paper" in notice  # the live charts say it
+    assert "python -m assets.recorded.record --again figure-one" in notice  # the live charts say it
     press(page, "Run it live")
     eventually(lambda: shown_run(page).status.step > 0)
     press(page, "Pause")

@@ -156,7 +156,7 @@ def test_a_missing_recording_is_named_in_its_rows_and_the_others_stand(folder: P
     page = opened(part="claims")
     text = said(page)
     assert text.count("assets/recorded/sweep-rate_and_depth is missing or damaged") == 1
-    assert "python -m assets.recorded.record_sweeps rate_and_depth" in text
+    assert "python -m assets.recorded.record --again sweep-rate_and_depth" in text
     assert text.count(":gray-badge[recorded]") == len(CLAIMS)  # its row still has the other map
     assert "1 is undecided" in text
     assert not page.error
@@ -185,7 +185,7 @@ def test_a_damaged_run_is_named_and_the_others_stand(folder: Path) -> None:
     (folder / "shift" / "settings.json").write_text("nonsense", "utf-8")
     text = said(opened(part="claims"))
     assert "assets/recorded/shift is missing or damaged" in text
-    assert "python -m assets.recorded.record shift" in text
+    assert "python -m assets.recorded.record --again shift" in text
     assert "1 is undecided" in text
 
 

@@ -44,7 +44,7 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_missing_recording_says_how_to_make_it_again(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"sgd-2-0\.1-1\.npz .*python -m assets\.recorded\.record_paper"):
+    with pytest.raises(DataError, match=r"sgd-2-0\.1-1\.npz .*python -m assets\.recorded\.record --again figure-one"):
         load_replica(tmp_path, CONFIG)
 
 

@@ -1,33 +1,17 @@
-"""Record what the page on the paper shows, in as many processes as there are cores.
-
-    python -m assets.recorded.record_paper [--again] [--processes N] [NAME ...]
-
-Resumable: what is whole is left alone unless --again says otherwise. Without names, all of `RECORDINGS`. The same torch
-version and machine class give the same numbers bit by bit.
-"""
+"""Recordings made piece by piece, in as many processes as there are cores: resumable, with a bar and the time left."""
 
 import argparse
-import itertools
 import multiprocessing
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from assets.recorded.origin import origin
-from bnviz import data
-from bnviz.config import FIGURE_ONE_STEPS, GRIDS, FigureOneConfig, UpdateRule, recorded_configs
-from bnviz.runs.figure_one import file_of, save_replica
-from bnviz.training import train_replicas
-
-FOLDER: Final = Path(__file__).resolve().parent
 BAR: Final = 30  # characters
 LOOK_SECONDS: Final = 1.0
 
@@ -40,7 +24,7 @@ class Piece:
     """What one process makes in one go.
 
     Attributes:
-        work: how much of it there is, in whatever unit all pieces share: here, networks' steps.
+        work: about how many seconds of one core it takes.
         files: what there is once it is made.
         make: makes them; it can be pickled.
     """
@@ -55,32 +39,8 @@ class Piece:
         return all(file.exists() for file in self.files)
 
 
-# --- the recordings ---------------------------------------------------------------------------------------------------
-
-
-def figure_one(folder: Path = FOLDER / "figure-one", steps: int = FIGURE_ONE_STEPS) -> list[Piece]:
-    """Figure 1: runs of one update rule, scale and seed are one computation."""
-    pieces = []
-    for rule in UpdateRule:
-        grid = GRIDS[rule]
-        for scale, seed in itertools.product(grid.scales, grid.seeds):
-            configs = [one for one in recorded_configs(rule) if (one.init_scale, one.seed) == (scale, seed)]
-            name = f"figure-one {rule}, scale {scale:g}, seed {seed}"
-            files = tuple(file_of(folder, one) for one in configs)
-            pieces.append(Piece(name, 2 * steps * len(configs), files, partial(_train, folder, configs, steps)))
-    return pieces
-
-
-def _train(folder: Path, configs: Sequence[FigureOneConfig], steps: int, tell: Tell) -> None:
-    for one in train_replicas(configs, data.load(), steps, lambda step: tell(step / steps)):
-        save_replica(folder, replace(one, origin=origin()))
-
-
-RECORDINGS: Final[dict[str, Callable[[], Iterable[Piece]]]] = {"figure-one": figure_one}
-"""Everything that this command can record, by name."""
-
-
-# --- the processes ----------------------------------------------------------------------------------------------------
+Recordings = Mapping[str, Callable[[], Iterable[Piece]]]
+"""What a command can record, by name."""
 
 _shares: Any = None  # of the pieces, in a process of the pool
 
@@ -130,22 +90,19 @@ def _time_text(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m assets.recorded.record_paper", description=__doc__.split("\n")[0])
+def run(recordings: Recordings, program: str, purpose: str, arguments: Sequence[str] | None = None) -> None:
+    """A command that makes what is missing of these recordings, or of those that are named."""
+    parser = argparse.ArgumentParser(prog=program, description=purpose)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(RECORDINGS)}; all unless some are given"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(recordings)}; all unless some are given"
     )
     parser.add_argument("--again", action="store_true", help="make anew what is there already")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
     chosen = parser.parse_args(arguments)
-    if unknown := set(chosen.names) - set(RECORDINGS):
-        parser.error(f"no recording is called {', '.join(sorted(unknown))}: choose from {', '.join(RECORDINGS)}")
-    pieces = [one for name in chosen.names or RECORDINGS for one in RECORDINGS[name]()]
+    if unknown := set(chosen.names) - set(recordings):
+        parser.error(f"no recording is called {', '.join(sorted(unknown))}: choose from {', '.join(recordings)}")
+    pieces = [one for name in chosen.names or recordings for one in recordings[name]()]
     wanted = [one for one in pieces if chosen.again or not one.is_made]
     print(f"{len(pieces) - len(wanted)} of {len(pieces)} pieces are there; making {len(wanted)}.")
     if wanted:
         record(wanted, max(chosen.processes, 1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
