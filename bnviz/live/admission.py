@@ -34,7 +34,7 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and scope["path"].endswith(STREAM):
             if self._is_full:
-                await self._refuse_socket(receive, send)
+                await self._refuse_socket(scope, receive, send)
                 return
             with self._counted(owner_of(scope)):
                 await self.app(scope, receive, send)
@@ -60,10 +60,11 @@ class Admission:
     async def _refuse_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         await HTMLResponse(_full_page(self._text), 503, _TRY_AGAIN)(scope, receive, send)
 
-    async def _refuse_socket(self, receive: Receive, send: Send) -> None:
+    async def _refuse_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accepted and closed: a browser tells a page why a socket was closed, and not why it was not opened."""
         await receive()  # the request to connect
-        await send({"type": "websocket.accept"})
+        offered = scope["subprotocols"]  # a browser whose offers are all passed over closes without a reason
+        await send({"type": "websocket.accept", "subprotocol": offered[0] if offered else None})
         await send({"type": "websocket.close", "code": CLOSE_FULL, "reason": self._text})
 
     @property

@@ -1,5 +1,6 @@
 """When a browser gets its next frame: a calm beat, quicker after a command, slower where the server has a lot to do."""
 
+import math
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -13,6 +14,9 @@ COMMAND_FRAMES: Final = 5
 LATE_SECONDS: Final = 0.06  # a quarter of the beat: what a frame may be late without the server being strained
 MOST_STRETCH: Final = 8.0  # two seconds between two frames
 SLOWER, QUICKER = 1.02, 0.99  # at each frame that was late, or in time: most have to be in time
+RELIEF_SECONDS: Final = (
+    15.0  # in which what a strain was falls to a third by itself, also where nobody watches any more
+)
 
 Clock = Callable[[], float]
 
@@ -25,19 +29,29 @@ class Strain:
     are spaced out before they pile up: nothing waits in a queue that grows.
     """
 
-    def __init__(self) -> None:
-        self.stretch = 1.0
+    def __init__(self, clock: Clock = monotonic) -> None:
+        self._clock = clock
+        self._noted, self._noted_at = 1.0, clock()
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long as usual a frame takes to be due; 1 where nothing is late."""
+        return 1 + (self._noted - 1) * math.exp((self._noted_at - self._clock()) / RELIEF_SECONDS)
 
     def note(self, late_seconds: float) -> None:
-        """A frame is built, so late."""
+        """A frame of the usual beat is built, so late."""
         change = SLOWER if late_seconds > LATE_SECONDS else QUICKER
-        self.stretch = min(max(self.stretch * change, 1.0), MOST_STRETCH)
+        self._noted = min(max(self.stretch * change, 1.0), MOST_STRETCH)
+        self._noted_at = self._clock()
 
 
 class Pace:
     """How long to wait until the next frame: a breath while a run plays, nearly nothing after a command.
 
     Frames of a run that plays keep to a beat: what building and sending one takes does not delay the next.
+
+    Attributes:
+        is_calm: whether the frame that was asked about last belongs to that beat, and not to a command or another view.
     """
 
     def __init__(self, clock: Clock = monotonic, strain: Strain | None = None) -> None:
@@ -45,12 +59,14 @@ class Pace:
         self._beat = -FRAME_SECONDS  # when the last frame was due
         self._command: tuple[Any, ...] = ()
         self._quick_frames = 0
+        self.is_calm = True
 
     def rest(self, run: Run, is_view_new: bool) -> float:
         """Seconds until a frame of this run is due; 0 or less if now."""
         if _command_of(run) != self._command:
             self._quick_frames = COMMAND_FRAMES
-        seconds = COMMAND_SECONDS if self._quick_frames or is_view_new else self._frame_seconds
+        self.is_calm = not self._quick_frames and not is_view_new
+        seconds = self._frame_seconds if self.is_calm else COMMAND_SECONDS
         return self._beat + seconds - self._clock()
 
     def sent(self, run: Run) -> None:

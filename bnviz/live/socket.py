@@ -242,7 +242,9 @@ class FrameSocket:
                 rest = pace.rest(run, is_view_new)
                 if rest <= 0:
                     frame = await self._frame(run, version, watcher)
-                    self._strain.note(min(-pace.rest(run, is_view_new), monotonic() - watcher.ready_at))
+                    late = min(-pace.rest(run, is_view_new), monotonic() - watcher.ready_at)
+                    if pace.is_calm:
+                        self._strain.note(late)
                     await socket.send_bytes(frame)
                     pace.sent(run)
                     sent_version = version

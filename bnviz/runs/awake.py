@@ -34,6 +34,7 @@ class Place:
     address: str
     host: Host
     is_lost: bool = False
+    is_warm: bool = False  # its host has answered: what is placed there trains at once
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     poller: "asyncio.Task[None] | None" = None
     keeper: "asyncio.Task[None] | None" = None

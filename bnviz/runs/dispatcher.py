@@ -21,7 +21,7 @@ from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
 from bnviz.runs.hub import Hub
-from bnviz.runs.placement import freest_place, run_to_move
+from bnviz.runs.placement import Placement
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.register import Register
 from bnviz.runs.store import Saved, Store
@@ -314,10 +314,16 @@ class Dispatcher:
             place = self._places[address] = Place(address, hosts[address])
             place.poller = self._spawn(self._exchange.poll(place))
             place.keeper = self._spawn(self._exchange.keep(place))
+            self._spawn(self._await_warmth(place))
         if hosts:
             self._trouble = ""
         self._fill_places()
         self.sweeps.know(hosts)
+
+    async def _await_warmth(self, place: Place) -> None:
+        with contextlib.suppress(Exception):  # of a worker that ends: its poll tells
+            await place.host.ready()
+            place.is_warm = True
 
     def _lose(self, place: Place) -> None:
         """A worker is gone: its runs go first in the queue, from their last checkpoints."""
@@ -349,8 +355,9 @@ class Dispatcher:
     async def _take_off(self, awake: Awake, place: Place) -> None:
         """Have a place let go of a run, which then waits for another, first of all; with the run's lock held."""
         await self._exchange.ask(place, place.host.drop(awake.run_id))
-        _unplace(awake)
-        self._queue.insert(0, awake)
+        if awake.place is place:  # else the place was lost meanwhile, and the run waits already
+            _unplace(awake)
+            self._queue.insert(0, awake)
 
     async def _move(self, awake: Awake) -> None:
         """Have a run go on elsewhere, from where it is now."""
@@ -359,7 +366,8 @@ class Dispatcher:
             if awake.is_gone or place is None or not awake.is_placed:
                 return
             await self._exchange.fetch(awake)
-            await self._take_off(awake, place)
+            if self._trains(awake) and not awake.steps_due:  # still, after what the lock was waited for
+                await self._take_off(awake, place)
         self._fill_places()
 
     def _fill_places(self) -> None:
@@ -378,7 +386,14 @@ class Dispatcher:
             self._put_one_to_sleep(self._awake.values())
 
     def _freest_place(self) -> Place | None:
-        return freest_place(self._places.values(), self._awake.values(), self._limits.runs_a_worker)
+        return self._placement().freest()
+
+    def _placement(self) -> Placement:
+        return Placement(self._places.values(), self._awake.values(), self._trains, self._limits.runs_a_worker)
+
+    def _trains(self, awake: Awake) -> bool:
+        """Whether a run trains now or is about to."""
+        return awake.orders.is_playing and self._hub.status(awake.run_id).phase in (Phase.QUEUED, Phase.PLAYING)
 
     async def _place(self, awake: Awake, place: Place) -> None:
         async with awake.lock:
@@ -409,7 +424,7 @@ class Dispatcher:
     def _tend(self) -> None:
         """Pause and put to sleep what nobody watches, and save what has changed."""
         self._hub.drop_idle()
-        if (moving := run_to_move(self._places.values(), self._awake.values())) is not None:
+        if (moving := self._placement().run_to_move(time.monotonic())) is not None:
             self._spawn(self._move(moving))
         for awake in self._awake.values():
             unwatched = self._hub.unwatched_seconds(awake.run_id)
@@ -450,8 +465,11 @@ class Dispatcher:
         return frozenset(unseen)
 
     async def _tell_unseen(self, awake: Awake, unseen: frozenset[str]) -> None:
-        awake.orders = replace(awake.orders, unseen=unseen)
         async with awake.lock:
+            is_playing = awake.orders.is_playing
+            if awake.told is awake.orders:  # what has failed or come to its end meanwhile does not begin again by this
+                is_playing = self._trains(awake)
+            awake.orders = replace(awake.orders, unseen=unseen, is_playing=is_playing)
             await self._exchange.tell(awake)
 
     # --- the disk -----------------------------------------------------------------------------------------------------

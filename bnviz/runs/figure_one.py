@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from bnviz.config import FigureOneConfig
-from bnviz.errors import DataError
+from bnviz.errors import ConfigError, DataError
 from bnviz.records import Condition, Health, Replica
 from bnviz.records.arrays import BAND_LEVELS
 
 VERSION: Final = 1
 _ARRAYS: Final = ("step", "accuracy", "loss", "units")
-_DAMAGE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGE: Final = (ConfigError, OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 logger = logging.getLogger(__name__)
 

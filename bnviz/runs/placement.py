@@ -1,41 +1,54 @@
 """On which worker a run trains: the one with the least to do, and another once its own has far more to do than that."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from bnviz.runs.awake import Awake, Place
 
-RESTING_LOAD: Final = 0.1  # of a run that does not play, where one that plays counts 1
+RESTING_LOAD: Final = 0.1  # of a run that does not train, where one that does counts 1
 LEAST_DIFFERENCE: Final = 2.0  # in load, for which a run is moved: less, and moving it would change who has more
 
-
-def loads(places: Iterable[Place], awake: Iterable[Awake]) -> dict[Place, float]:
-    """How much every place has to do, the runs that are on their way to it included."""
-    load = dict.fromkeys(places, 0.0)
-    for one in awake:
-        if one.place in load:
-            load[one.place] += 1.0 if one.orders.is_playing else RESTING_LOAD
-    return load
+Trains = Callable[[Awake], bool]
+"""Whether a run trains now or is about to: one that has failed or come to its end is wanted to, and does not."""
 
 
-def freest_place(places: Iterable[Place], awake: Iterable[Awake], most_runs: int) -> Place | None:
-    """The least loaded place that can take a run; None if all hold as many as they may."""
-    awake = list(awake)
-    load = loads(places, awake)
-    free = [place for place in load if sum(one.place is place for one in awake) < most_runs]
-    return min(free, key=load.__getitem__, default=None)
+class Placement:
+    """How much the places have to do, the runs that are on their way to them included.
 
-
-def run_to_move(places: Iterable[Place], awake: Iterable[Awake]) -> Awake | None:
-    """A run that would have more of a worker elsewhere; None while the work is spread as evenly as it can be.
-
-    Workers that come late, and visitors that leave, make it uneven. What is measured beside a run would begin anew
-    elsewhere, so a run with a study stays; so does one that something is just being asked of.
+    Args:
+        most_runs: that a place holds.
     """
-    awake = list(awake)
-    load = loads(places, awake)
-    fullest = max(load, key=load.__getitem__, default=None)
-    if fullest is None or load[fullest] - min(load.values()) < LEAST_DIFFERENCE:
-        return None
-    movable = (one for one in reversed(awake) if one.place is fullest and one.is_placed and one.orders.is_playing)
-    return next((one for one in movable if one.orders.study is None and not one.lock.locked()), None)
+
+    def __init__(self, places: Collection[Place], awake: Collection[Awake], trains: Trains, most_runs: int) -> None:
+        self._awake, self._trains = awake, trains
+        self._load = dict.fromkeys(places, 0.0)
+        count = dict.fromkeys(places, 0)
+        for one in awake:
+            if one.place in count:
+                self._load[one.place] += 1.0 if trains(one) else RESTING_LOAD
+                count[one.place] += 1
+        self._with_room = [place for place in places if count[place] < most_runs]
+
+    def freest(self) -> Place | None:
+        """The least loaded place that can take a run; None if all hold as many as they may."""
+        return min(self._with_room, key=self._load.__getitem__, default=None)
+
+    def run_to_move(self, now: float) -> Awake | None:
+        """A run that would have more of a worker elsewhere; None while the work is spread as evenly as it can be.
+
+        Workers that come late, and visitors that leave, make it uneven. A run moves to a worker that is known to
+        answer, and stays where it has something that a checkpoint does not carry: a study, points of the run before.
+        """
+        target = self.freest()
+        if target is None or not target.is_warm or target.silent_since < now - 1.0:
+            return None
+        fullest = max(self._load, key=self._load.__getitem__)
+        if self._load[fullest] - self._load[target] < LEAST_DIFFERENCE:
+            return None
+        return next((one for one in reversed(list(self._awake)) if one.place is fullest and self.may_move(one)), None)
+
+    def may_move(self, one: Awake) -> bool:
+        """Whether a run can go on elsewhere as if nothing had been, as far as is known now."""
+        orders = one.orders
+        is_bound = orders.study is not None or orders.landscape is not None or one.steps_due > 0
+        return one.is_placed and self._trains(one) and not is_bound and not one.lock.locked()

@@ -144,7 +144,7 @@ def _load(name: str) -> Run:
         return empty_run(
             name,
             f"The recorded run in assets/recorded/{name} is missing or damaged: restore it from the repository, or "
-            "record it again (python -m assets.recorded.record). Your own run needs none.",
+            f"record it again (python -m assets.recorded.record --again {name}). Your own run needs none.",
         )
     return run.replace(run_id=run_id_of(name), badge=Badge.RECORDED)
 

@@ -1,5 +1,7 @@
 """The beat of frames: calm, quick after a command, slower for everybody while the server is late."""
 
+import math
+
 import pytest
 
 from bnviz.live.pace import (
@@ -8,6 +10,7 @@ from bnviz.live.pace import (
     FRAME_SECONDS,
     LATE_SECONDS,
     MOST_STRETCH,
+    RELIEF_SECONDS,
     Pace,
     Strain,
 )
@@ -78,7 +81,7 @@ def test_a_new_view_is_answered_at_once() -> None:
 
 
 def strained(late: float, frames: int) -> Strain:
-    strain = Strain()
+    strain = Strain(Clock())
     for _ in range(frames):
         strain.note(late)
     return strain
@@ -100,8 +103,30 @@ def test_the_pace_comes_back_when_frames_are_in_time_again() -> None:
     assert strain.stretch == 1
 
 
+def test_a_strain_passes_by_itself_when_nobody_watches_any_more() -> None:
+    clock = Clock()
+    strain = Strain(clock)
+    for _ in range(1000):
+        strain.note(1.0)
+    assert strain.stretch == MOST_STRETCH
+    clock.now += RELIEF_SECONDS
+    assert strain.stretch == pytest.approx(1 + (MOST_STRETCH - 1) / math.e)
+    clock.now += 10 * RELIEF_SECONDS
+    assert strain.stretch == pytest.approx(1, abs=1e-3)
+
+
+def test_only_frames_of_the_beat_are_calm_and_tell_of_a_strain() -> None:
+    pace, run = pace_after_the_quick_frames(Clock())
+    pace.rest(run, False)
+    assert pace.is_calm
+    pace.rest(run, True)
+    assert not pace.is_calm
+    pace.rest(fakes.run(phase=Phase.PAUSED), False)
+    assert not pace.is_calm
+
+
 def test_two_late_frames_of_five_are_too_many_and_one_is_not() -> None:
-    often, seldom = Strain(), Strain()
+    often, seldom = Strain(Clock()), Strain(Clock())
     for frame in range(3000):
         often.note(LATE_SECONDS * 2 * (frame % 5 < 2))
         seldom.note(LATE_SECONDS * 2 * (frame % 5 == 0))

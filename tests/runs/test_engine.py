@@ -484,6 +484,18 @@ def test_runs_of_workers_with_as_much_to_do_stay_where_they_are(make: Make) -> N
     assert [set(line.slices.run_ids()) for line in cluster.lines.values()] == held
 
 
+def test_a_run_that_has_failed_does_not_begin_again_because_a_chart_is_scrolled_out_of_sight(make: Make) -> None:
+    engine = make(FakeCluster(bench=Workbench(replace(FAST, fails_at=100))), picture_seconds=0.2)
+    run_id = engine.create(ME, SMALL, is_playing=True)
+    in_sight = ["loss-contour"]
+    with engine.hub.watching(run_id, charts=lambda: in_sight):
+        eventually(lambda: "failed" in engine.hub.status(run_id).notice)
+        in_sight[:] = ["accuracy"]
+        eventually(lambda: "contour" in engine.orders_of(run_id).unseen)  # type: ignore[union-attr]
+        assert not engine.orders_of(run_id).is_playing  # type: ignore[union-attr]
+        assert "failed" in engine.hub.status(run_id).notice
+
+
 # --- watched, paused, asleep ------------------------------------------------------------------------------------------
 
 
