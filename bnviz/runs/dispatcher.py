@@ -557,6 +557,7 @@ class Dispatcher:
         task = asyncio.create_task(self._quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # which a task that was cancelled at once has never begun
         return task
 
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:

@@ -56,6 +56,7 @@ def when(page: Page, condition: str, argument: object = None) -> None:
 def play_until(page: Page, step: int) -> None:
     press(page, "Play")
     page.wait_for_url("**run=*")
+    expect(main_button(page)).to_contain_text("Pause")  # frames may be here before the page that has been run again
     when(
         page,
         "step => { const d = document.querySelector('[data-run-step]').dataset;"

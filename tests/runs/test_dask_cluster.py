@@ -1,10 +1,12 @@
 """A cluster of somebody's own: a scheduler and workers as separate processes, TLS between all of them."""
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -150,6 +152,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
             return engine
 
         yield made
+    # Dask leaves sockets to workers that were killed to the garbage collection, which may come in another test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def step_of(engine: Engine, run_id: str) -> int:
