@@ -53,6 +53,7 @@ def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppSe
     expect(page.locator(".stMain")).to_contain_text(LAST_WORDS[part])
     assert page.evaluate("() => document.querySelector('.stMain').scrollWidth <= 390")
     widest = page.locator(".stMain p").evaluate_all(
-        "all => Math.max(...all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().right))"
+        "all => Math.max(...all.filter(one => one.checkVisibility() && !one.closest('.st-key-parts'))"
+        ".map(one => one.getBoundingClientRect().right))"  # the row of parts scrolls within itself
     )
     assert widest <= 390
