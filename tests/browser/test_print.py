@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from bnviz.figures.claims import CLAIMS
 from tests.app_server import AppServer
-from tests.browser.visit import card, empty_tab, opened
+from tests.browser.visit import card, empty_tab, opened, when
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -107,11 +107,13 @@ def test_the_timeline_is_printed_before_the_corrections_each_at_full_width(
 ) -> None:
     page = paper(empty_tab(context), server.url, "since", "What is out of reach here")
     on_paper(page)
-    left, right = page.locator(".st-key-since .stColumn").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect().toJSON())"  # at one moment: the page is still being laid out
+    when(  # the page is still being laid out for paper
+        page,
+        "least => { const all = [...document.querySelectorAll('.st-key-since .stColumn')];"
+        " const [left, right] = all.map(one => one.getBoundingClientRect());"
+        " return right.top >= left.bottom && Math.min(left.width, right.width) > least }",
+        0.8 * A4_PIXELS,
     )
-    assert right["top"] >= left["bottom"]
-    assert min(left["width"], right["width"]) > 0.8 * A4_PIXELS
     links = page.locator(".st-key-since a").first
     expect(links).to_be_visible()
     assert "underline" in links.evaluate("one => getComputedStyle(one).textDecorationLine")
