@@ -39,6 +39,17 @@ def swept(*results: CellResult) -> Sweep:
     return with_results(nothing_swept("id", MAP), results)
 
 
+def test_a_sweep_is_whole_when_all_has_come_in_and_nothing_has_failed() -> None:
+    cells = MAP.cells
+    missing_one = swept(*(result(one.row, one.column, one.seed, 0.5, 0.6) for one in cells[:-1]))
+    assert not missing_one.is_whole
+    last = cells[-1]
+    assert with_results(missing_one, [result(last.row, last.column, last.seed, 0.5, 0.6)]).is_whole
+    with_failure = with_failures(missing_one, [CellFailure(last, "why")])
+    assert with_failure.done == 1
+    assert not with_failure.is_whole
+
+
 def test_before_anything_has_come_in_there_is_no_best_cell_and_no_median() -> None:
     sweep = nothing_swept("id", MAP)
     assert sweep.best_cell(0) is None

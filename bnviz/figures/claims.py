@@ -87,8 +87,7 @@ def _of_sweeps(judge: Callable[..., ClaimVerdict], *names: str) -> Callable[...,
     """`judge` of runs that carry whole sweeps in which networks of these names take part; else nothing is decided."""
 
     def of_runs(*runs: Run) -> ClaimVerdict:
-        # A cell that could not be computed says nothing of its networks.
-        sweeps = [one for run in runs if (one := run.sweep) and one.done == 1 and not one.status.cells_failed]
+        sweeps = [run.sweep for run in runs if run.sweep is not None and run.sweep.is_whole]
         wanted = set(names or (PLAIN.name, BN.name))
         has_all = all(wanted <= {one.name for one in sweep.config.competitors} for sweep in sweeps)
         return judge(*sweeps) if has_all and len(sweeps) == len(runs) else NOT_YET

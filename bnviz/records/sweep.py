@@ -100,6 +100,11 @@ class Sweep:
         return self.status.runs_done / max(self.status.runs_all, 1)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether every run has come in, and none has failed: a cell that could not be computed says nothing."""
+        return self.done == 1 and not self.status.cells_failed
+
+    @property
     def steps(self) -> Ints:
         """Taken at each moment. [t]"""
         return np.round(MOMENTS * self.config.steps).astype(np.int64)

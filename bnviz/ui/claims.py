@@ -209,7 +209,6 @@ def _own_sweep(the_engine: Engine, config: SweepConfig) -> Run | None:
             run = the_engine.hub.get(sweep_id)
         except BnvizError:
             continue
-        sweep = run.sweep
-        if sweep is not None and sweep.config == config and sweep.done == 1 and not sweep.status.cells_failed:
+        if run.sweep is not None and run.sweep.config == config and run.sweep.is_whole:
             return run
     return None

@@ -34,6 +34,7 @@ import websockets
 from playwright.sync_api import Page, sync_playwright
 
 from tests.app_server import AppServer, running_app
+from tests.bench.page import p95
 from tests.bench.visitor import Frames, FullError, Visitor
 from tests.chromium import launch
 
@@ -319,10 +320,6 @@ async def _in_turn(visitors: Sequence[Visitor], act: Callable[[Visitor], Awaitab
             await act(visitor)
 
     await asyncio.gather(*(one(visitor) for visitor in visitors))
-
-
-def p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
 SCENARIOS: Final = {"runs": runs, "watchers": watchers, "idle": idle, "flood": flood}

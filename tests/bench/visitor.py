@@ -187,14 +187,15 @@ class Frames:
 
     async def watch(self, period: float, until: float, counts_from: float = 0.0) -> None:
         """Ask for a frame every `period` seconds until a time (`time.monotonic`); waits count from another on."""
-        async with websockets.connect(
-            self._address, max_size=None, open_timeout=PAGE_SECONDS, compression=None
-        ) as socket:
+        async with self._connected() as socket:
             await socket.send(json.dumps({"view": {}, "charts": self._charts, "visible": True}))
             try:
                 await self._ask_again(socket, period, until, counts_from)
             except websockets.ConnectionClosed:
                 self.is_dropped = True
+
+    def _connected(self) -> websockets.connect:
+        return websockets.connect(self._address, max_size=None, open_timeout=PAGE_SECONDS, compression=None)
 
     async def _ask_again(self, socket: ClientConnection, period: float, until: float, counts_from: float) -> None:
         beat, frames = time.monotonic(), 0
@@ -218,9 +219,7 @@ class Frames:
 
     async def idle(self, until: float) -> None:
         """Ask for a frame whenever there is a new one, and otherwise keep quiet."""
-        async with websockets.connect(
-            self._address, max_size=None, open_timeout=PAGE_SECONDS, compression=None
-        ) as socket:
+        async with self._connected() as socket:
             await socket.send(json.dumps({"charts": self._charts, "visible": True, "next": 0}))
             frames = 0
             try:

@@ -28,6 +28,7 @@ from bnviz.figures.claims import (
 from bnviz.records import (
     MOMENTS,
     SCALES,
+    CellFailure,
     CellResult,
     Floats,
     Outcome,
@@ -35,6 +36,7 @@ from bnviz.records import (
     Sweep,
     SweepPhase,
     nothing_swept,
+    with_failures,
     with_results,
 )
 from bnviz.runs.recorded import FOLDER, run_id_of
@@ -138,6 +140,17 @@ def test_what_is_not_swept_to_the_end_decides_nothing(name: str) -> None:
         runs = [constant_sweep(CONFIGS[one], 0.95, 0.5) for one in CLAIMS[name].sources]
         at = CLAIMS[name].sources.index(source)
         runs[at] = a_run_with_sweep(nothing_swept("made-up-sweep-0000", CONFIGS[source]))
+        assert judged(name, *runs).ruling is UNDECIDED
+
+
+@pytest.mark.parametrize("name", OF_SWEEPS)
+def test_a_sweep_of_which_cells_could_not_be_computed_decides_nothing(name: str) -> None:
+    for at, source in enumerate(CLAIMS[name].sources):
+        runs = [constant_sweep(CONFIGS[one], 0.95, 0.5) for one in CLAIMS[name].sources]
+        failures = [CellFailure(cell, "its worker ended") for cell in CONFIGS[source].cells]
+        failed = with_failures(nothing_swept("made-up-sweep-0000", CONFIGS[source]), failures)
+        assert failed.done == 1
+        runs[at] = a_run_with_sweep(failed)
         assert judged(name, *runs).ruling is UNDECIDED
 
 
