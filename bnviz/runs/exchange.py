@@ -7,6 +7,7 @@ what it brings of a run is passed on only if no command has brought it meanwhile
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar
@@ -21,11 +22,9 @@ BREATH_SECONDS: Final = 0.05  # between two polls, however much there is to tell
 IDLE_SECONDS: Final = 1.0
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
 ANSWER_SECONDS: Final = 30.0
-# A checkpoint is fetched the more often the less time it takes; one that comes each second and a half keeps the promise
-# that a run whose worker ends does at most two seconds of steps again.
-FETCH_SHARE: Final = 0.02
-FETCH_SECONDS: Final = (1.0, 1.5)
-KEEP_SECONDS: Final = 0.1  # between two looks for a checkpoint that is due
+# Between two checkpoints of a run that trains: a run whose worker ends does at most two seconds of steps again.
+FETCH_SECONDS: Final = 1.5
+KEEP_SECONDS: Final = (0.1, 0.5)  # between two looks for a checkpoint that is due: a run may begin to train
 
 T = TypeVar("T")
 
@@ -148,27 +147,28 @@ class Exchange:
         """
         try:
             while not place.is_lost:
-                took = 0.0
-                due = min((one for one in self.on(place) if self._is_fetch_due(one)), key=_fetched_at, default=None)
-                if due is not None:
-                    async with due.lock:
-                        if due.place is place:
-                            with contextlib.suppress(BnvizError):
-                                await self.fetch(due)
-                            took = due.fetch_seconds
-                await asyncio.sleep(max(KEEP_SECONDS if due is None else 0.0, took))
+                due = min(self.on(place), key=self._fetch_due_at, default=None)
+                wait = math.inf if due is None else self._fetch_due_at(due) - time.monotonic()
+                if due is None or wait > 0:
+                    least, most = KEEP_SECONDS
+                    await asyncio.sleep(min(max(wait, least), most))
+                    continue
+                async with due.lock:
+                    if due.place is place:
+                        with contextlib.suppress(BnvizError):
+                            await self.fetch(due)
+                await asyncio.sleep(due.fetch_seconds)
         finally:
             self._lose(place)  # a host without its keeper would train unkept
 
-    def _is_fetch_due(self, awake: Awake) -> bool:
-        """Whether a run has trained for long enough since its checkpoint."""
+    def _fetch_due_at(self, awake: Awake) -> float:
+        """When a run will have trained for long enough since its checkpoint; infinity if it has not trained since."""
         checkpoint, status = awake.checkpoint, self._hub.status(awake.run_id)
         if awake.lock.locked() or status.step == 0:
-            return False
+            return math.inf
         if checkpoint is not None and (checkpoint.generation, checkpoint.step) == (status.generation, status.step):
-            return False
-        least, most = FETCH_SECONDS
-        return time.monotonic() - awake.fetched_at >= min(max(awake.fetch_seconds / FETCH_SHARE, least), most)
+            return math.inf
+        return awake.fetched_at + FETCH_SECONDS
 
     async def fetch(self, awake: Awake) -> None:
         """Get a run's checkpoint, and its news up to it, with the run's lock held."""
@@ -180,7 +180,3 @@ class Exchange:
         awake.fetch_seconds = time.monotonic() - awake.fetched_at
         self.apply(awake, updates)
         awake.checkpoint = checkpoint or awake.checkpoint
-
-
-def _fetched_at(awake: Awake) -> float:
-    return awake.fetched_at

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import pickle
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -211,6 +212,10 @@ class Host:
     def is_busy(self) -> bool:
         """Whether live work is due, to which a sweep gives way; for its thread."""
         return self._slices.is_busy
+
+    async def packed(self, name: str, *args: object) -> bytes:
+        """The answer of another method, pickled: one frame for Dask to carry, not one for every array in it."""
+        return pickle.dumps(await getattr(self, name)(*args), pickle.HIGHEST_PROTOCOL)
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:
