@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
 
 import uvicorn
 from starlette.applications import Starlette
@@ -98,3 +99,18 @@ def served(application: Starlette, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+class Client:
+    """Asks for paths as they are: nothing is normalised or decompressed on the way."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def get(self, path: str, encoding: str = "identity", accept: str = "*/*") -> tuple[HTTPResponse, bytes]:
+        connection = HTTPConnection(self.host, timeout=20)
+        connection.request("GET", path, headers={"Accept-Encoding": encoding, "Accept": accept})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer, body

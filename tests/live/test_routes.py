@@ -3,7 +3,6 @@
 import gzip
 import re
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,22 +13,7 @@ from bnviz.figures.theme import swatch_of, tokens
 from bnviz.live.component import loader
 from bnviz.live.routes import browser_files, browser_version, module_address, plotly_address, routes
 from tests.live.fakes import FakeHub
-from tests.live.harness import served
-
-
-class Client:
-    """Asks for paths as they are: nothing is normalised or decompressed on the way."""
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-
-    def get(self, path: str, encoding: str = "identity") -> tuple[HTTPResponse, bytes]:
-        connection = HTTPConnection(self.host, timeout=20)
-        connection.request("GET", path, headers={"Accept-Encoding": encoding})
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return answer, body
+from tests.live.harness import Client, served
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,37 @@
+"""Tells a browser with the page itself what its charts will need, so that it fetches that meanwhile."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bnviz.live.owner import is_page
+from bnviz.live.routes import browser_files, module_address, plotly_address
+
+
+class Preload:
+    """ASGI middleware that adds a Link header to every page.
+
+    Without it a browser learns of plotly.js and of our modules only when Streamlit's own code has started, the script
+    has run and its components are mounted: on a first visit they come a second later.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_page(scope):
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("link", links())
+            await send(message)
+
+        await self.app(scope, receive, send_with_links)
+
+
+def links() -> str:
+    """Of plotly.js and of the browser's modules, as a Link header has them (RFC 8288)."""
+    modules = (module_address(name) for name in sorted(browser_files()) if name.endswith(".js"))
+    scripts = [f"<{plotly_address()}>; rel=preload; as=script"]
+    return ", ".join([*scripts, *(f"<{one}>; rel=modulepreload" for one in modules)])

@@ -1,0 +1,56 @@
+"""What a page tells the browser to fetch: what its charts will ask for, and only with pages."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from bnviz.live.preload import Preload
+from bnviz.live.routes import browser_files, module_address, plotly_address, routes
+from tests.live.fakes import FakeHub
+from tests.live.harness import Client, served
+
+PAGE = "text/html,application/xhtml+xml"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    page = Route("/", lambda request: HTMLResponse("<p>a page</p>"))
+    app = Starlette(routes=[page, *routes(FakeHub, {}, lambda run, view: "")], middleware=[Middleware(Preload)])
+    with served(app) as url:
+        yield Client(urlsplit(url).netloc)
+
+
+def links_of_the_page(client: Client) -> str:
+    answer, _ = client.get("/", accept=PAGE)
+    link: str = answer.headers["link"]
+    return link
+
+
+def addresses(link: str) -> list[str]:
+    return re.findall(r"<([^>]*)>", link)
+
+
+def test_a_page_names_plotly_and_every_module_that_a_chart_imports(client: Client) -> None:
+    link = links_of_the_page(client)
+    modules = {module_address(name) for name in browser_files() if name.endswith(".js")}
+    assert set(addresses(link)) == {plotly_address(), *modules}
+    assert f"<{plotly_address()}>; rel=preload; as=script" in link
+    assert f"<{module_address('live.js')}>; rel=modulepreload" in link
+
+
+def test_every_address_that_is_named_is_served_and_kept(client: Client) -> None:
+    for address in addresses(links_of_the_page(client)):
+        answer, _ = client.get(address)
+        assert answer.status == 200, address
+        assert "immutable" in answer.headers["cache-control"], address
+
+
+def test_what_is_no_page_names_nothing(client: Client) -> None:
+    assert "link" not in client.get(plotly_address())[0].headers
+    assert "link" not in client.get("/", accept="application/json")[0].headers
