@@ -71,13 +71,15 @@ NOT_YET: Final = ClaimVerdict(Ruling.UNDECIDED, "", ("Not measured to the end ye
 
 
 def ruling_of(sides: Iterable[int | None]) -> Ruling:
-    """All cases for the claim, some, none, or most of them against it. 1: for, 0: no difference, -1: against."""
+    """All cases for the claim, most of them against it, some for it, or none. 1: for, 0: no difference, -1: against."""
     known = [side for side in sides if side is not None]
     if not known:
         return Ruling.UNDECIDED
-    if any(side > 0 for side in known):
-        return Ruling.HOLDS if all(side > 0 for side in known) else Ruling.IN_PART
-    return Ruling.INVERTS if 2 * sum(side < 0 for side in known) > len(known) else Ruling.NOT_SHOWN
+    if all(side > 0 for side in known):
+        return Ruling.HOLDS
+    if 2 * sum(side < 0 for side in known) > len(known):
+        return Ruling.INVERTS
+    return Ruling.IN_PART if any(side > 0 for side in known) else Ruling.NOT_SHOWN
 
 
 # --- sweeps -----------------------------------------------------------------------------------------------------------

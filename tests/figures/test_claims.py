@@ -110,7 +110,8 @@ def sweep_of(run: Run) -> Sweep:
         ([1, 1, 1], HOLDS),
         ([1, None, 1], HOLDS),
         ([1, 0, 0], IN_PART),
-        ([1, -1, -1], IN_PART),
+        ([1, 1, -1, -1], IN_PART),
+        ([1, -1, -1], INVERTS),
         ([0, 0], NOT_SHOWN),
         ([0, 0, -1], NOT_SHOWN),
         ([0, -1, -1], INVERTS),
@@ -119,7 +120,7 @@ def sweep_of(run: Run) -> Sweep:
         ([], UNDECIDED),
     ],
 )
-def test_a_ruling_is_that_of_all_cases_of_some_of_none_or_of_most_against(
+def test_a_ruling_is_that_of_all_cases_of_most_against_of_some_or_of_none(
     sides: list[int | None], ruling: Ruling
 ) -> None:
     assert ruling_of(sides) is ruling
