@@ -40,6 +40,7 @@ from bnviz.worker.host import Host
 
 MOST_ENDS: Final = 3  # of workers under one cell, after which it has failed
 WINDOW_SECONDS: Final = 30.0  # over which the speed is taken
+CLOSE_SECONDS: Final = 5.0  # for what is being written down
 _KILLED: Final = "The worker that trained it ended {} times."
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Sweeps:
         self._owners: dict[str, str] = {}
         self._hosts: dict[str, Host] = {}
         self._flights: set[_Flight] = set()  # no more than there are workers
+        self._coming_in: set[asyncio.Task[None]] = set()  # results that are being written down
         self._turn = 0  # which sweep is served next
         self._disk = asyncio.Lock()
         self._is_closing = False
@@ -108,10 +110,12 @@ class Sweeps:
         self._fill()
 
     async def close(self) -> None:
-        """Stop; what has come in is on disk."""
+        """Stop; what has come in is on disk, and nothing is written any more."""
         self._is_closing = True
         for flight in self._flights:
             flight.going.queue.clear()
+        if self._coming_in:
+            await asyncio.wait(self._coming_in, timeout=CLOSE_SECONDS)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -267,7 +271,10 @@ class Sweeps:
             come = results
         finally:
             self._flights.discard(flight)
-        await self._take_in(going, come)
+        coming_in = asyncio.create_task(self._take_in(going, come))
+        self._coming_in.add(coming_in)
+        coming_in.add_done_callback(self._coming_in.discard)
+        await asyncio.shield(coming_in)
         self._fill()
 
     def _after_an_end(self, going: _Going, cells: Sequence[SweepCell]) -> list[CellFailure]:

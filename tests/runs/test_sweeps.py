@@ -1,6 +1,7 @@
 """Sweeps under way: cells handed to workers, taken in, kept on disk, stopped, resumed, and what may go wrong."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -13,6 +14,7 @@ from bnviz.errors import ConfigError, RunError
 from bnviz.records import Outcome, Phase, Sweep, SweepPhase
 from bnviz.runs.awake import Limits
 from bnviz.runs.engine import Engine
+from bnviz.runs.sweep_store import SweepStore
 from bnviz.runs.sweeps import MOST_ENDS
 from tests.fake_worker import SMALL, FakeCluster, a_cell_result, eventually
 
@@ -243,6 +245,23 @@ def test_a_sweep_of_an_engine_that_has_ended_is_found_and_goes_on(
     second.resume_sweep(sweep_id, ME)
     assert is_as_made_up(finished(second, sweep_id), CONFIG.cells)
     assert sum(len(batch) for _, batch in cluster.batches) == 14
+
+
+def test_what_a_slow_disk_is_still_taking_is_there_when_the_engine_has_closed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_phase = SweepStore.set_phase
+
+    def slowly(store: SweepStore, sweep: Sweep, owner: str) -> None:
+        time.sleep(0.3)
+        set_phase(store, sweep, owner)
+
+    monkeypatch.setattr(SweepStore, "set_phase", slowly)
+    engine = make()
+    sweep_id = engine.start_sweep(ME, CONFIG)
+    finished(engine, sweep_id)
+    engine.close()
+    assert json.loads((tmp_path / "sweeps" / sweep_id / "sweep.json").read_text())["phase"] == "finished"
 
 
 def test_a_disk_that_takes_nothing_is_a_notice_and_the_sweep_goes_on(engine: Engine, tmp_path: Path) -> None:
