@@ -1,4 +1,4 @@
-"""The asynchronous heart of the engine: it wakes runs, gives them places, tends them and keeps them on disk.
+"""The asynchronous heart of the engine: it wakes runs, gives them places and tends them.
 
 All of it belongs to one event loop. A run is *awake* while a worker holds it or it waits for a place; otherwise it is
 asleep, on disk alone, until its owner asks something of it.
@@ -17,6 +17,7 @@ from typing import Any, Final
 from bnviz.config import lineup
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import PICTURE_CHARTS, Health, Phase, Status
+from bnviz.runs.archive import Archive
 from bnviz.runs.awake import Awake, HostLostError, Limits, Place
 from bnviz.runs.cluster import Cluster
 from bnviz.runs.exchange import Exchange
@@ -24,8 +25,8 @@ from bnviz.runs.hub import Hub
 from bnviz.runs.placement import Placement
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.register import Register
-from bnviz.runs.store import Saved, Store
-from bnviz.runs.summary import Entry, Summary
+from bnviz.runs.store import Store
+from bnviz.runs.summary import Summary
 from bnviz.runs.sweep_store import SweepStore
 from bnviz.runs.sweeps import Sweeps
 from bnviz.worker.host import Host, Orders
@@ -33,7 +34,6 @@ from bnviz.worker.host import Host, Orders
 TEND_SECONDS: Final = 1.0
 START_SECONDS: Final = 0.1  # between two looks for the first worker
 LOOK_SECONDS: Final = 4.0  # between two looks for more; of one that has gone the polls tell at once
-SAVE_AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 CLOSE_SECONDS: Final = 5.0
 MOST_LOSSES: Final = 3
 SILENCE_SECONDS: Final = 5.0  # of a worker that has been asked and has not answered
@@ -50,13 +50,13 @@ class Dispatcher:
         self, cluster: Cluster, hub: Hub, store: Store, sweep_store: SweepStore, limits: Limits, name: str = ""
     ) -> None:
         self._name = name
-        self._cluster, self._hub, self._store, self._limits = cluster, hub, store, limits
+        self._cluster, self._hub, self._limits = cluster, hub, limits
         self._awake: dict[str, Awake] = {}
         self._exchange = Exchange(hub, self._awake, self._lose, self._fall_back)
         self._queue: list[Awake] = []
         self._places: dict[str, Place] = {}
         self._register = Register(hub)
-        self._disk = asyncio.Lock()
+        self._archive = Archive(store, hub, self._register, limits)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = "Training is starting."
         self.sweeps = Sweeps(cluster, hub, sweep_store, limits, self._spawn, name)
@@ -83,8 +83,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Keep the cluster up, its hosts known and its runs tended, until cancelled."""
-        self._register.take_in(await asyncio.to_thread(self._store.catalogue))
-        await asyncio.to_thread(self._store.sweep)
+        await self._archive.open()
         await self.sweeps.begin()
         while True:
             try:
@@ -173,9 +172,7 @@ class Dispatcher:
         self._register.check_owner(run_id, owner)
         self._hub.dismiss_ghost(run_id)
         if run_id not in self._awake:
-            saved = await asyncio.to_thread(self._store.load, run_id)
-            async with self._disk:
-                await asyncio.to_thread(self._store.save, replace(saved, run=saved.run.replace(ghost=None)))
+            await self._archive.dismiss_ghost(run_id)
 
     async def delete(self, run_id: str, owner: str) -> None:
         """Remove a run from disk, worker and memory; one that the disk does not let go stays as it was."""
@@ -184,41 +181,28 @@ class Dispatcher:
         async with contextlib.AsyncExitStack() as held:
             if awake is not None:
                 await held.enter_async_context(awake.lock)
-            async with self._disk:
-                await asyncio.to_thread(self._store.delete, run_id)
-                self._register.forget(run_id)
-                self._hub.forget(run_id)
-                if awake is not None:
-                    awake.is_gone = True
+            await self._archive.delete(run_id, awake)
             if awake is not None and self._awake.get(run_id) is awake:
                 await self._leave(awake)
         self._fill_places()
 
     async def offer_controls(self, run_id: str, owner: str) -> str:
         code, entry = self._register.offered(run_id, owner)
-        await self._retitle(run_id, entry)
+        await self._archive.retitle(run_id, entry)
         return code
 
     async def take_controls(self, run_id: str, newcomer: str, code: str) -> None:
-        await self._retitle(run_id, self._register.accepted(run_id, newcomer, code))
+        await self._archive.retitle(run_id, self._register.accepted(run_id, newcomer, code))
         if run_id in self._awake:
             self._awake[run_id].owner = newcomer
         self._hub.set_notice(run_id, "The controls of this run have been handed over.")
-
-    async def _retitle(self, run_id: str, entry: Entry) -> None:
-        """Change whose a run is or to whom it is offered, on disk first: what is told is so after a restart too."""
-        async with self._disk:
-            before = self._register.of(run_id)
-            await asyncio.to_thread(self._store.retitle, run_id, entry.owner, entry.offer)
-            if self._register.of(run_id) is before:
-                self._register.retitle(run_id, entry)
 
     async def checkpoint(self, run_id: str) -> bytes | None:
         """A run's newest checkpoint, as the bytes of a safetensors file; None before there is one."""
         self._register.of(run_id)
         awake = self._awake.get(run_id)
         if awake is None:
-            checkpoint = (await asyncio.to_thread(self._store.load, run_id)).checkpoint
+            checkpoint = (await self._archive.load(run_id)).checkpoint
         else:
             async with awake.lock:
                 await self._exchange.fetch(awake)
@@ -242,7 +226,7 @@ class Dispatcher:
     async def _wake(self, run_id: str, owner: str) -> Awake:
         self._register.check_owner(run_id, owner)
         if run_id not in self._awake:
-            saved = await asyncio.to_thread(self._store.load, run_id)
+            saved = await self._archive.load(run_id)
             if run_id not in self._awake:  # nobody was faster
                 self._make_room_for(owner)
                 self._hub.put(saved.run)
@@ -287,7 +271,7 @@ class Dispatcher:
                 await self._exchange.tell(awake)
                 await self._exchange.fetch(awake)
             self._hub.lose_news(awake.run_id)  # all of it: a short journal is read the fastest
-            if not await self._write(awake):
+            if not await self._archive.write(awake):
                 return
             await self._leave(awake)
         self._show(awake, Phase.ASLEEP, self._hub.status(awake.run_id).notice)
@@ -434,11 +418,10 @@ class Dispatcher:
                 self._spawn(self._pause(awake, "Paused, because nobody was watching: Play goes on."))
             elif (unseen := self._unseen(awake)) != awake.orders.unseen:
                 self._spawn(self._tell_unseen(awake, unseen))
-            elif self._is_save_due(awake):
+            elif self._archive.is_due(awake):
                 self._spawn(self._save(awake))
-            elif self._is_append_due(awake):
-                awake.is_appending = True
-                self._spawn(self._append(awake))
+            elif self._archive.is_growing(awake):
+                self._spawn(self._archive.append(awake))
 
     def _is_playing(self, awake: Awake) -> bool:
         return awake.orders.is_playing and self._hub.status(awake.run_id).phase is Phase.PLAYING
@@ -472,73 +455,13 @@ class Dispatcher:
             awake.orders = replace(awake.orders, unseen=unseen, is_playing=is_playing)
             await self._exchange.tell(awake)
 
-    # --- the disk -----------------------------------------------------------------------------------------------------
-
-    def _is_save_due(self, awake: Awake) -> bool:
-        rest = self._limits.save_seconds if awake.orders.is_playing else min(self._limits.save_seconds, 1.0)
-        is_new = self._hub.version(awake.run_id) != awake.saved_version
-        return awake.is_placed and is_new and time.monotonic() - awake.saved_at > rest and not awake.lock.locked()
-
     async def _save(self, awake: Awake) -> None:
+        """Write a run down with its newest checkpoint."""
         async with awake.lock:
             if awake.is_gone:
                 return
             await self._exchange.fetch(awake)
-        await self._write(awake)
-
-    def _is_append_due(self, awake: Awake) -> bool:
-        """Whether there is history that is not on disk; what has been there once is lengthened at every look."""
-        is_new = self._hub.version(awake.run_id) != awake.appended_version
-        return is_new and not awake.is_appending and self._store.is_growing(awake.run_id)
-
-    async def _append(self, awake: Awake) -> None:
-        """Add what a run has gained to its journal; whatever goes wrong, the save that comes next tries all of it."""
-        async with self._disk:
-            awake.is_appending = False
-            if awake.is_gone or not self._store.is_growing(awake.run_id):
-                return
-            version, (_, news) = self._hub.version(awake.run_id), self._hub.take_news(awake.run_id)
-            if news is not None:
-                try:
-                    await asyncio.to_thread(self._store.append, awake.run_id, news)
-                except RunError as error:
-                    self._not_taken(awake, error)
-                else:
-                    awake.appended_version = version
-                return
-            self._hub.lose_news(awake.run_id)
-        await self._write(awake)  # it has been restarted, say
-
-    async def _write(self, awake: Awake) -> bool:
-        """Write a run to disk; a disk that does not take it is a notice on the run, and the training goes on."""
-        async with self._disk:
-            if awake.is_gone:
-                return False
-            version, (run, news) = self._hub.version(awake.run_id), self._hub.take_news(awake.run_id)
-            checkpoint, entry = awake.checkpoint, self._register.of(awake.run_id)
-            if checkpoint is not None and checkpoint.generation != run.status.generation:
-                checkpoint = None
-            awake.saved_at = time.monotonic()
-            saved = Saved(run, entry.owner, checkpoint, awake.orders.measures, entry.summary.created, entry.offer)
-            try:
-                await asyncio.to_thread(self._store.save, saved, news)
-            except RunError as error:
-                self._not_taken(awake, error)
-                return False
-        awake.saved_version = awake.appended_version = version
-        self._register.note(run)
-        if awake.disk_notice and self._hub.status(awake.run_id).notice == awake.disk_notice:
-            self._hub.set_notice(awake.run_id, "")
-        awake.disk_notice = ""
-        return True
-
-    def _not_taken(self, awake: Awake, error: RunError) -> None:
-        """The disk has not taken a run: say so, and try again after a while."""
-        awake.disk_notice = error.text
-        if not self._store.is_growing(awake.run_id):
-            self._hub.lose_news(awake.run_id)
-        self._hub.set_notice(awake.run_id, error.text)
-        awake.saved_at = time.monotonic() + SAVE_AGAIN_SECONDS
+        await self._archive.write(awake)
 
     # --- small things -------------------------------------------------------------------------------------------------
 
