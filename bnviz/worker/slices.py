@@ -215,11 +215,10 @@ class Slices:
         """
         for run in live:
             run.used_seconds = max(run.used_seconds, self._turn - MOST_CREDIT_SECONDS)
-        waiting = min(live, key=_served_at)
+        run, waiting = min(live, key=_used_seconds), min(live, key=_served_at)
+        self._turn = max(self._turn, run.used_seconds)
         if now - waiting.served_at > OVERDUE_SECONDS:
             return waiting, STEP_SECONDS
-        run = min(live, key=_used_seconds)
-        self._turn = max(self._turn, run.used_seconds)
         return run, min(SLICE_SECONDS, ROUND_SECONDS / len(live))
 
     def _next_to_draw(self, drawing: list[LiveRun]) -> LiveRun:

@@ -116,6 +116,20 @@ def test_a_run_that_pays_for_something_dear_takes_a_step_now_and_then_meanwhile(
     assert max(gaps) < 2 * OVERDUE_SECONDS + 0.2  # it is paid for with sixteen times as much
 
 
+def test_a_run_that_comes_to_others_that_were_all_overdue_does_not_keep_them_waiting() -> None:
+    costs = Costs(step=2 * OVERDUE_SECONDS)
+    thread = Thread(seed1=costs, seed2=costs)
+    thread.place(1, is_playing=True)
+    thread.place(2, is_playing=True)
+    thread.work(40)
+    costs.step = 0.001
+    thread.place(3, is_playing=True)
+    thread.work(1)
+    before = thread.bench.of(1).step_count
+    thread.work(3)
+    assert thread.bench.of(1).step_count - before > 500  # of the 1,000 that are its share
+
+
 def test_a_run_that_rested_does_not_keep_the_others_waiting() -> None:
     thread = Thread()
     thread.place(1, is_playing=True)
