@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from bnviz.errors import ConfigError
 from bnviz.live.admission import AGAIN_SECONDS, CLOSE_FULL, MOST_PAGES, MOST_PAGES_VARIABLE, Admission, most_pages
@@ -48,11 +49,15 @@ def _empty(url: str) -> None:
     eventually(lambda: asked(url)[0] == 200)
 
 
+def stream(url: str) -> str:
+    return f"{url.replace('http', 'ws')}/_stcore/stream"
+
+
 @contextmanager
 def opened(url: str, visitor: str) -> Iterator[ClientConnection]:
     """A page's socket, once the server has taken it in; one that is left closes a moment later."""
     cookie = {"Cookie": f"{COOKIE}={visitor}"}
-    with connect(f"{url.replace('http', 'ws')}/_stcore/stream", additional_headers=cookie) as socket:
+    with connect(stream(url), additional_headers=cookie) as socket:
         socket.send("hello")
         assert socket.recv(10) == "here"
         yield socket
@@ -66,6 +71,15 @@ def asked(url: str, path: str = "/", visitor: str = "", accept: str = "text/html
             return answer.status, answer.read().decode(), None
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), error.headers["Retry-After"]
+
+
+def test_a_refused_socket_is_given_the_first_of_the_protocols_that_it_offers(url: str) -> None:
+    # Without one a browser drops the connection itself, and the page never learns that the server is full.
+    offers = [Subprotocol("streamlit"), Subprotocol("another")]
+    with opened(url, "a"), opened(url, "b"), connect(stream(url), subprotocols=offers) as refused:
+        assert refused.subprotocol == "streamlit"
+        with pytest.raises(ConnectionClosed, match="1013"):
+            refused.recv(10)
 
 
 def test_a_full_server_refuses_a_page_and_its_socket_and_says_when_to_try_again(url: str) -> None:
