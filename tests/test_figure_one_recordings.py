@@ -201,3 +201,16 @@ def test_the_pieces_of_figure_one_are_all_runs_each_once() -> None:
     files = [path for piece in record.figure_one() for path in piece.files]
     assert sorted(path.stem for path in files) == sorted(one.name for one in ALL)
     assert machine_class() in where()
+
+
+def test_a_recording_that_fails_leaves_the_one_before_it_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    with pytest.raises(OSError, match="full"), pieces.in_place_of(folder) as new:
+        (new / "half").write_text("half")
+        raise OSError("the disk is full")
+    assert [path.name for path in tmp_path.rglob("*")] == ["lab", "old"]
+    with pieces.in_place_of(folder) as new:
+        (new / "whole").write_text("whole")
+    assert [path.name for path in tmp_path.rglob("*")] == ["lab", "whole"]

@@ -7,7 +7,6 @@ same torch version and machine class give the same numbers bit by bit, but for t
 """
 
 import itertools
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from assets.recorded.origin import origin
-from assets.recorded.pieces import Piece, Tell, run
+from assets.recorded.pieces import Piece, Tell, in_place_of, run
 from bnviz import data, training
 from bnviz.config import (
     FIGURE_ONE_STEPS,
@@ -114,9 +113,8 @@ def _measure(name: str, config: StudyConfig, tell: Tell) -> None:
 
 
 def _save(run: Run, name: str) -> None:
-    """Write a recording in place of the one before."""
-    shutil.rmtree(FOLDER / name, ignore_errors=True)
-    save_run(run.replace(run_id=run_id_of(name), badge=Badge.RECORDED, origin=origin()), FOLDER / name)
+    with in_place_of(FOLDER / name) as new:
+        save_run(run.replace(run_id=run_id_of(name), badge=Badge.RECORDED, origin=origin()), new)
 
 
 # --- sweeps -----------------------------------------------------------------------------------------------------------
@@ -133,9 +131,9 @@ def _sweep(config: SweepConfig, folder: Path, tell: Tell) -> None:
         *_, results = train_cells(config, cells, data.load())
         swept = with_results(swept, results)
         tell(turn / len(parts))
-    shutil.rmtree(folder, ignore_errors=True)
-    save_sweep(with_status(swept, SweepPhase.FINISHED), folder)
-    (folder / "origin.txt").write_text(f"{origin()}\n", "utf-8")
+    with in_place_of(folder) as new:
+        save_sweep(with_status(swept, SweepPhase.FINISHED), new)
+        (new / "origin.txt").write_text(f"{origin()}\n", "utf-8")
 
 
 # --- Figure 1 ---------------------------------------------------------------------------------------------------------
