@@ -207,10 +207,15 @@ def test_a_recording_that_fails_leaves_the_one_before_it_as_it_was(tmp_path: Pat
     folder = tmp_path / "lab"
     folder.mkdir()
     (folder / "old").write_text("old")
-    with pytest.raises(OSError, match="full"), pieces.in_place_of(folder) as new:
-        (new / "half").write_text("half")
-        raise OSError("the disk is full")
+
+    def write(name: str, is_disk_full: bool = False) -> None:
+        with pieces.in_place_of(folder) as new:
+            (new / name).write_text(name)
+            if is_disk_full:
+                raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write("half", is_disk_full=True)
     assert [path.name for path in tmp_path.rglob("*")] == ["lab", "old"]
-    with pieces.in_place_of(folder) as new:
-        (new / "whole").write_text("whole")
+    write("whole")
     assert [path.name for path in tmp_path.rglob("*")] == ["lab", "whole"]
