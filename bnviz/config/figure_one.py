@@ -54,7 +54,7 @@ class FigureOneConfig:
     """
 
     rule: UpdateRule = UpdateRule.SGD
-    learning_rate: float = 0.5
+    learning_rate: float = 0.1
     init_scale: float = 0.1
     seed: int = 0
 

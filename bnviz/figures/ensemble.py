@@ -69,10 +69,10 @@ def ensemble(run: Run, view: View) -> Spec:
 def told_of(cousins: Cousins, one: Variant) -> str:
     """Such as "BN-baseline: 6 networks together err on 1.02 %, each alone on 1.35 % (1.21 to 1.50)."."""
     group, single = of(cousins.ensemble_accuracy, one), _alone(cousins, one)
-    single = single[np.isfinite(single)]
-    if not single.size:
+    group, single = group[np.isfinite(group)], single[np.isfinite(single)]
+    if not single.size or not group.size:  # an ensemble is measured when its newest network has been trained
         return ""
-    together = float(group[np.isfinite(group)][-1])
+    together = float(group[-1])
     alone = f"{percent(1 - float(np.median(single)), 2)}"
     if single.size == 1:
         return f"{one.name}: one network errs on {alone}."

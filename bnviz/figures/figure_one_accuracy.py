@@ -10,20 +10,21 @@ import numpy as np
 from bnviz.config import View
 from bnviz.figures.chart import Words, line, measured_part, value_axis
 from bnviz.figures.figure_one_parts import (
+    Measured,
     X,
     at,
     figure_one_chart,
     is_live,
+    looked_at,
     over_steps,
     step_lines,
     step_of,
     steps_axis,
     waiting,
-    when,
 )
 from bnviz.figures.figure_one_words import MARK, compared_steps, name_of, steps_to
 from bnviz.figures.labels import EndLabel, end_labels, end_marker, end_text
-from bnviz.figures.numbers import percent, whole
+from bnviz.figures.numbers import percent
 from bnviz.figures.theme import BAND_OPACITY, GHOST_OPACITY, THIN_WIDTH, Spec, line_width
 from bnviz.figures.timeline import INSIDE, Timeline, cursor, unit_label
 from bnviz.figures.words import compare_percent, has_data, joined, last_finite
@@ -63,6 +64,8 @@ def figure_one_accuracy(run: Run, view: View) -> Spec:
     )  # fmt: skip
     dotted = [(first + k, k, one.name) for k, one in enumerate(run.competitors)]
     spec["layout"]["meta"]["cursor"] = cursor(time, dotted)
+    if low == 0:
+        spec["layout"]["meta"]["instead"] = {"is_whole_range": True}
     return spec
 
 
@@ -148,19 +151,18 @@ def _dots(run: Run, shown: Replica, step: float | None, low: float) -> list[dict
 
 
 def _words(run: Run, study: FigureOne, shown: Replica, step: float | None, live: bool) -> Words:
-    accuracy = run.history.accuracy if live else shown.accuracy
-    if live and step is None:
-        now = [last_finite(accuracy[:, k]) for k in range(len(run.competitors))]
-        moment = f"at step {whole(run.history.step[run.history.has_accuracy][-1])}"
-    else:
-        now, moment = list(at(shown, shown.accuracy, step)), when(step)
-    told = compare_percent(run.competitors, now) if has_data(np.asarray(now)) else "nothing measured"
-    reached = compared_steps(run.competitors, steps_to(shown))
-    finding = f"{moment}: {told}; {percent(MARK, 0)} reached {reached}"
+    known = run.history.has_accuracy
+    own = Measured(run.history.step[known], run.history.accuracy[known]) if live else None
+    now, moment = looked_at(Measured(shown.step, shown.accuracy), own, step)
+    told = compare_percent(run.competitors, list(now)) if has_data(now) else "nothing measured"
+    finding = f"{moment}: {told}"
+    reached = f"{percent(MARK, 0)} reached {compared_steps(run.competitors, steps_to(shown))}"
+    best = compare_percent(run.competitors, list(np.fmax.reduce(shown.accuracy, axis=0)))
+    recorded = f"Recorded: {reached}; at best {best}." if best else ""
     seeds = len(study.of(study.config))
     band = f" Band: lowest to highest of {seeds} seeds." if seeds > 1 else ""
     over = " Faint: the recording; strong: this run." if live else ""
-    alt = joined(f"Test accuracy, {name_of(study.config)}: {finding}.", _alt_of_seeds(study))
+    alt = joined(f"Test accuracy, {name_of(study.config)}: {finding}.", recorded, _alt_of_seeds(study))
     return Words(TITLE, finding[0].upper() + finding[1:], alt, f"{HOW}{band}{over}")
 
 

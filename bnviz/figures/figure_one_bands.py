@@ -12,16 +12,17 @@ from bnviz.figures.bands import band_ends, band_lines, level_labels, nearest_uni
 from bnviz.figures.chart import Words, heading, line, measured_part, number_of
 from bnviz.figures.figure_one_parts import (
     TICKS,
+    Measured,
     X,
     at,
     figure_one_chart,
     is_live,
+    looked_at,
     over_steps,
     scrubber,
     step_lines,
     step_of,
     waiting,
-    when,
 )
 from bnviz.figures.figure_one_words import name_of
 from bnviz.figures.numbers import alike
@@ -58,11 +59,11 @@ def figure_one_bands(run: Run, view: View) -> Spec:
             data += band_lines(run, k, over_steps(run.history.step), own[:, k], axes)
         data += _dots(run, k, at(shown, bands[:, k], step), step, axes)
         annotations += [heading(run, k, k), *level_labels(time, k, bands[:, k], low, high)]
+    finding = _finding(run, Measured(shown.step, bands), None if own is None else Measured(run.history.step, own), step)
     words = Words(
         f"Figure 1(b, c): unit {unit} of layer {layer}",
-        _finding(run, shown, bands, step),
-        f"Percentiles of the input of unit {unit} in layer {layer}, {name_of(study.config)}. "
-        f"{_finding(run, shown, bands, step)}.",
+        finding,
+        f"Percentiles of the input of unit {unit} in layer {layer}, {name_of(study.config)}. {finding}.",
         f"{told}{' Faint: the recording; strong: this run.' if live else ''}",
     )
     panels = [number_of(k) for k in range(len(run.competitors))]
@@ -77,7 +78,7 @@ def figure_one_bands(run: Run, view: View) -> Spec:
         time_axes=[f"xaxis{panel}" for panel in panels],
         shows=f"{layer}-{unit}",
     )  # fmt: skip
-    spec["layout"]["meta"]["scrub"] = scrubber(shown, step)
+    spec["layout"]["meta"]["scrub"] = scrubber(shown, step, live)
     return spec
 
 
@@ -115,14 +116,13 @@ def _dots(run: Run, k: int, values: Floats, step: float | None, axes: dict[str, 
     ]  # fmt: skip
 
 
-def _finding(run: Run, shown: Replica, bands: Floats, step: float | None) -> str:
+def _finding(run: Run, recorded: Measured, own: Measured | None, step: float | None) -> str:
     """Such as "At step 1,000: −2.1, −0.4, 1.2 without BN, −0.9, 0.1, 1.0 with it"."""
-    now = at(shown, bands, step)  # [k, 3]
+    now, moment = looked_at(recorded, own, step)  # [k, 3]
     texts = alike([float(one) for one in now.ravel()], most_decimals=2)
     levels = len(BAND_LEVELS)
     told: list[str | None] = [
         ", ".join(texts[k * levels : (k + 1) * levels]) if np.isfinite(now[k]).all() else None for k in range(len(now))
     ]
     text = enumerate_texts(run.competitors, told)
-    moment = when(step)
-    return f"{moment[0].upper()}{moment[1:]}: {text or 'nothing is left'}"
+    return f"{moment}: {text or 'nothing is left'}"

@@ -4,7 +4,7 @@ Shapes as in `records.figure_one`: m = points in time, k = competitors; r = seed
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -112,15 +112,34 @@ def at(replica: Replica, values: Floats, step: float | None) -> Floats:
     return found
 
 
-def scrubber(replica: Replica, step: float | None) -> dict[str, Any]:
-    """What the browser's slider goes through: meta's "scrub"."""
+class Measured(NamedTuple):
+    """Something over the steps: step [m], values [m, ...]."""
+
+    step: Floats
+    values: Floats
+
+
+def looked_at(recorded: Measured, own: Measured | None, step: float | None) -> tuple[Floats, str]:
+    """What is looked at of a live run as far as it has come, else of the recording; and which moment that is. [...]"""
+    if own is not None and len(own.step) and (step is None or step <= own.step[-1]):
+        last = len(own.step) if step is None else int(np.searchsorted(own.step, step, side="right"))
+        place = max(last - 1, 0)
+        return own.values[place], f"At step {whole(own.step[place] if step is None else step)}"
+    last = len(recorded.step) if step is None else int(np.searchsorted(recorded.step, step, side="right"))
+    moment = when(step)
+    moment = f"recorded, {moment}" if own is not None else moment
+    return recorded.values[max(last - 1, 0)], moment[0].upper() + moment[1:]
+
+
+def scrubber(replica: Replica, step: float | None, is_live: bool) -> dict[str, Any]:
+    """What the browser's slider goes through, the steps of the recording: meta's "scrub"."""
     return {
         "field": "step",
         "label": "Step",
         "values": [int(one) for one in replica.step],
         "value": int(replica.step[-1] if step is None else step),
         "newest": NEWEST,
-        "end": "the end",
+        "end": "the end of the recording" if is_live else "the end",
         "is_played": True,
     }
 

@@ -17,14 +17,14 @@ from bnviz.figures.words import (
     enumerate_texts,
     first_finite,
     joined,
-    last_finite,
     names_in_turn,
 )
-from bnviz.records import FigureOne, Replica, Run
+from bnviz.records import FigureOne, Floats, Replica, Run
 
 MARK: Final = 0.9
 ALIKE_RATIO: Final = 1.15  # two numbers of steps this near each other are the same: points lie 8 % apart
 ALIKE_SHARE: Final = 0.002  # of accuracy: twenty test images
+LEAST_WIDTH: Final = 1e-6  # of the inputs of a unit whose weights are zero
 
 
 def name_of(config: FigureOneConfig) -> str:
@@ -99,7 +99,7 @@ def _seeds(study: FigureOne) -> str:
     if count == 0:
         return ""
     name = "with BN" if first.count(1) >= first.count(0) else "without BN"
-    return f"Faster {name} from {count} of {len(steps)} seeds."
+    return f"Faster {name}: {count} of {len(steps)} seeds."
 
 
 def _faster(steps: Sequence[float | None]) -> int | None:
@@ -111,9 +111,8 @@ def _faster(steps: Sequence[float | None]) -> int | None:
 
 
 def _accuracy(shown: Replica) -> str:
-    """Final and best accuracy of each, and which ends higher by more than a few images."""
+    """Final accuracy of each, and which ends higher by more than a few images."""
     final = at(shown, shown.accuracy, None)
-    best = np.fmax.reduce(shown.accuracy, axis=0)
     told = compare_percent(shown.competitors[::-1], final[::-1], 2)
     if not told:
         return "Neither network is left at the end."
@@ -124,23 +123,28 @@ def _accuracy(shown: Replica) -> str:
         verdict = ", as good as equal"
     else:
         verdict = f", {100 * abs(bn - plain):.2f} points more {'with' if bn > plain else 'without'} BN"
-    return f"At the end {told}{verdict}; at best {compare_percent(shown.competitors[::-1], best[::-1], 2)}."
+    return f"At the end {told}{verdict}."
 
 
 def _spread(shown: Replica, view: View) -> str:
-    """From the 15th to the 85th percentile of one unit's inputs, at first and at the end."""
+    """What became of the width of one unit's inputs."""
     if shown.bands is None:
         return ""
     layer = min(max(view.layer, 1), len(shown.units))
     index, unit = nearest_unit(shown.units[layer - 1], view.unit)
-    bands = shown.bands[:, :, layer - 1, index].astype(np.float32)
-    width = bands[..., 2] - bands[..., 0]  # [m, k]
-    count = len(shown.competitors)
-    first, last = ([pick(width[:, k]) for k in range(count)] for pick in (first_finite, last_finite))
-    texts = [f"{value:.1f}" for value in (*first, *last)]
-    changes = [f"{texts[k]} → {texts[count + k]}" for k in range(count)]
-    told = enumerate_texts(shown.competitors[::-1], changes[::-1])
-    return f"Unit {unit} of layer {layer}, from the 15th to the 85th percentile of its inputs: {told}."
+    told = grown(shown.competitors[::-1], shown.bands[:, ::-1, layer - 1, index].astype(np.float32))
+    return f"The inputs of unit {unit} in layer {layer} end {told}." if told else ""
+
+
+def grown(competitors: Sequence[Competitor], bands: Floats) -> str:
+    """Such as "3.2 times as wide as they began with BN, 51 times without"; nothing of who has diverged.
+
+    bands: [m, k, 3]; the width is that from the 15th to the 85th percentile.
+    """
+    width = bands[..., 2] - bands[..., 0]
+    factors = [float(width[-1, k]) / max(first_finite(width[:, k]), LEAST_WIDTH) for k in range(len(competitors))]
+    texts = [(f"{one:.1f}" if one < 10 else whole(one)) + " times" if np.isfinite(one) else None for one in factors]
+    return enumerate_texts(competitors, texts, " as wide as they began")
 
 
 def _of_live(run: Run, shown: Replica) -> str:

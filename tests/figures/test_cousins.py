@@ -355,6 +355,13 @@ def test_the_ensemble_is_of_the_baseline_and_of_the_best_variant_with_bn() -> No
     assert best_bn(with_accuracy(BN_X30, 0.995)) is BN_X30
 
 
+def test_of_an_ensemble_that_is_not_yet_measured_nothing_is_told() -> None:
+    cousins = cousins_of()
+    began = replace(cousins, ensemble_accuracy=np.full_like(cousins.ensemble_accuracy, np.nan))
+    assert np.isfinite(began.accuracy).any()
+    assert spec_of(began, "ensemble")["layout"]["meta"]["finding"] == ""
+
+
 def test_the_sentence_has_the_steps_of_the_papers_variants() -> None:
     cousins = cousins_of()
     text = sentence(run_with(cousins), View())

@@ -11,7 +11,7 @@ import pytest
 from bnviz.config import FIGURE_ONE_STEPS, GRIDS, TWINS, FigureOneConfig, UpdateRule, View, recorded_configs
 from bnviz.figures import FIGURES, resolve, sentence
 from bnviz.figures.figure_one_tuned import MOMENTS, best_of, envelope
-from bnviz.figures.figure_one_words import steps_to
+from bnviz.figures.figure_one_words import grown, steps_to
 from bnviz.records import FIGURE_ONE_CHARTS, FigureOne, Health, Replica, Run
 from bnviz.records.status import Condition
 from tests.figures.made_up_figure_one import STEPS, a_live_run, a_recorded_run, a_replica, a_study
@@ -94,7 +94,10 @@ def test_accuracy_begins_where_the_papers_axis_does_unless_that_hides_a_network(
     ends = lambda spec: list(spec["layout"]["yaxis"]["autorangeoptions"].values())  # noqa: E731
     assert ends(spec_of("figure-one-accuracy")) == [70, 100]
     assert ends(spec_of("figure-one-accuracy", is_whole_range=True)) == [0, 100]
-    assert ends(spec_of("figure-one-accuracy", a_recorded_run(a_study(final=(0.11, 0.98))))) == [0, 100]
+    hidden = spec_of("figure-one-accuracy", a_recorded_run(a_study(final=(0.11, 0.98))))
+    assert ends(hidden) == [0, 100]
+    assert hidden["layout"]["meta"]["instead"] == {"is_whole_range": True}  # which the switch shows as pressed
+    assert "instead" not in spec_of("figure-one-accuracy")["layout"]["meta"]
 
 
 def test_a_live_run_is_drawn_over_its_recording() -> None:
@@ -108,6 +111,22 @@ def test_a_live_run_is_drawn_over_its_recording() -> None:
         assert live[0]["x"][-1] == STEPS[39]
         assert spec["layout"]["meta"]["badge"] == "measured"
         assert "Faint: the recording" in spec["layout"]["meta"]["how"]
+
+
+@pytest.mark.parametrize("name", ["figure-one-accuracy", "figure-one-bands"])
+def test_a_live_run_has_its_own_numbers_as_far_as_it_has_come_and_the_recorded_ones_are_named_so(name: str) -> None:
+    run = a_live_run(STUDY, points=40)
+    own = run.replace(history=replace(run.history, accuracy=run.history.accuracy * 0 + np.float32(0.5)))
+    finding = lambda step: spec_of(name, own, step=step)["layout"]["meta"]["finding"]  # noqa: E731
+    now, before, beyond = finding(-1), finding(int(STEPS[20])), finding(int(STEPS[60]))
+    assert now.startswith(f"At step {STEPS[39]:,.0f}: ")
+    assert before.startswith(f"At step {STEPS[20]:,.0f}: ")
+    assert beyond.startswith(f"Recorded, at step {STEPS[60]:,.0f}: ")
+    if name == "figure-one-accuracy":
+        assert "50.0" in now
+        assert "50.0" in before
+        assert "50.0" not in beyond
+    assert spec_of("figure-one-bands", own)["layout"]["meta"]["scrub"]["end"] == "the end of the recording"
 
 
 @pytest.mark.parametrize("name", NOT_RUNNING)
@@ -152,7 +171,7 @@ def test_every_learning_rate_has_its_line_and_the_chosen_one_is_the_widest() -> 
         for k, line in enumerate(lines):
             np.testing.assert_allclose(line["y"], 100 * a_replica(FigureOneConfig(learning_rate=rate)).accuracy[:, k])
     widths = {one["name"]: one["line"]["width"] for one in spec["data"] if one["mode"] == "lines"}
-    assert max(widths, key=lambda one: widths[one]) == "learning rate 0.5"
+    assert max(widths, key=lambda one: widths[one]) == f"learning rate {FigureOneConfig().learning_rate:g}"
 
 
 def test_best_tuned_is_the_best_median_over_all_rates_and_scales() -> None:
@@ -232,13 +251,21 @@ def test_the_steps_to_a_mark_are_the_first_measured_ones() -> None:
     ],
 )
 def test_the_verdict_on_the_end_says_who_is_higher_and_by_how_much(final: tuple[float, float], told: str) -> None:
-    text = sentence(a_recorded_run(a_study(final=final)), View()).replace("\N{NO-BREAK SPACE}", " ")
+    study = a_study(FigureOneConfig(learning_rate=2.0), final=final)  # which has come to its end by then
+    text = sentence(a_recorded_run(study), View()).replace("\N{NO-BREAK SPACE}", " ")
     assert told in text
 
 
 def test_the_sentence_says_how_the_unit_that_is_looked_at_spreads() -> None:
     text = sentence(a_recorded_run(STUDY), View(layer=2, unit=50))
-    assert "of layer 2, from the 15th to the 85th percentile of its inputs: 2.0 → 3.0 with BN" in text
+    assert "The inputs of unit 50 in layer 2 end 1.5 times as wide as they began with BN, 1.5 times without." in text
+
+
+def test_a_network_whose_inputs_are_gone_at_the_end_has_no_width() -> None:
+    bands = np.array([[[-1, 0, 1], [-2, 0, 2]], [[np.nan] * 3, [-5, 0, 5]]], np.float32)  # [m, k, 3]
+    assert grown(TWINS, bands) == "2.5 times as wide as they began with BN"
+    bands[1, 1] = np.nan
+    assert grown(TWINS, bands) == ""
 
 
 def test_a_live_run_says_whether_it_comes_to_what_was_recorded() -> None:

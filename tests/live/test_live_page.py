@@ -195,6 +195,17 @@ def test_end_labels_do_not_overlap_whatever_the_curves_do(lab: Lab) -> None:
                 assert above["bottom"] <= below["top"] + 1 or abs(above["left"] - below["left"]) > 20
 
 
+def test_labels_of_lines_that_end_on_one_point_keep_their_order_the_last_one_on_top(lab: Lab) -> None:
+    places = lab.page.evaluate("""async (address) => {
+        const { spread } = await import(address);
+        const column = [50.1, 50, 50.2].map((wish, index) => ({ index, wish, height: 12 }));
+        spread(column, 0, 200);
+        return column.sort((a, b) => a.index - b.index).map((label) => label.place);
+    }""", module_address("labels.js"))  # fmt: skip
+    low, middle, high = places
+    assert low > middle > high  # pixels count from above
+
+
 def test_the_ghost_and_the_interventions_are_drawn(lab: Lab) -> None:
     ghost = ghost_of(fakes.history(range(0, 300, 10), Settings()), "earlier run, lr 0.1")
     lab.advance(ghost=ghost, interventions=(fakes.INTERVENTION,))

@@ -97,23 +97,23 @@ def test_a_live_run_has_the_chosen_settings_ends_by_itself_and_is_steered_as_in_
 def test_another_choice_shows_its_recording_and_the_live_run_is_there_again_with_its_own(engine: Engine) -> None:
     page = press(opened(part="figure-one"), "Run it live")
     run_id = shown_run(page).run_id
-    control(page, "Learning rate").set_value(0.1).run()
+    control(page, "Learning rate").set_value(0.5).run()
     assert "Run it live" in buttons(page)
     assert "run" not in page.query_params
-    control(page, "Learning rate").set_value(0.5).run()
+    control(page, "Learning rate").set_value(FigureOneConfig().learning_rate).run()
     assert "Run it live" not in buttons(page)
     assert shown_run(page).run_id == run_id
     press(page, "Pause")
 
 
 def test_whoever_has_the_link_of_a_live_run_watches_it(engine: Engine) -> None:
-    owner = press(opened(part="figure-one", rate="0.1"), "Run it live")
+    owner = press(opened(part="figure-one", rate="0.5"), "Run it live")
     run_id = shown_run(owner).run_id
     other = opened(part="figure-one", run=run_id)
     assert not other.warning
     assert "Run my own" in buttons(other)
     assert "Pause" not in buttons(other)
-    assert control(other, "Learning rate").value == 0.1
+    assert control(other, "Learning rate").value == 0.5
     control(owner, "Learning rate").set_value(2.0).run()
     press(owner, "Run it live")  # the same run, restarted
     assert shown_run(owner).run_id == run_id

@@ -55,6 +55,7 @@ export class Card {
    */
   constructor(name, actions) {
     this.name = name;
+    this.instead = {};
     this.title = element("h3", { id: `bnviz-title-${name}` });
     this.badge = element("span", { class: "bnviz-badge" });
     const explain = element(
@@ -98,6 +99,8 @@ export class Card {
     this.scrubber.show(meta.scrub);
     this.showFormulas(meta.formulas);
     this.choices.offer(meta.choices);
+    this.instead = meta.instead ?? {};
+    this.showSwitches();
     this.badge.dataset.kind = this.badge.textContent;
     this.badge.title = [meta.how, origin && `Recorded: ${origin}`].filter(Boolean).join(" ");
     this.found = meta.finding ?? "";
@@ -147,8 +150,19 @@ export class Card {
 
   /** Show the switches as they stand. */
   set(values, isOwner) {
-    for (const one of this.switches) one.set(values[one.field], isOwner || !OWNERS.includes(one.field));
-    this.choices.set(values);
+    this.values = values;
+    this.isOwner = isOwner;
+    this.showSwitches();
+  }
+
+  /** A chart may have to draw something else than was asked of it: meta.instead, by the field of a switch. */
+  showSwitches() {
+    if (!this.values) return;
+    for (const { field, set } of this.switches) {
+      const isFree = !(field in this.instead) && (this.isOwner || !OWNERS.includes(field));
+      set(this.instead[field] ?? this.values[field], isFree);
+    }
+    this.choices.set(this.values);
   }
 
   destroy() {

@@ -55,6 +55,7 @@ function endLabels(target, full, layer) {
     const middle = (box.top + box.bottom) / 2;
     labels.push({
       group,
+      index,
       column: note.xref,
       left: box.left,
       drawn: middle,
@@ -81,7 +82,8 @@ function columns(labels) {
 
 /** Give every label of a column a `place`: the middle it wishes where there is room, else as near as the others allow. */
 export function spread(column, top, bottom) {
-  column.sort((a, b) => a.wish - b.wish);
+  // Labels of lines that end on one point keep their order: what comes later stands above, as larger values do.
+  column.sort((a, b) => Math.round(a.wish) - Math.round(b.wish) || b.index - a.index);
   const heaps = []; // labels that touch, each heap around the mean of where its labels want to be
   for (const label of column) {
     heaps.push({ labels: [label], height: label.height, wish: label.wish });
