@@ -16,7 +16,7 @@ from bnviz.config import (
     SweepConfig,
 )
 from bnviz.errors import BnvizError
-from bnviz.figures.claims import CLAIMS, Claim, ClaimVerdict, Ruling
+from bnviz.figures.claims import CLAIMS, Cases, Claim, ClaimVerdict, Ruling
 from bnviz.records import Run
 from bnviz.runs.engine import Engine, engine
 from bnviz.runs.recorded import recorded_run, recorded_sweep
@@ -29,6 +29,7 @@ from bnviz.ui.sweeps import show_map
 
 WIDTHS: Final = (5, 9, 4)
 HEADINGS: Final = ("The paper says", "Tested here", "Comes out here")
+COLUMNS: Final = ("With BN", "Without")  # of a table of cases
 WORDS: Final = {
     Ruling.HOLDS: "Holds",
     Ruling.IN_PART: "Holds in part",
@@ -140,15 +141,25 @@ def _numbers(found: ClaimVerdict, origins: Sequence[str]) -> None:
     """Every case of the recordings, with the badge that says what they are."""
     if origins:
         st.markdown(f":gray-badge[recorded] :small[{'; '.join(origins)}]")
-    for line in found.findings:
-        st.markdown(line)
+    _findings(found)
+
+
+def _findings(found: ClaimVerdict) -> None:
+    for one in found.findings:
+        st.markdown(one if isinstance(one, str) else table(one))
+
+
+def table(cases: Cases) -> str:
+    """As Markdown."""
+    lines = [f"| {' | '.join(row)} |" for row in ((cases.heading, *COLUMNS), *cases.rows)]
+    return "\n".join([lines[0], "|---|---|---|", *lines[1:]])
 
 
 def _own_result(own: ClaimVerdict) -> None:
     """The same of what the visitor has run here."""
-    st.markdown(f":blue-badge[measured] **Your own run: {WORDS[own.ruling].lower()}.** {own.size}")
-    for line in own.findings:
-        st.markdown(line)
+    size = f"{own.size}." if own.size else ""
+    st.markdown(f":blue-badge[measured] **Your own run: {WORDS[own.ruling].lower()}.** {size}")
+    _findings(own)
 
 
 def _open(name: str) -> None:

@@ -11,7 +11,7 @@ from tests.browser.visit import card, empty_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LAST_WORDS = {"claims": "inputs less", "since": "What is out of reach here"}
+LAST_WORDS = {"claims": "With BN inputs move: less", "since": "What is out of reach here"}
 
 
 def part_of(context: BrowserContext, server: AppServer, part: str) -> Page:
