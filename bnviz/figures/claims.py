@@ -110,31 +110,35 @@ def _of_sweeps(judge: Callable[..., ClaimVerdict], *names: str) -> Callable[...,
     return of_runs
 
 
-def _place(sweep: Sweep, name: str = BN.name) -> int:
+def place_of(sweep: Sweep, name: str = BN.name) -> int:
     """Of a network, by its name."""
     return [one.name for one in sweep.config.competitors].index(name)
 
 
-def _axis(sweep: Sweep, setting: str) -> tuple[SweepAxis, int]:
+def side_of(sweep: Sweep, setting: str) -> tuple[SweepAxis, int]:
     """A side of the map by its setting, and which axis of [y, x] it is."""
     sides = (sweep.config.y, sweep.config.x)
     at = [side.setting for side in sides].index(setting)
     return sides[at], at
 
 
-def _rows(sweep: Sweep, setting: str, value: Any) -> Sequence[tuple[int, int]]:
+def cells_at(sweep: Sweep, setting: str, value: Any) -> Sequence[tuple[int, int]]:
     """The cells at this value of a side; all of them where the sweep has no such side."""
     if setting not in (sweep.config.y.setting, sweep.config.x.setting):
         return sweep.config.places
-    axis, at = _axis(sweep, setting)
+    axis, at = side_of(sweep, setting)
     return [place for place in sweep.config.places if axis.values[place[at]] == value]
 
 
-def _best(sweep: Sweep, name: str, places: Sequence[tuple[int, int]]) -> Floats:
-    """The accuracy of every seed where a network's median is largest. [s]"""
-    k = _place(sweep, name)
-    best = max(places, key=lambda place: float(np.nan_to_num(sweep.median[k][place])))
-    seeds: Floats = np.nan_to_num(sweep.score[k][best])
+def best_cell(sweep: Sweep, name: str, places: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The one of these cells where a network's median is largest, the first of equals."""
+    k = place_of(sweep, name)
+    return max(places, key=lambda place: float(np.nan_to_num(sweep.median[k][place])))
+
+
+def best_of(sweep: Sweep, name: str, places: Sequence[tuple[int, int]]) -> Floats:
+    """The accuracy of every seed at that cell. [s]"""
+    seeds: Floats = np.nan_to_num(sweep.score[place_of(sweep, name)][best_cell(sweep, name, places)])
     return seeds
 
 
@@ -192,10 +196,10 @@ def faster(scale: Sweep, nonlinearity: Sweep) -> ClaimVerdict:
     told, sides, factors = [], [], []
     for name, sweep, places in (
         ("Sigmoid", scale, scale.config.places),
-        ("ReLU", nonlinearity, _rows(nonlinearity, "nonlinearity", Nonlinearity.RELU)),
+        ("ReLU", nonlinearity, cells_at(nonlinearity, "nonlinearity", Nonlinearity.RELU)),
     ):
-        k_bn, k_plain = _place(sweep), _place(sweep, PLAIN.name)
-        best = float(np.median(_best(sweep, PLAIN.name, places)))
+        k_bn, k_plain = place_of(sweep), place_of(sweep, PLAIN.name)
+        best = float(np.median(best_of(sweep, PLAIN.name, places)))
         rows = []
         for mark in (*(one for one in MARKS if one < best), best):
             bn, plain = (steps_to(sweep, k, mark, places) for k in (k_bn, k_plain))
@@ -230,12 +234,12 @@ def _short(factor: float) -> str:
 
 def higher_rates(nonlinearity: Sweep) -> ClaimVerdict:
     """How far above the best rate without BN each network still ends above 80 %, nonlinearity by nonlinearity."""
-    rates, _ = _axis(nonlinearity, "learning_rate")
-    rows, _ = _axis(nonlinearity, "nonlinearity")
+    rates, _ = side_of(nonlinearity, "learning_rate")
+    rows, _ = side_of(nonlinearity, "nonlinearity")
     sides: list[int] = []
     borne, told = [], []
     for multiple in MULTIPLES:
-        usable = {name: _usable_at(nonlinearity, name, multiple) for name in (BN.name, PLAIN.name)}
+        usable = {name: usable_at(nonlinearity, name, multiple) for name in (BN.name, PLAIN.name)}
         known = len(usable[BN.name])
         if not known:
             continue
@@ -261,10 +265,10 @@ def _rates_size(borne: Sequence[float], sides: Sequence[int]) -> str:
     return "BN bears lower rates" if any(side < 0 for side in sides) else "BN bears no higher rates"
 
 
-def _usable_at(sweep: Sweep, name: str, multiple: float) -> dict[Any, bool]:
+def usable_at(sweep: Sweep, name: str, multiple: float) -> dict[Any, bool]:
     """Whether a network is above 80 % at a multiple of the best rate without BN, where the map goes that far."""
-    rates, _ = _axis(sweep, "learning_rate")
-    rows, _ = _axis(sweep, "nonlinearity")
+    rates, _ = side_of(sweep, "learning_rate")
+    rows, _ = side_of(sweep, "nonlinearity")
     found = {}
     for row in rows.values:
         plain, own = (_along_rates(sweep, one, row) for one in (PLAIN.name, name))
@@ -277,8 +281,8 @@ def _usable_at(sweep: Sweep, name: str, multiple: float) -> dict[Any, bool]:
 
 def _along_rates(sweep: Sweep, name: str, row: Any) -> Floats:
     """A network's median at each learning rate, for one value of the other side. [n]"""
-    median = np.nan_to_num(sweep.median[_place(sweep, name)])
-    return np.array([median[place] for place in _rows(sweep, "nonlinearity", row)])
+    median = np.nan_to_num(sweep.median[place_of(sweep, name)])
+    return np.array([median[place] for place in cells_at(sweep, "nonlinearity", row)])
 
 
 def _highest_texts(sweep: Sweep, rates: SweepAxis, row: Any) -> tuple[str, str]:
@@ -296,10 +300,10 @@ def _highest_texts(sweep: Sweep, rates: SweepAxis, row: Any) -> tuple[str, str]:
 
 def less_care(scale: Sweep) -> ClaimVerdict:
     """How much accuracy a badly chosen initial scale costs with the rate tuned anew, and how many cells work at all."""
-    axis, at = _axis(scale, "init_scale")
+    axis, at = side_of(scale, "init_scale")
     lost, working, ends = {}, {}, {}
     for name in (BN.name, PLAIN.name):
-        median = np.nan_to_num(scale.median[_place(scale, name)])
+        median = np.nan_to_num(scale.median[place_of(scale, name)])
         best = median.max(axis=1 - at)
         lost[name], working[name] = float(best.max() - best.min()), int((median > USABLE_ACCURACY).sum())
         ends[name] = float(best.max()), float(best.min())
@@ -336,9 +340,9 @@ def _compared(one: float, other: float, alike: float) -> int:
 
 def saturating(nonlinearity: Sweep, depth: Sweep) -> ClaimVerdict:
     """Sigmoids by depth, and tanh: best-tuned against best-tuned."""
-    layers, _ = _axis(depth, "hidden_layers")
-    sigmoid = [_against(depth, BN.name, PLAIN.name, _rows(depth, "hidden_layers", count)) for count in layers.values]
-    tanh = _against(nonlinearity, BN.name, PLAIN.name, _rows(nonlinearity, "nonlinearity", Nonlinearity.TANH))
+    layers, _ = side_of(depth, "hidden_layers")
+    sigmoid = [_against(depth, BN.name, PLAIN.name, cells_at(depth, "hidden_layers", count)) for count in layers.values]
+    tanh = _against(nonlinearity, BN.name, PLAIN.name, cells_at(nonlinearity, "nonlinearity", Nonlinearity.TANH))
     told = [(_layers(count), *one.texts) for count, one in zip(layers.values, sigmoid, strict=True)]
     findings = (
         Cases("Sigmoid, each at its best rate", tuple(told)),
@@ -374,7 +378,7 @@ class _Against:
 
 
 def _against(sweep: Sweep, one: str, other: str, places: Sequence[tuple[int, int]]) -> _Against:
-    found, against = (_best(sweep, name, places) for name in (one, other))
+    found, against = (best_of(sweep, name, places) for name in (one, other))
     return _Against(_side(found, against), float(np.median(found)), float(np.median(against)))
 
 
@@ -417,8 +421,8 @@ def _points_range(cases: Sequence[_Against]) -> str:
 
 def regularizes(training_images: Sweep) -> ClaimVerdict:
     """Test accuracy of networks that see few images, and so overfit: best-tuned against best-tuned."""
-    counts, _ = _axis(training_images, "training_images")
-    places = [_rows(training_images, "training_images", count) for count in counts.values]
+    counts, _ = side_of(training_images, "training_images")
+    places = [cells_at(training_images, "training_images", count) for count in counts.values]
     cases = [_against(training_images, BN.name, PLAIN.name, one) for one in places]
     rows = tuple((f"{whole(count)} images", *one.texts) for count, one in zip(counts.values, cases, strict=True))
     finding = Cases("Test accuracy, each at its best rate", rows)
@@ -438,14 +442,13 @@ def _images_size(counts: Sequence[int], cases: Sequence[_Against]) -> str:
 
 def less_dropout(training_images: Sweep) -> ClaimVerdict:
     """What dropout adds with BN, against what it adds without, where it adds anything: best-tuned."""
-    counts, _ = _axis(training_images, "training_images")
+    counts, _ = side_of(training_images, "training_images")
     sides: list[int] = []
     rows, sizes = [], []
     for count in counts.values:
-        at = _rows(training_images, "training_images", count)
-        bn, plain = (_added(training_images, *pair, at) for pair in ((BN_DROPOUT, BN), (DROPOUT, PLAIN)))
+        bn, plain = _added_on(training_images, count)
         rows.append((f"{whole(count)} images", bn.text, plain.text))
-        if plain.points > 100 * ALIKE_POINTS:
+        if plain.helps:
             sides.append(_side(plain.by_seed, bn.by_seed))
             sizes.append(
                 f"On {whole(count)} images dropout adds {_signed(plain.points)} points without BN, "
@@ -457,6 +460,12 @@ def less_dropout(training_images: Sweep) -> ClaimVerdict:
     return ClaimVerdict(ruling_of(sides), sizes[0], (finding,))
 
 
+def images_where_dropout_helps(sweep: Sweep) -> list[int]:
+    """The numbers of training images on which it adds something to the network without BN, ascending."""
+    counts, _ = side_of(sweep, "training_images")
+    return [count for count in counts.values if _added_on(sweep, count)[1].helps]
+
+
 @dataclass(frozen=True)
 class _Added:
     """What dropout adds to a network: seed by seed, and at the medians, in points. [s]"""
@@ -465,10 +474,20 @@ class _Added:
     points: float
     text: str
 
+    @property
+    def helps(self) -> bool:
+        return self.points > 100 * ALIKE_POINTS
+
+
+def _added_on(sweep: Sweep, count: int) -> tuple[_Added, _Added]:
+    """With BN and without, on so many training images."""
+    at = cells_at(sweep, "training_images", count)
+    return _added(sweep, BN_DROPOUT, BN, at), _added(sweep, DROPOUT, PLAIN, at)
+
 
 def _added(sweep: Sweep, dropout: Competitor, bare: Competitor, places: Sequence[tuple[int, int]]) -> _Added:
     """Of two networks, each at its best cell; in words such as "+0.9 (82.5 → 83.4 %)"."""
-    found, before = (_best(sweep, one.name, places) for one in (dropout, bare))
+    found, before = (best_of(sweep, one.name, places) for one in (dropout, bare))
     middles = float(np.median(before)), float(np.median(found))
     points = _points(middles[1], middles[0])
     return _Added(found - before, points, f"{_signed(points)} ({_tenths(middles[0])} → {percent(middles[1])})")
