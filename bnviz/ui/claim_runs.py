@@ -45,9 +45,9 @@ def say_claim(lab: Lab) -> None:
         return
     title, body = texts.title_and_body(f"claim-{name}")
     watch = body.split("\n\n")[PARAGRAPHS + place]
-    with st.container(key="watched-claim", border=True, horizontal=True, vertical_alignment="center"):
+    with st.container(key="watched-claim", horizontal=True, wrap=False):
         st.markdown(f"**{title}?** {watch}", width="stretch")
-        st.button("Dismiss", key="dismiss-claim", icon=":material/close:", type="tertiary", on_click=_dismiss)
+        st.button("Hide", key="dismiss-claim", type="tertiary", on_click=_dismiss)
 
 
 def claim_in_force(settings: Settings) -> dict[str, str]:
