@@ -3,6 +3,7 @@
 import streamlit as st
 
 from bnviz.ui.charts import charts
+from bnviz.ui.claim_runs import say_claim
 from bnviz.ui.controls import adjust, present_controls, try_this
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import open_lab
@@ -15,6 +16,7 @@ def lab_page() -> None:
     lab = open_lab()
     adjust(lab)
     transport(lab)
+    say_claim(lab)
     show_notices()
     with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
         if lab.is_presenting:

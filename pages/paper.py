@@ -5,7 +5,7 @@ import streamlit as st
 from bnviz.ui.explain import about
 from bnviz.ui.frame import framed, show_notices
 from bnviz.ui.lab import Role, keep_in_link
-from bnviz.ui.paper import PARTS, share_part
+from bnviz.ui.paper import PARTS, share_part, tidy_link
 from bnviz.ui.parts import pick_part
 from bnviz.ui.transport import present_button
 
@@ -16,6 +16,7 @@ def paper_page() -> None:
         part = PARTS[pick_part({name: one.label for name, one in PARTS.items()})]
         if part.role is Role.LAB:
             keep_in_link(Role.LAB)
+        tidy_link(part)
         with st.container(horizontal=True, width="content", gap=8, key="page-buttons"):
             about("paper")
             share_part(part)

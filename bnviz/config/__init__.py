@@ -106,12 +106,22 @@ from bnviz.config.linear_unit import (
     linear_unit_from_query,
     linear_unit_to_query,
 )
-from bnviz.config.links import OLD_LINEUP, SCHEMA_VERSION, from_json, from_query, to_json, to_query
+from bnviz.config.links import (
+    CLAIM_KEY,
+    OLD_LINEUP,
+    SCHEMA_VERSION,
+    claim_from_query,
+    from_json,
+    from_query,
+    to_json,
+    to_query,
+)
 from bnviz.config.model import PROBE_IMAGES, HyperParams, ModelConfig, default_init_scale
 from bnviz.config.names import (
     Architecture,
     Axis,
     BnPlacement,
+    ClaimRun,
     Connections,
     Device,
     Directions,
@@ -215,6 +225,7 @@ __all__ = [
     "BN_DROPOUT",
     "BY_KEY",
     "BY_NAME",
+    "CLAIM_KEY",
     "CLASSES",
     "COMPETITORS",
     "COST_SETTINGS",
@@ -293,6 +304,7 @@ __all__ = [
     "Axis",
     "BnPlacement",
     "Choice",
+    "ClaimRun",
     "Competitor",
     "Condition",
     "Connections",
@@ -344,6 +356,7 @@ __all__ = [
     "check_landscape",
     "check_rules",
     "checkpoint_bytes",
+    "claim_from_query",
     "cost_from_query",
     "cost_seconds",
     "cost_to_query",

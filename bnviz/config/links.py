@@ -6,12 +6,13 @@ from typing import Any, Final
 from bnviz.config.architecture import default_sizes
 from bnviz.config.competitors import TWINS, WITH_NOISE, networks_of
 from bnviz.config.model import default_init_scale
-from bnviz.config.names import Network
+from bnviz.config.names import ClaimRun, Network
 from bnviz.config.settings import Settings
-from bnviz.config.table import SETTINGS, text_of
+from bnviz.config.table import SETTINGS, Choice, text_of
 from bnviz.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
+CLAIM_KEY: Final = "claim"  # of a link to the lab: which claim of the paper its run shows
 OLD_LINEUP: Final = "lineup"  # what links and files said of the networks while there were two choices
 _OLD_LINEUPS: Final[Mapping[str, tuple[Network, ...]]] = {
     "twins": networks_of(TWINS),
@@ -55,6 +56,17 @@ def from_query(query: Mapping[str, str], start: Settings | None = None) -> tuple
         notices.append(f"{error.text} The link's sizes and networks fell back to their defaults.")
         sizes = {"architecture", "hidden_layers", "width", "batch_size", "optimizer", "momentum", "networks", "groups"}
         return settings.replace(**{name: v for name, v in values.items() if name not in sizes}), notices
+
+
+def claim_from_query(query: Mapping[str, str]) -> tuple[ClaimRun | None, list[str]]:
+    """The claim that a link to the lab is about, if any; a notice where it names none that there is."""
+    if CLAIM_KEY not in query:
+        return None, []
+    domain, text = Choice(ClaimRun), str(query[CLAIM_KEY])
+    try:
+        return ClaimRun(domain.check(domain.parse(text))), []
+    except ValueError:
+        return None, [f"The link asks for {CLAIM_KEY}={text[:40]}, which is not {domain.rule}; no claim is shown."]
 
 
 def to_json(settings: Settings) -> dict[str, Any]:

@@ -197,3 +197,18 @@ class UpdateRule(StrEnum):
     SGD = "sgd"
     MOMENTUM = "momentum"  # SGD with momentum
     ADAM = "adam"
+
+
+class ClaimRun(StrEnum):
+    """A run that shows a claim of the paper in the lab: the claim's name, and which run where it takes two."""
+
+    FASTER = "faster"
+    HIGHER_RATES = "higher-rates"
+    LESS_CARE = "less-care"
+    SATURATING = "saturating"
+    REGULARIZES = "regularizes"
+    REGULARIZES_PLAIN = "regularizes-plain"
+    LESS_DROPOUT = "less-dropout"
+    LESS_DROPOUT_PLAIN = "less-dropout-plain"
+    SCALE_FREE = "scale-free"
+    LESS_SHIFT = "less-shift"

@@ -1,34 +1,37 @@
 """The claims of the paper's introduction, each beside what is recorded here, and what the visitor has run, of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
 
 from bnviz.config import (
+    CLAIM_KEY,
     RATE_AND_DEPTH,
     RATE_AND_NONLINEARITY,
     RATE_AND_SCALE,
     RATE_AND_TRAINING_IMAGES,
     SWEEPS,
-    Settings,
+    ShiftMeasure,
     SweepConfig,
+    sweep_to_query,
 )
 from bnviz.errors import BnvizError
-from bnviz.figures.claims import CLAIMS, Claim, ClaimVerdict, Ruling
+from bnviz.figures.claim_runs import LabRun
+from bnviz.figures.claims import CLAIMS, Cases, Claim, ClaimVerdict, Ruling
 from bnviz.records import Run
 from bnviz.runs.engine import Engine, engine
-from bnviz.runs.recorded import recorded_run, recorded_sweep
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
+from bnviz.ui.claim_runs import PARAGRAPHS, SWEEP, recording, runs_of
 from bnviz.ui.explain import say
 from bnviz.ui.lab import Role, own_run, owner_of_page
-from bnviz.ui.presets import PRESETS
 from bnviz.ui.sweeps import show_map
 
 WIDTHS: Final = (5, 9, 4)
 HEADINGS: Final = ("The paper says", "Tested here", "Comes out here")
+COLUMNS: Final = ("With BN", "Without")  # of a table of cases
 WORDS: Final = {
     Ruling.HOLDS: "Holds",
     Ruling.IN_PART: "Holds in part",
@@ -50,53 +53,60 @@ _COUNTED: Final = {
     Ruling.INVERTS: ("inverts", "invert"),
     Ruling.UNDECIDED: ("is undecided", "are undecided"),
 }
-_SWEEP: Final = "sweep-"
-_MOST_SWEEPS: Final = 20  # of the visitor's newest, that are looked through for one of these
+_MOSTSWEEPS: Final = 20  # of the visitor's newest, that are looked through for one of these
 _ROLES: Final = {"lab": Role.LAB, "shift": Role.SHIFT}  # recordings whose measures a visitor's own run has, too
-_PRESETS: Final = {one.label: one.settings for one in PRESETS}
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A button that leads to the experiment: a page, and a command that sets it up there."""
+    """A button that leads to the experiment.
+
+    Attributes:
+        action: a command that sets it up, on a page that is given by its script.
+        query: what that page's address says from the start: each change of it is a step of the browser's history.
+    """
 
     label: str
     page: str
     action: tuple[Any, ...] = ()
+    query: Callable[[], Mapping[str, str]] = dict
 
 
 def _map(label: str, config: SweepConfig) -> Opening:
-    return Opening(label, "pages/sweeps.py", (show_map, config))
+    return Opening(label, "pages/sweeps.py", (show_map, config), lambda: sweep_to_query(config))
 
 
-def _lab(settings: Settings) -> Opening:
-    return Opening("In the lab", "pages/lab.py", (commands.open_with, settings))
+def _lab(run: LabRun) -> Opening:
+    return Opening(
+        run.label,
+        "pages/lab.py",
+        (commands.open_with, run.settings),
+        lambda: commands.run_query(Role.LAB) | {CLAIM_KEY: run.name},
+    )
+
+
+def _shift() -> Opening:
+    """On the measure of the row."""
+    action = (commands.look, {"shift_measure": ShiftMeasure.RELATIVE})
+    return Opening("Covariate shift", "pages/shift.py", action, lambda: commands.run_query(Role.SHIFT))
 
 
 _OPENINGS: Final[Mapping[str, tuple[Opening, ...]]] = {
-    "faster": (
-        _map("Map of scales", RATE_AND_SCALE),
-        _map("Map of nonlinearities", RATE_AND_NONLINEARITY),
-        _lab(_PRESETS["The paper's experiment"]),
-    ),
-    "higher-rates": (_map("Map of nonlinearities", RATE_AND_NONLINEARITY), _lab(_PRESETS["Learning rate × 30"])),
-    "less-care": (_map("Map of scales", RATE_AND_SCALE), _lab(_PRESETS["Bad initialization"])),
-    "saturating": (
-        _map("Map of depths", RATE_AND_DEPTH),
-        _map("Map of nonlinearities", RATE_AND_NONLINEARITY),
-        _lab(_PRESETS["Deep sigmoid"]),
-    ),
-    "regularizes": (_map("Map of training images", RATE_AND_TRAINING_IMAGES), _lab(_PRESETS["Dropout and BN"])),
-    "less-dropout": (_map("Map of training images", RATE_AND_TRAINING_IMAGES), _lab(_PRESETS["Dropout and BN"])),
-    "scale-free": (Opening("Inside BN", "pages/anatomy.py"), _lab(_PRESETS["The paper's experiment"])),
-    "less-shift": (Opening("Covariate shift", "pages/shift.py"), _lab(_PRESETS["The paper's experiment"])),
+    "faster": (_map("Map of scales", RATE_AND_SCALE), _map("Map of nonlinearities", RATE_AND_NONLINEARITY)),
+    "higher-rates": (_map("Map of nonlinearities", RATE_AND_NONLINEARITY),),
+    "less-care": (_map("Map of scales", RATE_AND_SCALE),),
+    "saturating": (_map("Map of depths", RATE_AND_DEPTH), _map("Map of nonlinearities", RATE_AND_NONLINEARITY)),
+    "regularizes": (_map("Map of training images", RATE_AND_TRAINING_IMAGES),),
+    "less-dropout": (_map("Map of training images", RATE_AND_TRAINING_IMAGES),),
+    "scale-free": (Opening("Inside BN", "pages/anatomy.py", query=lambda: commands.run_query(Role.LAB)),),
+    "less-shift": (_shift(),),
 }
 
 
 def show_claims() -> None:
     """One row a claim: what the paper says, what tests it here with its numbers, and what comes out."""
     say("claims")
-    recordings = {source: _recorded(source) for claim in CLAIMS.values() for source in claim.sources}
+    recordings = {source: recording(source) for claim in CLAIMS.values() for source in claim.sources}
     found = {name: _recorded_verdict(claim, recordings) for name, claim in CLAIMS.items()}
     st.markdown(f"**{summary([one.ruling for one in found.values()])}**")
     with st.container(key="claims"):
@@ -117,7 +127,7 @@ def summary(rulings: list[Ruling]) -> str:
 
 def _row(name: str, claim: Claim, found: ClaimVerdict, origins: Sequence[str]) -> None:
     title, body = texts.title_and_body(f"claim-{name}")
-    said, _, tested = body.partition("\n\n")
+    said, tested = body.split("\n\n")[:PARAGRAPHS]
     with st.container(key=f"claim-{name}"):
         left, middle, right = st.columns(WIDTHS, gap="medium")
         with left:
@@ -140,24 +150,34 @@ def _numbers(found: ClaimVerdict, origins: Sequence[str]) -> None:
     """Every case of the recordings, with the badge that says what they are."""
     if origins:
         st.markdown(f":gray-badge[recorded] :small[{'; '.join(origins)}]")
-    for line in found.findings:
-        st.markdown(line)
+    _findings(found)
+
+
+def _findings(found: ClaimVerdict) -> None:
+    for one in found.findings:
+        st.markdown(one if isinstance(one, str) else table(one))
+
+
+def table(cases: Cases) -> str:
+    """As Markdown."""
+    lines = [f"| {' | '.join(row)} |" for row in ((cases.heading, *COLUMNS), *cases.rows)]
+    return "\n".join([lines[0], "|---|---|---|", *lines[1:]])
 
 
 def _own_result(own: ClaimVerdict) -> None:
     """The same of what the visitor has run here."""
-    st.markdown(f":blue-badge[measured] **Your own run: {WORDS[own.ruling].lower()}.** {own.size}")
-    for line in own.findings:
-        st.markdown(line)
+    size = f"{own.size}." if own.size else ""
+    st.markdown(f":blue-badge[measured] **Your own run: {WORDS[own.ruling].lower()}.** {size}")
+    _findings(own)
 
 
 def _open(name: str) -> None:
     with st.container(horizontal=True, gap=8, key=f"open-{name}"):
-        for one in _OPENINGS[name]:
+        for one in (*_OPENINGS[name], *map(_lab, runs_of(name))):
             if st.button(one.label, key=f"open-{name}-{one.label}", icon=":material/arrow_forward:"):
                 if one.action:
                     commands.command(*one.action)
-                st.switch_page(one.page)
+                st.switch_page(one.page, query_params=dict(one.query()))
 
 
 # --- what is recorded, and what the visitor has run -------------------------------------------------------------------
@@ -168,17 +188,6 @@ def _recorded_verdict(claim: Claim, recordings: Mapping[str, Run | None]) -> Cla
     runs = [recordings[source] for source in claim.sources]
     absent = [_absence(source) for source, run in zip(claim.sources, runs, strict=True) if run is None]
     return ClaimVerdict(Ruling.UNDECIDED, "", tuple(absent)) if absent else claim.judge(*runs)
-
-
-def _recorded(source: str) -> Run | None:
-    """A recording that can be read; None otherwise."""
-    hub = engine().hub
-    if source.startswith(_SWEEP):
-        config = SWEEPS[source.removeprefix(_SWEEP)]
-        run = recorded_sweep(hub, config)
-        return run if run is not None and run.sweep is not None and run.sweep.config == config else None
-    run = recorded_run(hub, source)
-    return None if run.status.notice else run
 
 
 def _absence(source: str) -> str:
@@ -195,8 +204,8 @@ def _own_runs(claim: Claim) -> list[Run]:
 
 
 def _own(source: str) -> Run | None:
-    if source.startswith(_SWEEP):
-        return _own_sweep(engine(), SWEEPS[source.removeprefix(_SWEEP)])
+    if source.startswith(SWEEP):
+        return _own_sweep(engine(), SWEEPS[source.removeprefix(SWEEP)])
     run = own_run(_ROLES[source])
     is_measured = run is not None and (source != "lab" or run.anatomy is not None) and (source != "shift" or run.shift)
     return run if is_measured else None
@@ -204,7 +213,7 @@ def _own(source: str) -> Run | None:
 
 def _own_sweep(the_engine: Engine, config: SweepConfig) -> Run | None:
     """The newest whole one of the visitor's sweeps that is this very map."""
-    for sweep_id in reversed(the_engine.sweeps_of(owner_of_page())[-_MOST_SWEEPS:]):
+    for sweep_id in reversed(the_engine.sweeps_of(owner_of_page())[-_MOSTSWEEPS:]):
         try:
             run = the_engine.hub.get(sweep_id)
         except BnvizError:

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -237,14 +237,17 @@ def _read_link(role: Role) -> None:
     notify(" ".join(notices + view_notices))
 
 
-def _create(the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False) -> str | None:
+def _create(
+    the_engine: Engine, owner: str, role: Role, settings: Settings, is_playing: bool = False, is_in_link: bool = True
+) -> str | None:
     try:
         run_id = the_engine.create(owner, settings, is_playing, MEASURED.get(role, ()), LAST_STEP.get(role))
     except BnvizError as error:
         notify(error.text)
         return None
     _keep(role, run_id=run_id)
-    _show_run_in_link(role, run_id)
+    if is_in_link:
+        _show_run_in_link(role, run_id)
     if speed := st.session_state.get("speed"):  # chosen before there was a run
         the_engine.set_speed(run_id, owner, speed)
     return run_id
@@ -395,9 +398,19 @@ def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
 
 
 def open_with(settings: Settings) -> None:
-    """The visitor's own run in the lab restarts with these; where another's is watched, one of one's own begins."""
+    """The visitor's own run in the lab restarts with these; where another's is watched, one of one's own begins.
+
+    For a page that is about to be left for the lab's, with `run_query` in that one's address: this page's stays as it
+    is, since each change of it is one more step back.
+    """
     lab = open_lab()
-    apply(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings)
+    _restart(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings, is_in_link=False)
+
+
+def run_query(role: Role) -> dict[str, str]:
+    """What the address of a page about the visitor's run of this role says of it."""
+    run_id = _own(role, "run_id")
+    return {} if run_id is None else {"run": run_id}
 
 
 def change(lab: Lab, name: str, value: Any) -> None:
@@ -414,15 +427,20 @@ def change(lab: Lab, name: str, value: Any) -> None:
         _restart(lab, settings)
 
 
-def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
+def _restart(lab: Lab, settings: Settings, is_playing: bool | None = None, is_in_link: bool = True) -> None:
     _keep(lab.role, settings=settings)
     if lab.is_recorded:
-        _create(lab.engine, lab.owner, lab.role, settings, is_playing=bool(is_playing))
+        _create(lab.engine, lab.owner, lab.role, settings, bool(is_playing), is_in_link)
     else:
         lab.engine.restart(lab.run.run_id, lab.owner, settings, is_playing, LAST_STEP.get(lab.role))
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+def look(changes: dict[str, Any]) -> None:
+    """Look at something else on the page that is about to be opened."""
+    st.session_state.view = replace(st.session_state.view, **changes)
 
 
 def keep_view(view: View) -> None:

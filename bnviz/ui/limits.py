@@ -183,4 +183,4 @@ def open_in_lab(part: Part) -> None:
         for preset in LIMITS_PRESETS[part.name]:
             if st.button(preset.chip, key=f"chip-{preset.chip}", help=preset.sentence, icon=":material/science:"):
                 commands.command(commands.open_with, preset.settings)
-                st.switch_page("pages/lab.py")
+                st.switch_page("pages/lab.py", query_params=commands.run_query(Role.LAB))

@@ -9,6 +9,7 @@ from bnviz.errors import BnvizError
 from bnviz.runs.engine import Engine
 from bnviz.ui import export
 from bnviz.ui.charts import GRADIENT_CHARTS, LAB_CHARTS, SHIFT_CHARTS
+from bnviz.ui.claim_runs import claim_in_force
 from bnviz.ui.downloads import downloads
 from bnviz.ui.lab import HAND_OVER_KEY, Lab, Role
 
@@ -18,12 +19,13 @@ EXPORTED = {Role.LAB: (*LAB_CHARTS, *GRADIENT_CHARTS), Role.SHIFT: SHIFT_CHARTS}
 @st.dialog("Share", width="medium")
 def share(lab: Lab) -> None:
     """Links to this run and to its settings, and files to take along."""
+    view = config.view_to_query(lab.view) | (claim_in_force(lab.settings) if lab.role is Role.LAB else {})
     if not lab.is_recorded:
         who = "only you steer it" if lab.is_mine else "only its owner steers it"
         st.markdown(f"**This run.** Whoever opens it watches the same run live; {who}.")
-        st.code(link({"run": lab.run.run_id} | config.view_to_query(lab.view)), language=None, wrap_lines=True)
+        st.code(link({"run": lab.run.run_id} | view), language=None, wrap_lines=True)
     st.markdown("**These settings.** Opens at step 0 with the same weights and batches; nothing starts by itself.")
-    st.code(link(config.to_query(lab.settings) | config.view_to_query(lab.view)), language=None, wrap_lines=True)
+    st.code(link(config.to_query(lab.settings) | view), language=None, wrap_lines=True)
     if lab.is_mine and not lab.is_recorded:
         hand_over(lab.engine, lab.run.run_id, lab.owner, key="share")
     st.markdown("**Downloads**")

@@ -11,7 +11,7 @@ from tests.browser.visit import card, empty_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LAST_WORDS = {"claims": "inputs less", "since": "What is out of reach here"}
+LAST_WORDS = {"claims": "With BN inputs move: less", "since": "What is out of reach here"}
 
 
 def part_of(context: BrowserContext, server: AppServer, part: str) -> Page:
@@ -57,3 +57,18 @@ def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppSe
         ".map(one => one.getBoundingClientRect().right))"  # the row of parts scrolls within itself
     )
     assert widest <= 390
+
+
+@pytest.mark.parametrize("button", ["Map of training images", "In the lab"])
+def test_one_step_back_leads_home_from_what_a_claim_opens(
+    context: BrowserContext, server: AppServer, button: str
+) -> None:
+    page = part_of(context, server, "claims")
+    page.get_by_role("button", name=button).first.click()
+    expect(page.locator(".st-key-claims")).to_have_count(0)
+    expect(card(page, "sweep-map" if button.startswith("Map") else "accuracy")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("/paper"))
+    page.wait_for_timeout(1000)  # the address is given in time, or never
+    page.go_back()
+    expect(page.locator(".st-key-claims")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/paper\?(run=[\w-]+&)?part=claims$"))

@@ -1,6 +1,7 @@
 """The claims of the paper: records made for either outcome, and what the recordings that ship say."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from bnviz.figures.claims import (
     NONLINEARITY,
     SCALE,
     TRAINING_IMAGES,
+    Cases,
     ClaimVerdict,
     Ruling,
     ruling_of,
@@ -83,8 +85,23 @@ def constant_sweep(config: SweepConfig, bn: float, plain: float) -> Run:
 
 def judged(name: str, *runs: Run) -> ClaimVerdict:
     verdict = CLAIMS[name].judge(*runs)
-    size, *findings = (one.replace("\N{NO-BREAK SPACE}", " ") for one in (verdict.size, *verdict.findings))
-    return ClaimVerdict(verdict.ruling, size, tuple(findings))
+    return ClaimVerdict(verdict.ruling, spaced(verdict.size), tuple(map(read, verdict.findings)))
+
+
+def spaced(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def read(finding: Cases | str) -> Cases | str:
+    if isinstance(finding, str):
+        return spaced(finding)
+    return Cases(spaced(finding.heading), tuple((spaced(one), spaced(bn), spaced(no)) for one, bn, no in finding.rows))
+
+
+def rows_of(verdict: ClaimVerdict) -> dict[str, tuple[str, str]]:
+    """With BN and without, by case, of all tables."""
+    tables = [one for one in verdict.findings if isinstance(one, Cases)]
+    return {case: (bn, plain) for one in tables for case, bn, plain in one.rows}
 
 
 def swapped(run: Run) -> Run:
@@ -184,20 +201,24 @@ def faster(half_bn: float, half_plain: float, end_bn: float = 0.95, end_plain: f
 def test_fewer_steps_to_every_mark_hold() -> None:
     verdict = faster(0.02, 0.4, end_bn=0.97)
     assert verdict.ruling is HOLDS
-    assert verdict.size.endswith("times fewer steps")
+    assert verdict.size.startswith("BN takes ")
+    assert verdict.size.endswith("times fewer steps to every mark")
 
 
 def test_more_steps_to_every_mark_invert() -> None:
     verdict = faster(0.4, 0.02, end_bn=0.94)
     assert verdict.ruling is INVERTS
-    assert verdict.size == "no fewer steps"
+    assert verdict.size == "BN takes no fewer steps to any mark"
 
 
 def test_faster_at_first_but_never_as_good_holds_in_part_and_says_so() -> None:
     verdict = faster(0.02, 0.4, end_bn=0.94)
     assert verdict.ruling is IN_PART
-    assert verdict.size.endswith("at 4 of 6 marks")
-    assert all("not reached /" in one for one in verdict.findings)
+    assert verdict.size.endswith("times fewer steps to 4 of 6 marks")
+    assert all(isinstance(one, Cases) and one.rows[-1][1] == "not reached" for one in verdict.findings)
+    assert [case for case in rows_of(verdict) if case.endswith("the best without BN")] == [
+        "95.0 %, the best without BN"
+    ]
 
 
 def rates(highest_bn: float, highest_plain: float = 0.1) -> ClaimVerdict:
@@ -213,10 +234,10 @@ def rates(highest_bn: float, highest_plain: float = 0.1) -> ClaimVerdict:
 @pytest.mark.parametrize(
     ("highest", "ruling", "size"),
     [
-        (3, HOLDS, "up to × 30"),
-        (1, IN_PART, "up to × 10"),
-        (0.1, NOT_SHOWN, "no higher"),
-        (0.01, NOT_SHOWN, "no higher"),
+        (3, HOLDS, "At 3, 10 and 30 times the best rate without BN more networks train with BN"),
+        (1, IN_PART, "At 3 and 10 times the best rate without BN more networks train with BN"),
+        (0.1, NOT_SHOWN, "BN bears no higher rates"),
+        (0.01, NOT_SHOWN, "BN bears no higher rates"),
     ],
 )
 def test_higher_rates_hold_as_far_as_the_networks_bear_them(highest: float, ruling: Ruling, size: str) -> None:
@@ -230,11 +251,12 @@ def test_rates_that_only_the_network_without_bn_bears_invert_the_claim() -> None
             return 0.9 if rate <= 0.1 else math.nan
         return 0.95 if rate == 0.1 else 0.9  # best at 0.1, usable at all
 
-    assert judged("higher-rates", swept(RATE_AND_NONLINEARITY, accuracy)).ruling is INVERTS
+    verdict = judged("higher-rates", swept(RATE_AND_NONLINEARITY, accuracy))
+    assert (verdict.ruling, verdict.size) == (INVERTS, "BN bears lower rates")
 
 
 def test_the_highest_rate_of_a_map_is_marked_as_the_last_that_was_tried() -> None:
-    assert "sigmoid 30+ / 0.1" in rates(30).findings[1]
+    assert rows_of(rates(30))["sigmoid"] == ("30+", "0.1")
 
 
 def test_a_bad_scale_that_costs_only_the_network_without_bn_holds_and_the_other_way_inverts() -> None:
@@ -245,8 +267,12 @@ def test_a_bad_scale_that_costs_only_the_network_without_bn_holds_and_the_other_
     run = swept(RATE_AND_SCALE, accuracy)
     verdict = judged("less-care", run)
     assert verdict.ruling is HOLDS
-    assert verdict.size == "0.0 points lost, not 40.0"
-    assert judged("less-care", swapped(run)).ruling is INVERTS
+    assert verdict.size == "The worst initial scale costs 0.0 points with BN, 40.0 without"
+    inverted = judged("less-care", swapped(run))
+    assert (inverted.ruling, inverted.size) == (
+        INVERTS,
+        "The worst initial scale costs 40.0 points with BN, 0.0 without",
+    )
 
 
 def test_a_rate_that_makes_up_for_a_bad_scale_leaves_only_fewer_cells_that_work() -> None:
@@ -269,13 +295,34 @@ def test_saturating_nonlinearities_hold_in_part_where_only_deep_networks_need_bn
 
     verdict = saturating(lambda value: 0.93, plain)
     assert verdict.ruling is IN_PART
-    assert verdict.size == "0.0 to +82.0 points"
-    assert "10: 93.0 % / 11.0 %" in verdict.findings[0].replace("93.1", "93.0").replace("11.1", "11.0")
+    assert verdict.size == "From 5 layers on sigmoids train only with BN"
+    assert rows_of(verdict)["10 layers"] == ("93.0 %", "11.1 %")
 
 
 def test_saturating_nonlinearities_hold_everywhere_or_invert() -> None:
-    assert saturating(lambda value: 0.93, lambda value: 0.5).ruling is HOLDS
-    assert saturating(lambda value: 0.5, lambda value: 0.93).ruling is INVERTS
+    only_bn = saturating(lambda value: 0.93, lambda value: 0.5)
+    only_plain = saturating(lambda value: 0.5, lambda value: 0.93)
+    assert (only_bn.ruling, only_bn.size) == (HOLDS, "At every depth sigmoids train only with BN")
+    assert (only_plain.ruling, only_plain.size) == (INVERTS, "At every depth sigmoids train only without BN")
+
+
+@pytest.mark.parametrize(
+    ("bn", "plain", "size"),
+    [
+        (0.95, 0.93, "Sigmoids train with BN and without; BN makes +2.0 points"),
+        (0.92, 0.93, "Sigmoids train with BN and without; BN makes −1.0 points"),
+        (0.4, 0.3, "No depth at which sigmoids train only with BN"),
+    ],
+)
+def test_sigmoids_that_train_either_way_or_neither_are_told_so(bn: float, plain: float, size: str) -> None:
+    assert saturating(lambda value: bn, lambda value: plain).size == size
+
+
+def test_depths_at_which_only_one_trains_are_named_for_either_network() -> None:
+    verdict = saturating(lambda v: 0.3 if v in (1, 10) else 0.93, lambda v: 0.3 if v in (2, 7) else 0.93)
+    assert verdict.size == (
+        "With 2 and 7 layers sigmoids train only with BN; with 1 and 10 layers sigmoids train only without BN"
+    )
 
 
 def test_seeds_that_disagree_show_nothing() -> None:
@@ -288,10 +335,45 @@ def test_seeds_that_disagree_show_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "ruling"), [(0.02, HOLDS), (0.001, NOT_SHOWN), (-0.02, INVERTS)], ids=["better", "alike", "worse"]
+    ("gap", "ruling", "size"),
+    [
+        (0.02, HOLDS, "better on {} (+2.0 points)"),
+        (0, NOT_SHOWN, "alike on {} (0.0 points)"),
+        (-0.02, INVERTS, "worse on {} (−2.0 points)"),
+    ],
+    ids=["better", "alike", "worse"],
 )
-def test_regularization_is_a_better_test_accuracy_from_every_seed(gap: float, ruling: Ruling) -> None:
-    assert judged("regularizes", constant_sweep(RATE_AND_TRAINING_IMAGES, 0.9 + gap, 0.9)).ruling is ruling
+def test_regularization_is_a_better_test_accuracy_from_every_seed(gap: float, ruling: Ruling, size: str) -> None:
+    verdict = judged("regularizes", constant_sweep(RATE_AND_TRAINING_IMAGES, 0.9 + gap, 0.9))
+    assert verdict.ruling is ruling
+    assert verdict.size == f"With BN {size.format('500, 2,000, 10,000 and 60,000 images')}"
+
+
+def test_a_difference_is_that_of_the_numbers_that_are_printed() -> None:
+    """0.95149 and 0.95151 print as 95.1 and 95.2: a row that shows those must not call them equal."""
+    verdict = judged("regularizes", constant_sweep(RATE_AND_TRAINING_IMAGES, 0.95149 - 0.0005, 0.95151 - 0.0005))
+    assert rows_of(verdict)["500 images"] == ("95.1 %", "95.2 %")
+    assert "(−0.1 points)" in verdict.size
+
+
+def differences(text: str) -> list[float]:
+    """The signed numbers of a text, 0.0 among them."""
+    return [float(one.replace("−", "-")) for one in re.findall(r"[+−]\d+\.\d|(?<![\d.])0\.0(?!\d)", text)]
+
+
+@pytest.mark.parametrize("name", ["regularizes", "less-dropout"])
+def test_the_points_of_the_recordings_can_be_checked_by_their_rows(name: str) -> None:
+    verdict = judged(name, *map(recorded, CLAIMS[name].sources))
+    checked = set()
+    for bn, plain in rows_of(verdict).values():
+        if name == "regularizes":
+            checked.add(round(float(bn.rstrip(" %")) - float(plain.rstrip(" %")), 1))
+        for added in (bn, plain) if name == "less-dropout" else ():
+            (points,) = differences(added)
+            before, after = (float(one) for one in re.findall(r"\d+\.\d", added)[1:])
+            assert points == round(after - before, 1)
+            checked.add(points)
+    assert set(differences(verdict.size)) <= checked
 
 
 @pytest.mark.parametrize(
@@ -309,7 +391,11 @@ def test_less_dropout_compares_what_it_adds_where_it_adds_something(
 ) -> None:
     ends = {"plain": 0.8, "dropout": 0.8 + without, "bn": 0.85, "bndropout": 0.85 + with_bn}
     run = swept(RATE_AND_TRAINING_IMAGES, lambda name, rate, value: ends[name])
-    assert judged("less-dropout", run).ruling is ruling
+    verdict = judged("less-dropout", run)
+    assert verdict.ruling is ruling
+    if ruling is not UNDECIDED:
+        bn, plain = (f"+{100 * one:.1f}" if one else "0.0" for one in (with_bn, without))
+        assert verdict.size == f"On 500 images dropout adds {plain} points without BN, {bn} with it"
 
 
 @pytest.mark.parametrize("name", [one for one in OF_SWEEPS if one not in ("less-dropout", "less-care")])
@@ -343,7 +429,7 @@ def scaled(loss: Floats, gradient: Floats) -> Run:
 def test_a_loss_that_stays_and_a_gradient_over_a_hold() -> None:
     verdict = judged("scale-free", scaled(np.full(21, 0.4), 1 / SCALES))
     assert verdict.ruling is HOLDS
-    assert verdict.size == "loss within 0 %"
+    assert verdict.size == "Weights times 0.1 to 10 change the loss by at most 0 %"
 
 
 def test_a_loss_or_a_gradient_that_follows_the_scale_does_not() -> None:
@@ -380,7 +466,7 @@ def test_less_shift_takes_both_readings(gradients: float, inputs: float, ruling:
 def test_a_run_in_which_no_shift_is_measured_is_judged_by_its_inputs_alone() -> None:
     verdict = judged("less-shift", shifting(1, 0.2).replace(shift=()))
     assert verdict.ruling is HOLDS
-    assert verdict.size == "inputs less, gradients undecided"
+    assert verdict.size == "With BN inputs move: less; gradients change: undecided"
 
 
 def test_a_run_without_twins_decides_nothing() -> None:
@@ -404,8 +490,11 @@ def test_the_recordings_that_ship_test_every_claim(name: str) -> None:
     assert verdict.ruling is not UNDECIDED
     assert verdict.size
     for finding in verdict.findings:
-        assert any(letter.isdigit() for letter in finding)
-        assert finding.endswith((".", ")."))
+        if isinstance(finding, str):
+            assert finding.endswith(".")
+        texts = [finding] if isinstance(finding, str) else [f"{bn}{plain}" for _, bn, plain in finding.rows]
+        assert texts
+        assert all(any(letter.isdigit() for letter in one) for one in texts)
 
 
 def test_the_row_of_three_layers_is_that_of_the_sigmoid() -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.config import RATE_AND_NONLINEARITY, SWEEPS, sweep_to_query
+from bnviz.config import (
+    CLAIM_KEY,
+    RATE_AND_NONLINEARITY,
+    RATE_AND_TRAINING_IMAGES,
+    SWEEPS,
+    ShiftMeasure,
+    sweep_to_query,
+)
 from bnviz.figures.claims import CLAIMS, Ruling
 from bnviz.records import SweepPhase
 from bnviz.runs import engine as engines
@@ -15,10 +22,11 @@ from bnviz.runs import recorded
 from bnviz.runs.engine import Engine
 from bnviz.runs.sweep_run import run_of
 from bnviz.ui import claims, texts
+from bnviz.ui import lab as commands
+from bnviz.ui.claim_runs import runs_of
 from bnviz.ui.claims import WORDS, summary
 from bnviz.ui.entries import entries_of
 from bnviz.ui.paper import PARTS
-from bnviz.ui.presets import PRESETS
 from tests.fake_worker import FakeCluster
 from tests.figures import made_up_runs as made_up
 from tests.figures.made_up_sweeps import a_sweep
@@ -63,7 +71,8 @@ def test_every_claim_has_a_row_with_what_the_paper_says_the_numbers_and_a_verdic
     text = said(page)
     for name in CLAIMS:
         title, body = texts.title_and_body(f"claim-{name}")
-        stated, tested = body.split("\n\n")
+        stated, tested, *watched = body.split("\n\n")
+        assert len(watched) == len(runs_of(name))
         assert f"**{title}**" in text
         assert "section" in stated
         assert tested.strip() in text
@@ -83,8 +92,9 @@ def test_every_claim_opens_where_it_is_tested_and_in_the_lab(engine: Engine) -> 
     page = opened(part="claims")
     for name in CLAIMS:
         labels = [one.label for one in page.button if str(one.key).startswith(f"open-{name}-")]
-        assert len(labels) >= 2
-        assert labels[-1] == "In the lab"
+        runs = [run.label for run in runs_of(name)]
+        assert len(labels) > len(runs) > 0
+        assert labels[-len(runs) :] == runs
 
 
 def test_a_map_opens_with_the_settings_of_its_recording(engine: Engine) -> None:
@@ -96,11 +106,59 @@ def test_a_map_opens_with_the_settings_of_its_recording(engine: Engine) -> None:
         assert (value if isinstance(value, str) else value[0]) == sweep_to_query(RATE_AND_NONLINEARITY)[key]
 
 
-def test_the_lab_opens_with_the_preset_of_the_claim(engine: Engine) -> None:
+def first(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else value[0]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_lab_opens_with_the_claims_own_run_and_says_what_to_watch(engine: Engine, name: str) -> None:
+    title, body = texts.title_and_body(f"claim-{name}")
+    for run, watch in zip(runs_of(name), body.split("\n\n")[2:], strict=True):
+        page = opened(part="claims")
+        press(page, f"open-{name}-{run.label}")
+        assert [one.value for one in page.title] == ["Live lab"]
+        assert engine.hub.get(page.session_state["run_id"]).settings == run.settings
+        assert f"**{title}?** {watch}" in [one.value for one in page.markdown]
+        assert first(page.query_params[CLAIM_KEY]) == run.name
+        assert first(page.query_params["run"]) == page.session_state["run_id"]
+        assert not page.warning
+
+
+def test_the_address_of_the_claims_stays_while_they_are_left(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change of it would be one more step for the browser's Back."""
     page = opened(part="claims")
+    written: list[str] = []
+    monkeypatch.setattr(commands, "_show_run_in_link", lambda role, run_id: written.append(run_id))
     press(page, "open-less-care-In the lab")
-    (preset,) = [one for one in PRESETS if one.label == "Bad initialization"]
-    assert engine.hub.get(page.session_state["run_id"]).settings == preset.settings
+    assert not written
+
+
+def test_a_map_opens_with_all_that_its_address_says(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+    real = claims.st.switch_page
+
+    def switch_page(page: str, query_params: dict[str, str]) -> None:
+        given.append(query_params)
+        real(page, query_params=query_params)
+
+    monkeypatch.setattr(claims.st, "switch_page", switch_page)
+    page = opened(part="claims")
+    press(page, "open-less-dropout-Map of training images")
+    assert given == [sweep_to_query(RATE_AND_TRAINING_IMAGES)]
+    assert {key: first(value) for key, value in page.query_params.items()} == given[0]
+
+
+def test_the_row_on_shift_opens_the_measure_that_it_tells(engine: Engine) -> None:
+    page = opened(part="claims")
+    press(page, "open-less-shift-Covariate shift")
+    assert page.session_state["view"].shift_measure is ShiftMeasure.RELATIVE
+    assert [one.value for one in page.title] == ["Does BN reduce covariate shift?"]
+
+
+@pytest.mark.parametrize("part", ["claims", "since"])
+def test_what_another_page_left_in_the_address_is_taken_out(engine: Engine, part: str) -> None:
+    page = opened(part=part, lr="0.5", batch="60", claim="faster", **{"sweep-x": "lr:0.01,0.1"})
+    assert set(page.query_params) == {"part"}
 
 
 def test_a_map_that_the_visitor_has_swept_to_the_end_is_told_beside_its_recording(
