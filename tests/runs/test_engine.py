@@ -14,6 +14,7 @@ import torch
 
 from bnviz.config import (
     AnatomyConfig,
+    CousinsConfig,
     Device,
     Directions,
     HyperParams,
@@ -122,6 +123,21 @@ def test_untrained_networks_are_measured_beside_a_run(engine: Engine) -> None:
     assert engine.hub.get(run_id).study.config.depth == 5
     with pytest.raises(BnvizError):
         engine.measure_study(run_id, "somebody else", UntrainedConfig())
+
+
+def test_a_study_that_is_stopped_keeps_what_is_measured_and_can_be_asked_for_again(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL)
+    wanted = CousinsConfig(steps=1000, seeds=2)
+    engine.measure_study(run_id, ME, wanted)
+    eventually(lambda: (study := engine.hub.get(run_id).study) is not None and study.done > 0)
+    engine.stop_study(run_id, ME)
+    time.sleep(0.5)  # what was under way is told
+    done = engine.hub.get(run_id).study.done
+    assert done < 1
+    time.sleep(0.5)
+    assert engine.hub.get(run_id).study.done == done
+    engine.measure_study(run_id, ME, wanted)
+    eventually(lambda: 0 < engine.hub.get(run_id).study.done != done)
 
 
 def test_ids_cannot_be_guessed(engine: Engine) -> None:
@@ -324,6 +340,7 @@ def commands(engine: Engine, run_id: str, owner: str) -> list[Callable[[], None]
         lambda: engine.measure_anatomy(run_id, owner, AnatomyConfig()),
         lambda: engine.measure(run_id, owner, [Measure.SHIFT]),
         lambda: engine.measure_study(run_id, owner, UntrainedConfig()),
+        lambda: engine.stop_study(run_id, owner),
         lambda: engine.stop(run_id, owner),
     ]
 
