@@ -22,7 +22,7 @@ from bnviz.runs.engine import Engine, engine
 from bnviz.runs.recorded import recorded_run, recorded_sweep
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
-from bnviz.ui.explain import say
+from bnviz.ui.explain import open_part
 from bnviz.ui.lab import Role, own_run, owner_of_page
 from bnviz.ui.presets import PRESETS
 from bnviz.ui.sweeps import show_map
@@ -95,7 +95,7 @@ _OPENINGS: Final[Mapping[str, tuple[Opening, ...]]] = {
 
 def show_claims() -> None:
     """One row a claim: what the paper says, what tests it here with its numbers, and what comes out."""
-    say("claims")
+    open_part("claims")
     recordings = {source: _recorded(source) for claim in CLAIMS.values() for source in claim.sources}
     found = {name: _recorded_verdict(claim, recordings) for name, claim in CLAIMS.items()}
     st.markdown(f"**{summary([one.ruling for one in found.values()])}**")
