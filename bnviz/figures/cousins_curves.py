@@ -163,7 +163,7 @@ def _shares(cousins: Cousins) -> str:
     if not np.isfinite(own) or own <= 0:
         return ""
     told = _each(steps, lambda one: f"{PERCENT * one / own:.0f}{NO_BREAK}%")
-    return f"Steps to the baseline’s best{so_far(cousins)}, of its own: {told}." if told else ""
+    return f"To the baseline’s best{so_far(cousins)}, as a share of its steps: {told}." if told else ""
 
 
 def _seconds(cousins: Cousins) -> str:
