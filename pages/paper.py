@@ -11,7 +11,7 @@ from bnviz.ui.transport import present_button
 
 
 def paper_page() -> None:
-    st.title("The paper, reproduced")
+    heading = st.container()
     with st.container(horizontal=True, horizontal_alignment="distribute", key="parts"):
         part = PARTS[pick_part({name: one.label for name, one in PARTS.items()})]
         if part.role is Role.LAB:
@@ -21,6 +21,8 @@ def paper_page() -> None:
             about("paper")
             share_part(part)
             present_button()
+    with heading:  # on paper it alone says which part this is
+        st.title(f"The paper, reproduced: {part.label}")
     notices = st.container()
     part.show()
     with notices:  # what a part finds wrong in its link, too

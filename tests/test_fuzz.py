@@ -237,6 +237,7 @@ def calls(engine: Engine, run_id: Any, owner: Any, value: Any, other: Any) -> li
         lambda: engine.measure_study(run_id, owner, value),
         lambda: engine.dismiss_ghost(run_id, owner),
         lambda: engine.stop_landscape(run_id, owner),
+        lambda: engine.stop_study(run_id, owner),
         lambda: engine.runs_of(owner),
         lambda: engine.owner_of(run_id),
         lambda: engine.orders_of(run_id),
@@ -244,7 +245,7 @@ def calls(engine: Engine, run_id: Any, owner: Any, value: Any, other: Any) -> li
 
 
 @FEW
-@given(which=st.integers(0, 15), value=wrong_values, other=wrong_values)
+@given(which=st.integers(0, 16), value=wrong_values, other=wrong_values)
 def test_a_method_of_the_engine_does_what_it_should_or_says_what_is_wrong(
     engine: Engine, run_id: str, which: int, value: Any, other: Any
 ) -> None:
@@ -259,12 +260,12 @@ def test_a_method_of_the_engine_does_what_it_should_or_says_what_is_wrong(
 
 
 @FEW
-@given(which=st.integers(0, 15), someone=st.text(max_size=5) | wrong_values, something=wrong_values)
+@given(which=st.integers(0, 16), someone=st.text(max_size=5) | wrong_values, something=wrong_values)
 def test_no_id_and_no_owner_but_the_right_ones_get_through(
     engine: Engine, run_id: str, which: int, someone: Any, something: Any
 ) -> None:
     for asked, owner in ((run_id, someone), (something, ME)):
-        if which in {13, 15} or (which == 14 and asked == run_id):  # who may be asked about anything
+        if which in {14, 16} or (which == 15 and asked == run_id):  # who may be asked about anything
             continue
         with pytest.raises(BnvizError):
             calls(engine, asked, owner, 1, None)[which]()

@@ -19,6 +19,11 @@ from bnviz.records import Cousins, Floats, Run
 WAITING: Final = "Training the networks of this experiment."
 TWIN: Final = {PLAIN: 0, BN: 1}
 X5, X30, SIGMOID = FACTORS.index(5.0), FACTORS.index(30.0), len(FACTORS)
+# A line's dash, and the same in characters, a hair space between them.
+SOLID: Final = (None, "━━")
+DASHES: Final = ("7px,3px", "– – –")
+DOTS: Final = ("2px,3px", "· · · ·")
+DASH_DOTS: Final = ("9px,3px,2px,3px", "– · –")
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,14 @@ class Variant:
         name: as the paper has it, where it has one.
         x: the condition.
         dash: of its line; None is solid.
+        mark: the line's looks in a few characters, for words beside it.
     """
 
     name: str
     competitor: Competitor
     x: int
     dash: str | None
+    mark: str
     reported: Reported
 
     @property
@@ -58,16 +65,17 @@ class Variant:
 
 
 VARIANTS: Final = (
-    Variant("baseline", PLAIN, BASE, None, Reported(31.0, 72.2)),
-    Variant("BN-baseline", BN, BASE, None, Reported(13.3, 72.7)),
-    Variant("BN-x5", BN, X5, "7px,3px", Reported(2.1, 73.0)),
-    Variant("BN-x30", BN, X30, "2px,3px", Reported(2.7, 74.8)),
-    Variant("BN-x5-Sigmoid", BN, SIGMOID, "9px,3px,2px,3px", Reported(None, 69.8, "never")),
-    Variant("x5, no BN", PLAIN, X5, "7px,3px", Reported(told="“machine infinity”")),
-    Variant("x30, no BN", PLAIN, X30, "2px,3px", Reported(told="not tried")),
-    Variant("x5-Sigmoid, no BN", PLAIN, SIGMOID, "9px,3px,2px,3px", Reported(None, 0.1, "stayed at chance")),
+    Variant("baseline", PLAIN, BASE, *SOLID, Reported(31.0, 72.2)),
+    Variant("BN-baseline", BN, BASE, *SOLID, Reported(13.3, 72.7)),
+    Variant("BN-x5", BN, X5, *DASHES, Reported(2.1, 73.0)),
+    Variant("BN-x30", BN, X30, *DOTS, Reported(2.7, 74.8)),
+    Variant("BN-x5-Sigmoid", BN, SIGMOID, *DASH_DOTS, Reported(None, 69.8, "never")),
+    Variant("x5, no BN", PLAIN, X5, *DASHES, Reported(told="“machine infinity”")),
+    Variant("x30, no BN", PLAIN, X30, *DOTS, Reported(told="not tried")),
+    Variant("x5-Sigmoid, no BN", PLAIN, SIGMOID, *DASH_DOTS, Reported(None, 0.1, "stayed at chance")),
 )
 """The paper's five, and what their settings do to the network without BN."""
+PAPERS: Final = VARIANTS[:5]
 BASELINE, BN_BASELINE, BN_X5, BN_X30, BN_SIGMOID, NO_BN_X5, NO_BN_X30, NO_BN_SIGMOID = VARIANTS
 
 
@@ -95,6 +103,16 @@ def progress(cousins: Cousins) -> str:
     if whole == seeds:
         return f"median of {seeds} seeds" if seeds > 1 else "one seed"
     return f"{max(whole, 1)} of {seeds} seeds so far" if seeds > 1 else "one seed, still being measured"
+
+
+def mark_of(variant: Variant) -> str:
+    """What the line of a variant looks like, in its colour; for the label at its end."""
+    return f'<span style="color:@{variant.competitor.name}"><b>{variant.mark}</b></span>'
+
+
+def so_far(cousins: Cousins) -> str:
+    """What is added to a number that more runs may change."""
+    return "" if cousins.done >= 1 else " so far"
 
 
 def log_axis(anchor: str, low: float, high: float, *, most: int = 5, **more: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from bnviz.figures.cousins_parts import (
     middle,
     of,
     progress,
+    so_far,
     steps_to_target,
     target_accuracy,
     waiting,
@@ -87,7 +88,7 @@ def cousins_reach(run: Run, view: View) -> Spec:
     }
     finding = f"{cousins.config.steps:,} steps each, {progress(cousins)}."
     if np.isfinite(target):
-        finding = f"The baseline’s best accuracy is {percent(target)}. {finding}"
+        finding = f"The baseline’s best accuracy is {percent(target)}{so_far(cousins)}. {finding}"
     words = Words(title, finding, joined(f"{title}.", finding, _alt(cousins)), how)
     return cousins_chart(
         run, name, words, data, axes, annotations=annotations, margin=MARGIN, hovermode="closest", x="value"
@@ -199,7 +200,7 @@ def cousins_rates(run: Run, view: View) -> Spec:
         for k, at in enumerate(places)
     ]
     told = enumerate_texts(TWINS, texts)
-    finding = joined(f"Each at its best rate: {told}." if told else "", f"{_tuned(cousins)}")
+    finding = joined(f"Each at its best rate{so_far(cousins)}: {told}." if told else "", f"{_tuned(cousins)}")
     words = Words(title, finding, joined(f"{title}.", finding, _rates_alt(medians, rates)), how)
     labels = [f"{factor_text(factor)}" for factor in FACTORS]
     axes = {"xaxis": places_axis("y", labels), "yaxis": _in_percent(scale.axis("x"))}

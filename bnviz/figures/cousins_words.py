@@ -22,6 +22,7 @@ from bnviz.figures.cousins_parts import (
     NO_BN_SIGMOID,
     NO_BN_X5,
     NO_BN_X30,
+    PAPERS,
     VARIANTS,
     Reported,
     Variant,
@@ -32,10 +33,11 @@ from bnviz.figures.cousins_parts import (
     milliseconds_a_step,
     of,
     seconds_to_target,
+    so_far,
     steps_to_target,
     target_accuracy,
 )
-from bnviz.figures.ensemble import shown_variants, told_of
+from bnviz.figures.ensemble import members, shown_variants, told_of
 from bnviz.figures.numbers import number, percent, whole
 from bnviz.figures.trials_parts import PERCENT
 from bnviz.figures.words import joined
@@ -76,17 +78,18 @@ def cousins_sentence(run: Run, view: View) -> str:
     if cousins is None or not np.isfinite(target_accuracy(cousins)):
         return BEFORE
     steps, parts = steps_to_target(cousins), []
-    for one in VARIANTS[:5]:
+    for one in PAPERS:
         count = middle(of(steps, one))
         if not np.isnan(count):
             parts.append(f"{{{one.competitor.name}}} **{_count_text(count)}** {one.name}")
-    return f"Steps to {percent(target_accuracy(cousins))}, the baseline’s best: {', '.join(parts)}."
+    return f"Steps to {percent(target_accuracy(cousins))}, the baseline’s best{so_far(cousins)}: {', '.join(parts)}."
 
 
 def cost_sentence(run: Run, view: View) -> str:
     """What BN costs in each loop, and on what it was timed."""
     told = "" if run.cost is None else told_of_cost(run.cost)
-    return f"With BN a step takes {told}" if told else "Timing networks with BN and without."
+    so_far = "" if run.cost is None or run.cost.done >= 1 else "so far "
+    return f"With BN a step takes {so_far}{told}" if told else "Timing networks with BN and without."
 
 
 def _count_text(steps: float) -> str:
@@ -289,11 +292,10 @@ def _ensemble(cousins: Cousins) -> tuple[Answer, str]:
         return Answer.UNDECIDED, "One network is no ensemble: choose more seeds."
     answers, told = [], []
     for one in shown_variants(cousins):
-        group, single = of(cousins.ensemble_accuracy, one), cousins.accuracy[one.k, one.x, :, -1]
-        single = single[np.isfinite(single)]
+        group, single = members(cousins, one)
         if single.size < 2:
             continue
-        gain = PERCENT * (float(group[np.isfinite(group)][-1]) - single)
+        gain = PERCENT * (float(group[-1]) - single)
         median = float(np.median(gain))
         answers.append(
             Answer.YES

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.config import View
 from bnviz.figures.chart import Words, base_axis, line
-from bnviz.figures.cousins_parts import BASELINE, Variant, best_bn, cousins_chart, of, waiting
+from bnviz.figures.cousins_parts import BASELINE, Variant, best_bn, cousins_chart, mark_of, of, waiting
 from bnviz.figures.labels import EndLabel, end_labels
 from bnviz.figures.numbers import finite, nice_range, percent
 from bnviz.figures.theme import MARKER_SIZE, RUN_WIDTH, Spec, swatch_of, symbol_of, symbol_size
@@ -51,7 +51,7 @@ def ensemble(run: Run, view: View) -> Spec:
         data += [*_alone_marks(one, x, single), *_line(one, x, group)]
         if np.isfinite(group).any():
             at = int(np.flatnonzero(np.isfinite(group))[-1])
-            text = f"<b>{percent(group[at] / PERCENT, 2)}</b> {swatch_of(one.competitor)} {one.name}"
+            text = f"<b>{percent(group[at] / PERCENT, 2)}</b> {swatch_of(one.competitor)} {mark_of(one)} {one.name}"
             labels.append(EndLabel(text, float(x[at]), float(group[at]), scale.place(float(group[at])), lines=1))
     told = " ".join(told for one in variants if (told := told_of(cousins, one)))
     finding = f"{told[:1].upper()}{told[1:]}"
@@ -68,9 +68,8 @@ def ensemble(run: Run, view: View) -> Spec:
 
 def told_of(cousins: Cousins, one: Variant) -> str:
     """Such as "BN-baseline: 6 networks together err on 1.02 %, each alone on 1.35 % (1.21 to 1.50)."."""
-    group, single = of(cousins.ensemble_accuracy, one), _alone(cousins, one)
-    group, single = group[np.isfinite(group)], single[np.isfinite(single)]
-    if not single.size or not group.size:  # an ensemble is measured when its newest network has been trained
+    group, single = members(cousins, one)
+    if not single.size:
         return ""
     together = float(group[-1])
     alone = f"{percent(1 - float(np.median(single)), 2)}"
@@ -80,6 +79,16 @@ def told_of(cousins: Cousins, one: Variant) -> str:
     return (
         f"{one.name}: {single.size} networks together err on {percent(1 - together, 2)}, one alone on {alone} ({ends})."
     )
+
+
+def members(cousins: Cousins, one: Variant) -> tuple[Floats, Floats]:
+    """Accuracy of the ensemble with each member as its newest, and of each member alone: [m] each, m members so far.
+
+    A network joins a little after its last accuracy is measured; one that diverged never does.
+    """
+    group, single = of(cousins.ensemble_accuracy, one), _alone(cousins, one)
+    is_member = np.isfinite(group) & np.isfinite(single)
+    return group[is_member], single[is_member]
 
 
 def _alone(cousins: Cousins, one: Variant) -> Floats:

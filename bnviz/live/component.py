@@ -37,6 +37,7 @@ def live_charts(
     directions: Directions = Directions.PATHS,
     contour_seconds: float | None = None,
     is_owner: bool = True,
+    is_stopped: bool = False,
     is_presenting: bool = False,
     key: str = "live",
     on_explain: Callable[[], None] | None = None,
@@ -59,6 +60,7 @@ def live_charts(
         directions: of the loss contour, as the run has them.
         contour_seconds: between two loss contours while it plays; None: only on pause.
         is_owner: whether this visitor may ask for other directions.
+        is_stopped: whether no more of an unfinished study is measured.
         is_presenting: larger lines and markers; the type grows with the page's own.
         key: the component's identity on the page.
         on_explain: called with a chart's name (or "keyboard") in `st.session_state[key].explain`.
@@ -81,6 +83,7 @@ def live_charts(
         "directions": str(directions),
         "contour_seconds": contour_seconds or 0,
         "is_owner": is_owner,
+        "is_stopped": is_stopped,
         "is_presenting": is_presenting,
     }
     return _component()(

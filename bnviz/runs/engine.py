@@ -284,6 +284,10 @@ class Engine:
         checked: StudyConfig = replace(_of(StudyConfig, study))  # none gets past the bounds that the widgets have
         self._command(run_id, owner, lambda orders: replace(orders, study=checked))
 
+    def stop_study(self, run_id: str, owner: str) -> None:
+        """Measure no more of it; what is measured stays."""
+        self._command(run_id, owner, lambda orders: replace(orders, study=None))
+
     def dismiss_ghost(self, run_id: str, owner: str) -> None:
         self._answer(self._running.dismiss_ghost(_of(str, run_id), _of(str, owner)))
 

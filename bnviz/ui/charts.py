@@ -68,6 +68,7 @@ def charts(
         directions=lab.orders.directions if lab.orders else Directions.PATHS,
         contour_seconds=lab.orders.contour_seconds if lab.orders else None,
         is_owner=lab.is_mine and not lab.is_recorded,
+        is_stopped=lab.is_stopped,
         is_presenting=lab.is_presenting,
         key=key,
         on_start=None if on_start is None else partial(on_start, key),

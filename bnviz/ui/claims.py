@@ -25,7 +25,7 @@ from bnviz.runs.engine import Engine, engine
 from bnviz.ui import lab as commands
 from bnviz.ui import texts
 from bnviz.ui.claim_runs import PARAGRAPHS, SWEEP, recording, runs_of
-from bnviz.ui.explain import say
+from bnviz.ui.explain import open_part
 from bnviz.ui.lab import Role, own_run, owner_of_page
 from bnviz.ui.sweeps import show_map
 
@@ -105,7 +105,7 @@ _OPENINGS: Final[Mapping[str, tuple[Opening, ...]]] = {
 
 def show_claims() -> None:
     """One row a claim: what the paper says, what tests it here with its numbers, and what comes out."""
-    say("claims")
+    open_part("claims")
     recordings = {source: recording(source) for claim in CLAIMS.values() for source in claim.sources}
     found = {name: _recorded_verdict(claim, recordings) for name, claim in CLAIMS.items()}
     st.markdown(f"**{summary([one.ruling for one in found.values()])}**")

@@ -26,7 +26,7 @@ def show_cost() -> None:
     """The part of the page."""
     lab = _STUDY.open()
     _STUDY.adjust()
-    with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="looks"):
         st.caption("Every machine has ratios of its own: time it on this one.")
         _STUDY.run_here(lab)
     charts(lab, COST_CHARTS)

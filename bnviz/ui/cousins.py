@@ -6,6 +6,7 @@ import streamlit as st
 
 from bnviz import config
 from bnviz.config import COUSINS_SETTINGS, MOST_COUSINS_SECONDS, CousinsConfig
+from bnviz.figures.cousins_parts import so_far
 from bnviz.figures.cousins_words import TABLE, cousins_table, cousins_verdicts
 from bnviz.runs.engine import engine
 from bnviz.ui.charts import COUSINS_CHARTS, charts
@@ -41,14 +42,14 @@ EXAMPLES: Final = (
         CousinsConfig(steps=500, seeds=2),
     ),
 )
-HEADINGS: Final = ("Question", "Measured here, on MNIST", "Reported in the paper, on ImageNet")
+HEADINGS: Final = ("Question", "Measured here{so_far}, on MNIST", "Reported in the paper, on ImageNet")
 
 
 def show_cousins() -> None:
     """The part of the page."""
     lab = _STUDY.open()
     _STUDY.adjust()
-    with st.container(horizontal=True, horizontal_alignment="distribute", key="choices"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="looks"):
         try_these(Chip(one.chip, (_STUDY.chosen.set, one.config)) for one in EXAMPLES)
         _STUDY.run_here(lab)
     _say_example()
@@ -74,8 +75,9 @@ def _found(run_id: str) -> None:
         return
     table = [TABLE, *cousins_table(cousins)]
     lines = [f"| {' | '.join(row)} |" for row in table]
-    st.markdown("\n".join([lines[0], "|" + "---|" * len(TABLE), *lines[1:]]))
+    with st.container(key="cousins-numbers"):
+        st.markdown("\n".join([lines[0], "|" + "---|" * len(TABLE), *lines[1:]]))
     rows(
         ((f"asked-{one.question}", one.answer.capitalize(), one.finding) for one in cousins_verdicts(cousins)),
-        HEADINGS,
+        [heading.format(so_far=so_far(cousins)) for heading in HEADINGS],
     )

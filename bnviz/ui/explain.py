@@ -32,6 +32,13 @@ def about_networks(networks: Iterable[Network]) -> None:
             say(f"network-{one}")
 
 
+def open_part(name: str) -> None:
+    """An explanation that a part of a page begins with, under a heading."""
+    title, body = texts.title_and_body(name)
+    st.subheader(title, anchor=False)
+    st.markdown(body)
+
+
 def say(name: str, badge: str = "") -> None:
     """An explanation as part of the page."""
     title, body = texts.title_and_body(name)

@@ -96,6 +96,12 @@ class Lab:
         return self.run.status.phase is Phase.STOPPED and not self.is_recorded
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether the study that this run carries is not whole, and no more of it is measured: its visitor wants so."""
+        is_unfinished = self.run.study is not None and self.run.study.done < 1
+        return is_unfinished and self.orders is not None and self.orders.study is None
+
+    @property
     def is_presenting(self) -> bool:
         """Larger type and fewer controls, for a projector."""
         return bool(st.session_state.get("is_present"))

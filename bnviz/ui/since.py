@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from bnviz.errors import DataError
-from bnviz.ui.entries import Entry, PageLink, entries_of
+from bnviz.ui.entries import Entries, Entry, PageLink, entries_of
 from bnviz.ui.explain import say
 from bnviz.ui.lab import PART_KEY
 from bnviz.ui.parts import turn_to
@@ -38,7 +38,7 @@ def year_and_authors(entry: Entry) -> tuple[str, str]:
 
 def _timeline() -> None:
     text, shown = entries_of("since"), ""
-    _opening(text.title, text.introduction)
+    _open(text, "since-opening")
     for place, entry in enumerate(text.entries):
         year, authors = year_and_authors(entry)
         reference, *sentences = entry.paragraphs
@@ -53,7 +53,7 @@ def _timeline() -> None:
 
 def _corrections() -> None:
     text = entries_of("corrections")
-    _opening(text.title, text.introduction)
+    _open(text, "corrections-opening")
     for place, entry in enumerate(text.entries):
         with st.container(key=f"correction-{place}"):
             st.markdown(f"**“{entry.heading}”**")
@@ -61,9 +61,10 @@ def _corrections() -> None:
             _links(entry.links, f"correction-links-{place}")
 
 
-def _opening(title: str, introduction: str) -> None:
-    st.subheader(title, anchor=False)
-    st.markdown(introduction)
+def _open(text: Entries, key: str) -> None:
+    with st.container(key=key):
+        st.subheader(text.title, anchor=False)
+        st.markdown(text.introduction)
 
 
 def _links(links: Iterable[PageLink], key: str) -> None:

@@ -7,11 +7,23 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from bnviz.ui.paper import PARTS
 from tests.app_server import AppServer
-from tests.browser.visit import card, empty_tab
+from tests.browser.visit import card, empty_tab, when
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LAST_WORDS = {"claims": "With BN inputs move: less", "since": "What is out of reach here"}
+LAST_WORDS = {
+    "figure-one": "Two more remarks", "claims": "With BN inputs move: less", "cousins": "here it is 0.9",
+    "cost": "A slower step", "since": "What is out of reach here",
+}  # fmt: skip
+WITH_CHARTS = ("figure-one", "cousins", "cost")
+CUT = (
+    "() => [...document.querySelectorAll('.bnviz-finding, .bnviz-sentence-own')]"
+    ".filter(one => one.checkVisibility() && one.scrollHeight > one.clientHeight + 2).map(one => one.innerText)"
+)
+SIZES_OF_HEADINGS = (
+    "size => [...document.querySelectorAll('.stMain [data-testid=stHeading] h3')]"
+    ".every(one => Math.abs(parseFloat(getComputedStyle(one).fontSize) - size) < 0.1)"
+)
 
 
 def part_of(context: BrowserContext, server: AppServer, part: str) -> Page:
@@ -51,10 +63,13 @@ def test_a_phone_scrolls_nothing_sideways(context: BrowserContext, server: AppSe
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{server.url}/paper?part={part}")
     expect(page.locator(".stMain")).to_contain_text(LAST_WORDS[part])
-    assert page.evaluate("() => document.querySelector('.stMain').scrollWidth <= 390")
+    for chart in page.locator("[data-chart]").all():
+        expect(chart.locator(".main-svg").first).to_be_attached()
+    when(page, "() => document.querySelector('.stMain').scrollWidth <= 390")
     widest = page.locator(".stMain p").evaluate_all(
-        "all => Math.max(...all.filter(one => one.checkVisibility() && !one.closest('.st-key-parts'))"
-        ".map(one => one.getBoundingClientRect().right))"  # the row of parts scrolls within itself
+        "all => Math.max(...all.filter(one => one.checkVisibility() &&"
+        " !one.closest('.st-key-parts, .st-key-try-this, [data-chart], .st-key-cousins-numbers'))"
+        ".map(one => one.getBoundingClientRect().right))"  # these scroll within themselves
     )
     assert widest <= 390
 
@@ -72,3 +87,41 @@ def test_one_step_back_leads_home_from_what_a_claim_opens(
     page.go_back()
     expect(page.locator(".st-key-claims")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/paper\?(run=[\w-]+&)?part=claims$"))
+
+
+@pytest.mark.parametrize("part", WITH_CHARTS)
+@pytest.mark.parametrize(("width", "present"), [(1440, ""), (1024, ""), (1024, "1"), (390, "")])
+def test_nothing_that_is_said_above_a_chart_is_cut(
+    context: BrowserContext, server: AppServer, part: str, width: int, present: str
+) -> None:
+    page = empty_tab(context)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{server.url}/paper?part={part}&present={present}")
+    expect(page.locator(".bnviz-finding:not(:empty)").last).to_be_attached()
+    when(page, "() => document.querySelectorAll('.bnviz-finding:empty').length === 0")
+    assert page.evaluate(CUT) == []
+    assert page.locator(".bnviz-sentence-own").get_attribute("title") == ""  # what had to be left out would stand there
+
+
+def test_on_a_projector_every_example_of_the_cousins_is_in_sight(context: BrowserContext, server: AppServer) -> None:
+    page = empty_tab(context)
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{server.url}/paper?part=cousins")
+    expect(page.get_by_role("button", name="A quick look")).to_be_visible()
+    assert page.locator(".st-key-try-this").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_headings_of_all_parts_are_of_one_size(context: BrowserContext, server: AppServer) -> None:
+    for part in ("claims", "cousins", "since"):
+        page = part_of(context, server, part)
+        expect(page.locator(".stMain [data-testid=stHeading] h3").last).to_be_attached()
+        when(page, SIZES_OF_HEADINGS, 18)
+
+
+def test_the_learning_rates_of_every_optimizer_stand_in_one_row(context: BrowserContext, server: AppServer) -> None:
+    page = empty_tab(context)
+    page.goto(f"{server.url}/paper?part=figure-one&rule=adam&rate=0.1")
+    choices = page.locator('[class*="st-key-figure-one-learning_rate-adam"] [role=radio]')
+    expect(choices).to_have_count(5)
+    boxes = [one.bounding_box() for one in choices.all()]
+    assert len({box["y"] for box in boxes if box}) == 1

@@ -28,6 +28,16 @@ def test_the_cost_of_bn_is_timed_here_at_a_press(context: BrowserContext, server
     expect(page.get_by_text(re.compile("With BN a step takes")).first).to_be_visible()
 
 
+def test_what_runs_here_can_be_stopped(context: BrowserContext, server: AppServer) -> None:
+    page = opened(context, f"{server.url}/paper?part=cousins&cousins-steps=1000&cousins-seeds=2")
+    status = page.locator(".bnviz-status-own")
+    expect(page.locator(".bnviz-sentence-own")).to_contain_text("best so far")
+    expect(status).to_contain_text(re.compile(r"measuring, [1-9]\d* % done"))
+    press(page, "Stop")
+    expect(status).to_contain_text(re.compile(r"stopped, [1-9]\d* % done"))
+    expect(page.get_by_role("button", name="Run it here")).to_be_visible()
+
+
 def test_an_experiment_of_ones_own_fills_in_while_it_runs(context: BrowserContext, server: AppServer) -> None:
     page = opened(context, f"{server.url}/paper?part=cousins&cousins-steps=200&cousins-seeds=1")
     expect(card(page, "cousins-curves")).to_contain_text("measured")

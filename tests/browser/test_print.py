@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bnviz.figures.claims import CLAIMS
+from bnviz.ui.paper import PARTS
 from tests.app_server import AppServer
 from tests.browser.visit import card, empty_tab, opened, when
 
@@ -99,7 +100,7 @@ def test_the_claims_lose_no_row_on_paper(context: BrowserContext, server: AppSer
         assert all(box is not None and box["x"] + box["width"] <= A4_PIXELS for box in boxes)
         tops = {round(box["y"]) for box in boxes if box is not None}
         assert len(tops) == 1  # a table still, not stacked
-    expect(page.get_by_role("heading", name="The paper, reproduced")).to_be_visible()
+    expect(page.get_by_role("heading", name="The paper, reproduced: The claims")).to_be_visible()
 
 
 def test_the_timeline_is_printed_before_the_corrections_each_at_full_width(
@@ -117,6 +118,37 @@ def test_the_timeline_is_printed_before_the_corrections_each_at_full_width(
     links = page.locator(".st-key-since a").first
     expect(links).to_be_visible()
     assert "underline" in links.evaluate("one => getComputedStyle(one).textDecorationLine")
+    inner = page.locator(".st-key-since button p")  # those that lead to another part of this page
+    assert inner.count() >= 2
+    for link in inner.all():
+        expect(link).to_be_visible()
+        assert "underline" in link.evaluate("one => getComputedStyle(one).textDecorationLine")
+
+
+BOXES = {
+    "figure-one": ["figure-one-open"],
+    "cousins": ["cousins-table", "cousins-confounds", "cousins-scope"],
+    "cost": ["cost-retold"],
+    "since": ["since-opening", "corrections-opening", "correction-0", "scope"],
+}
+
+
+@pytest.mark.parametrize("part", BOXES)
+def test_a_printed_part_says_which_it_is_and_no_box_of_it_is_cut_in_two(
+    context: BrowserContext, server: AppServer, part: str
+) -> None:
+    page = paper(empty_tab(context), server.url, part, "")
+    expect(page.locator(f".st-key-{BOXES[part][-1]}")).to_be_attached()
+    on_paper(page)
+    expect(page.get_by_role("heading", name=f"The paper, reproduced: {PARTS[part].label}")).to_be_visible()
+    for box in BOXES[part]:
+        when(page, "box => getComputedStyle(document.querySelector(`.st-key-${box}`)).breakInside === 'avoid'", box)
+    headings = page.locator(".stMain [data-testid=stHeading] h3")
+    for heading in headings.all():  # is followed on its page by what it is the heading of
+        kept = heading.evaluate("one => getComputedStyle(one.closest('[data-testid=stElementContainer]')).breakAfter")
+        assert kept == "avoid"
+    for opening in page.locator("[data-testid=stLayoutWrapper]:has(> [class*=-opening])").all():
+        assert opening.evaluate("one => getComputedStyle(one).breakAfter") == "avoid"
 
 
 @pytest.mark.parametrize("part", ["claims", "since"])

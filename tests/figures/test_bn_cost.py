@@ -67,6 +67,7 @@ def test_the_sentence_has_the_range_in_each_loop_and_on_what_it_was_timed() -> N
         assert f"× {middle[:, :, :, e].min():.2f} to {middle[:, :, :, e].max():.2f}" in text
     assert "on a CPU, one thread" in text
     assert "5 repetitions" in text
+    assert "takes so far" in sentence(run_with(cost_of(known=2)), View())
     assert sentence(run_with(cost_of(known=0)), View()) == "Timing networks with BN and without."
 
 

@@ -295,10 +295,80 @@ def test_the_curves_are_the_median_error_of_every_variant_over_steps() -> None:
     assert reference["y0"] == pytest.approx(100 * (1 - target_accuracy(cousins)))
 
 
+def labels(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [note for note in spec["layout"]["annotations"] if note["name"] == "end-label"]
+
+
+def unit(spec: dict[str, Any]) -> str:
+    (one,) = [note for note in spec["layout"]["annotations"] if note["name"] == "x-unit"]
+    return str(one["text"])
+
+
 def test_variants_of_one_network_are_told_apart_by_their_dashes() -> None:
     for competitor in TWINS:
-        dashes = [one.dash for one in VARIANTS if one.competitor is competitor]
-        assert len(set(dashes)) == len(dashes) == 4
+        for looks in ("dash", "mark"):
+            found = [getattr(one, looks) for one in VARIANTS if one.competitor is competitor]
+            assert len(set(found)) == len(found) == 4
+    marks = {one.dash: one.mark for one in VARIANTS}
+    assert all(marks[one.dash] == one.mark for one in VARIANTS)
+
+
+@pytest.mark.parametrize("name", ["cousins-curves", "cousins-time", "ensemble"])
+def test_the_label_of_a_line_shows_how_the_line_is_drawn(name: str) -> None:
+    texts = {label["text"].rsplit(">", 1)[-1].strip(): label["text"] for label in labels(spec_of(cousins_of(), name))}
+    assert texts
+    for one in VARIANTS:
+        if one.name in texts:
+            assert f'<span style="color:@{one.competitor.name}"><b>{one.mark}</b></span>' in texts[one.name]
+
+
+@pytest.mark.parametrize("name", ["cousins-curves", "cousins-time"])
+@pytest.mark.parametrize("state", ["whole", "two runs", "x30 diverged"])
+def test_labels_stand_in_one_column_behind_every_line_and_are_led_to(name: str, state: str) -> None:
+    spec = spec_of(STATES[state], name)
+    end = spec["layout"]["xaxis"]["autorangeoptions"]["clipmax"]
+    lines = {one["name"]: one for one in spec["data"] if one["name"] in {variant.name for variant in VARIANTS}}
+    assert [10 ** label["x"] for label in labels(spec)] == pytest.approx([end] * len(lines), rel=1e-6)
+    leads = {(lead["x0"], lead["x1"]) for lead in spec["layout"]["shapes"] if lead["name"] == "lead"}
+    assert leads == {(one["x"][-1], end) for one in lines.values() if one["x"][-1] < end * (1 - 1e-6)}
+
+
+def test_before_a_clock_was_held_to_any_network_the_axis_of_time_has_no_numbers() -> None:
+    untimed = cousins_of()
+    untimed.step_milliseconds[:] = NAN
+    for cousins in (cousins_of(known=0), untimed):
+        spec = spec_of(cousins, "cousins-time")
+        assert spec["layout"]["xaxis"]["showticklabels"] is False
+        assert [note["text"] for note in spec["layout"]["annotations"] if note["name"] == "note"]
+    assert "showticklabels" not in spec_of(cousins_of(), "cousins-time")["layout"]["xaxis"]
+
+
+def test_the_caption_of_the_curves_says_what_the_sentence_does_not() -> None:
+    cousins = cousins_of()
+    spec = spec_of(cousins, "cousins-curves")
+    steps = steps_to_target(cousins)
+    share = 100 * middle(of(steps, BN_BASELINE)) / middle(of(steps, BASELINE))
+    assert f"BN-baseline {share:.0f}\N{NO-BREAK SPACE}%" in spec["layout"]["meta"]["finding"]
+    assert whole(middle(of(steps, BN_BASELINE))) not in spec["layout"]["meta"]["finding"]
+    assert unit(spec) == "steps"
+
+
+def test_what_more_runs_may_change_is_said_to_be_so_far() -> None:
+    for known, is_open in ((7, True), (None, False)):
+        cousins = cousins_of(known=known)
+        told = [sentence(run_with(cousins), View())]
+        told += [spec_of(cousins, name)["layout"]["meta"]["finding"] for name in COUSINS_CHARTS[:4]]
+        assert [("so far" in one) for one in told] == [is_open] * len(told)
+
+
+def test_a_network_whose_softmax_outputs_are_not_asked_for_yet_is_no_member_of_its_ensemble() -> None:
+    """Its last accuracy is measured a moment before."""
+    for joined in (0, 1):
+        cousins = cousins_of(seeds=2)
+        cousins.ensemble_accuracy[:, :, joined:] = NAN
+        assert is_sound(spec_of(cousins, "ensemble"))
+        assert "2 networks" not in spec_of(cousins, "ensemble")["layout"]["meta"]["finding"]
+        assert answers(cousins)["ensemble"] is Answer.UNDECIDED
 
 
 def test_over_compute_time_every_variant_has_a_clock_of_its_own() -> None:
@@ -308,7 +378,7 @@ def test_over_compute_time_every_variant_has_a_clock_of_its_own() -> None:
         (line,) = traces(spec, one.name)
         step = np.median(cousins.step_milliseconds[one.k, one.x]) / 1e3
         assert line["x"][-1] == pytest.approx(1000 * step)
-    assert "seconds" in [note["text"] for note in spec["layout"]["annotations"] if note["name"] == "x-unit"]
+    assert unit(spec) == "seconds"
 
 
 def test_a_row_has_every_seed_and_those_that_never_get_there_hollow_beyond_the_last_step() -> None:

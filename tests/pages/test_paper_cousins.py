@@ -69,6 +69,30 @@ def test_another_setting_is_run_here_at_once_and_is_in_the_address(engine: Engin
     assert any("Nothing is measured yet" in one.value for one in page.caption)
 
 
+def shown_button(page: AppTest, label: str) -> Any:
+    return next((one for one in page.button if one.label == label), None)
+
+
+def test_what_runs_here_can_be_stopped_stays_as_far_as_it_is_and_begins_again_at_a_press(engine: Engine) -> None:
+    page = opened("cousins", **{"cousins-steps": "2000", "cousins-seeds": "2", "cousins-lr": "0.02"})
+    wanted = asked_for(engine, page)
+    run_id = page.session_state["paper-run_id"]
+
+    def study() -> Any:
+        return engine.hub.get(run_id).study
+
+    eventually(lambda: study() is not None and study().config == wanted)
+    shown_button(page.run(), "Stop").click().run()
+    assert asked_for(engine, page) is None
+    assert shown_button(page.run(), "Stop") is None
+    assert asked_for(engine, page) is None  # nor does the page ask for it again
+    assert study().config == wanted
+    assert study().done < 1
+    assert any("Measured here so far" in one.value for one in page.caption)
+    shown_button(page, "Run it here").click().run()
+    assert asked_for(engine, page) == wanted
+
+
 def test_what_would_take_too_long_is_refused_with_its_cost(engine: Engine) -> None:
     page = opened("cousins")
     control(page, "Seeds").set_value(10).run()

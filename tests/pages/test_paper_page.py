@@ -51,7 +51,7 @@ def press(page: AppTest, key: str) -> AppTest:
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_opens_from_its_link(engine: Engine, part: str) -> None:
     page = opened(part=part)
-    assert [title.value for title in page.title] == ["The paper, reproduced"]
+    assert [title.value for title in page.title] == [f"The paper, reproduced: {PARTS[part].label}"]
     assert page.session_state["part"] == part
     assert not page.error
     assert not page.warning

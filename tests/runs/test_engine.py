@@ -124,6 +124,21 @@ def test_untrained_networks_are_measured_beside_a_run(engine: Engine) -> None:
         engine.measure_study(run_id, "somebody else", UntrainedConfig())
 
 
+def test_a_study_that_is_stopped_keeps_what_is_measured_and_can_be_asked_for_again(make: Make) -> None:
+    engine = make(FakeCluster(bench=Workbench(replace(FAST, untrained_item=0.3))))  # ten items
+    run_id, wanted = engine.create(ME, SMALL), UntrainedConfig(depth=5)
+    engine.measure_study(run_id, ME, wanted)
+    eventually(lambda: engine.hub.get(run_id).study is not None)
+    engine.stop_study(run_id, ME)
+    time.sleep(0.5)  # the item that was under way
+    done = engine.hub.get(run_id).study.done
+    assert done < 1
+    time.sleep(0.5)
+    assert engine.hub.get(run_id).study.done == done
+    engine.measure_study(run_id, ME, wanted)
+    eventually(lambda: engine.hub.get(run_id).study.done != done)
+
+
 def test_ids_cannot_be_guessed(engine: Engine) -> None:
     ids = {engine.create(owner, SMALL) for owner in "abcdefgh"}
     assert len(ids) == 8
@@ -324,6 +339,7 @@ def commands(engine: Engine, run_id: str, owner: str) -> list[Callable[[], None]
         lambda: engine.measure_anatomy(run_id, owner, AnatomyConfig()),
         lambda: engine.measure(run_id, owner, [Measure.SHIFT]),
         lambda: engine.measure_study(run_id, owner, UntrainedConfig()),
+        lambda: engine.stop_study(run_id, owner),
         lambda: engine.stop(run_id, owner),
     ]
 

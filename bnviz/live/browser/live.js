@@ -289,7 +289,7 @@ class Live {
   }
 
   showHead() {
-    showStatus(this.status, statusParts(this.header, this.connection, this.reason));
+    showStatus(this.status, statusParts(this.header, this.connection, this.reason, this.data.is_stopped));
     if (!this.header) return;
     const provided = document.querySelector(".bnviz-sentence");
     this.sentence.hidden = provided !== null;

@@ -14,12 +14,12 @@ export function percent(share) {
 }
 
 /** The parts of the status line; the first is the step. */
-export function statusParts(header, connection, reason) {
+export function statusParts(header, connection, reason, isStopped = false) {
   const parts = [];
   if (header && header.study !== null) {
     const isWhole = header.study >= 1;
     if (header.progress) parts.push([header.badge === "recorded" ? `${header.progress} · recorded` : header.progress]);
-    else parts.push([isWhole ? header.badge : `measuring, ${percent(header.study)} done`]);
+    else parts.push([isWhole ? header.badge : `${isStopped ? "stopped" : "measuring"}, ${percent(header.study)} done`]);
     if (header.device) parts.push([header.device]);
   } else if (header) {
     parts.push(["step ", count(header.step)]);
