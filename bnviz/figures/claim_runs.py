@@ -12,18 +12,10 @@ from typing import Final
 import numpy as np
 
 from bnviz.config import BN, PLAIN, ClaimRun, Network, Nonlinearity, Settings, SweepCell
-from bnviz.figures.claims import (
-    CLAIMS,
-    MULTIPLES,
-    NEAR,
-    Claim,
-    best_cell,
-    best_of,
-    cells_at,
-    images_where_dropout_helps,
-    side_of,
-    usable_at,
-)
+from bnviz.figures.best_cells import best_cell, best_of, cells_at, side_of
+from bnviz.figures.claims import CLAIMS, Claim
+from bnviz.figures.claims_on_accuracy import images_where_dropout_helps
+from bnviz.figures.claims_on_rates import MULTIPLES, NEAR, usable_at
 from bnviz.records import Run, Sweep
 
 IN_THE_LAB: Final = "In the lab"

@@ -19,7 +19,8 @@ from bnviz.config import (
 )
 from bnviz.errors import BnvizError
 from bnviz.figures.claim_runs import LabRun
-from bnviz.figures.claims import CLAIMS, Cases, Claim, ClaimVerdict, Ruling
+from bnviz.figures.claims import CLAIMS, Claim
+from bnviz.figures.rulings import Cases, ClaimVerdict, Ruling
 from bnviz.records import Run
 from bnviz.runs.engine import Engine, engine
 from bnviz.ui import lab as commands

@@ -15,18 +15,9 @@ from bnviz.config import (
     RATE_AND_TRAINING_IMAGES,
     SweepConfig,
 )
-from bnviz.figures.claims import (
-    CLAIMS,
-    DEPTH,
-    NONLINEARITY,
-    SCALE,
-    TRAINING_IMAGES,
-    Cases,
-    ClaimVerdict,
-    Ruling,
-    ruling_of,
-    steps_to,
-)
+from bnviz.figures.claims import CLAIMS, DEPTH, NONLINEARITY, SCALE, TRAINING_IMAGES
+from bnviz.figures.claims_on_rates import steps_to
+from bnviz.figures.rulings import Cases, ClaimVerdict, Ruling, ruling_of
 from bnviz.records import (
     MOMENTS,
     SCALES,

@@ -15,7 +15,8 @@ from bnviz.config import (
     ShiftMeasure,
     sweep_to_query,
 )
-from bnviz.figures.claims import CLAIMS, Ruling
+from bnviz.figures.claims import CLAIMS
+from bnviz.figures.rulings import Ruling
 from bnviz.records import SweepPhase
 from bnviz.runs import engine as engines
 from bnviz.runs import recorded
