@@ -13,10 +13,10 @@ import numpy as np
 from bnviz.config import BN, BN_DROPOUT, DROPOUT, PLAIN
 from bnviz.figures.claims_on_accuracy import less_dropout, regularizes, saturating
 from bnviz.figures.claims_on_rates import faster, higher_rates, less_care
+from bnviz.figures.comparisons import Direction
 from bnviz.figures.numbers import number, whole
 from bnviz.figures.rulings import NOT_YET, ClaimVerdict, ruling_of
 from bnviz.figures.sweep_parts import value_text
-from bnviz.figures.verdicts import Direction
 from bnviz.figures.verdicts import verdicts as verdicts_of
 from bnviz.records import SCALES, Anatomy, Run
 

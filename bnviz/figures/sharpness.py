@@ -13,6 +13,7 @@ import numpy as np
 
 from bnviz.config import Optimizer, View
 from bnviz.figures.chart import Words, chart, key_of, line, measured_part, note
+from bnviz.figures.comparisons import compared, ratio_text, series_of, twins_of
 from bnviz.figures.labels import EndLabel, end_labels, end_marker
 from bnviz.figures.numbers import alike, finite, number, percent, whole
 from bnviz.figures.shift import Scale, log_scale, positions
@@ -27,7 +28,6 @@ from bnviz.figures.timeline import (
     timeline,
     unit_label,
 )
-from bnviz.figures.verdicts import compared, ratio_text, series_of, twins_of
 from bnviz.figures.words import enumerate_texts, has_data, is_diverged, last_finite, spoken
 from bnviz.records import Floats, Run
 

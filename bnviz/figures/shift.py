@@ -20,11 +20,11 @@ from bnviz.figures.chart import (
     panel_heading,
     value_axis,
 )
+from bnviz.figures.comparisons import Comparison, compared, layers_of, ratio_text, series_of, twins_of
 from bnviz.figures.labels import EndLabel, end_labels, end_marker
 from bnviz.figures.numbers import alike, finite, nice_at_least, nice_at_most, number, quantiles, whole
 from bnviz.figures.theme import Spec, line_width, swatch_of
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, time_axis, timeline, unit_label
-from bnviz.figures.verdicts import Comparison, compared, layers_of, ratio_text, series_of, twins_of
 from bnviz.figures.words import has_data, is_diverged, last_finite, spoken
 from bnviz.records import Floats, Run
 

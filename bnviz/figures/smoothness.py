@@ -8,12 +8,12 @@ import numpy as np
 
 from bnviz.config import View
 from bnviz.figures.chart import Words, chart, domains, key_of, line, measured_part, note, number_of, panel_heading
+from bnviz.figures.comparisons import compared, ratio_text, series_of, twins_of
 from bnviz.figures.labels import EndLabel, end_labels, end_marker
 from bnviz.figures.numbers import number, whole
 from bnviz.figures.shift import Scale, log_scale, positions, running_median, window_of
 from bnviz.figures.theme import BAND_OPACITY, THIN_WIDTH, Spec, line_width, swatch_of
 from bnviz.figures.timeline import INSIDE, UNITS, Timeline, event_lines, time_axis, timeline, unit_label
-from bnviz.figures.verdicts import compared, ratio_text, series_of, twins_of
 from bnviz.figures.words import has_data, is_diverged, last_finite, spoken
 from bnviz.records import STEP_SIZES, Floats, Run
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import streamlit as st
 
-from bnviz.figures.verdicts import Direction, verdicts
+from bnviz.figures.comparisons import Direction
+from bnviz.figures.verdicts import verdicts
 from bnviz.runs.engine import engine
 from bnviz.ui import texts
 from bnviz.ui.explain import about

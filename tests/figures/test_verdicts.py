@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bnviz.config import BN, NOISY, PLAIN, TWINS, WITH_NOISE
-from bnviz.figures.verdicts import MEASURES, Direction, Verdict, layers_of, verdicts
+from bnviz.figures.comparisons import Direction, layers_of
+from bnviz.figures.verdicts import MEASURES, Verdict, verdicts
 from bnviz.records import Floats, Health, Run, Shift, Smoothness
 from tests.figures import made_up_runs as made_up
 
