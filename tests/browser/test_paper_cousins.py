@@ -29,7 +29,7 @@ def test_the_cost_of_bn_is_timed_here_at_a_press(context: BrowserContext, server
 
 
 def test_what_runs_here_can_be_stopped(context: BrowserContext, server: AppServer) -> None:
-    page = opened(context, f"{server.url}/paper?part=cousins&cousins-steps=1000&cousins-seeds=2")
+    page = opened(context, f"{server.url}/paper?part=cousins&cousins-steps=400&cousins-seeds=2")
     status = page.locator(".bnviz-status-own")
     expect(page.locator(".bnviz-sentence-own")).to_contain_text("best so far")
     expect(status).to_contain_text(re.compile(r"measuring, [1-9]\d* % done"))

@@ -211,7 +211,8 @@ def test_only_the_charts_that_are_shown_are_sent(browser: Browser) -> None:
 
 
 def test_a_run_has_its_recording_beside_it_as_long_as_its_page_has_a_chart_that_shows_it() -> None:
-    hub = FakeHub(fakes.run(steps=[0, 1], phase=Phase.PLAYING))
+    config = FigureOneConfig(learning_rate=0.5)
+    hub = FakeHub(fakes.run(steps=[0, 1], phase=Phase.PLAYING, settings=config.settings))
     figures = {"figure-one-accuracy": _accompanied, "accuracy": _accompanied}
     with (
         served(application(lambda: hub, figures)) as url,
@@ -222,7 +223,7 @@ def test_a_run_has_its_recording_beside_it_as_long_as_its_page_has_a_chart_that_
         assert charts["accuracy"]["layout"]["title"] == "alone"
         assert header["progress"] == ""
         header, charts = browser.frame(charts=["figure-one-accuracy"])
-        assert charts["figure-one-accuracy"]["layout"]["title"] == FigureOneConfig().name
+        assert charts["figure-one-accuracy"]["layout"]["title"] == config.name
         assert header["progress"] == "1:18 left"  # 49,999 steps at 640 a second
         assert header["study"] is None
         put(hub, 2)

@@ -25,6 +25,7 @@ from bnviz.config import (
 )
 from bnviz.errors import BnvizError, ConfigError, EngineError, RunError
 from bnviz.records import Phase
+from bnviz.runs import archive
 from bnviz.runs import engine as engine_module
 from bnviz.runs.awake import Limits
 from bnviz.runs.engine import Engine
@@ -577,7 +578,10 @@ def test_a_disk_that_takes_nothing_does_not_stop_the_training(make: Make, tmp_pa
     eventually(lambda: step_of(engine, run_id) > before + 100)
 
 
-def test_the_notice_of_a_full_disk_goes_with_it_and_nothing_is_missing_then(make: Make, tmp_path: Path) -> None:
+def test_the_notice_of_a_full_disk_goes_with_it_and_nothing_is_missing_then(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "AGAIN_SECONDS", 1.0)
     (tmp_path / "runs").write_text("a file where a folder should be")
     engine = make(save_seconds=0.2)
     run_id = play(engine)
