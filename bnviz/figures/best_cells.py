@@ -80,5 +80,5 @@ class Against:
 
 
 def against(sweep: Sweep, one: str, other: str, places: Sequence[tuple[int, int]]) -> Against:
-    found, against = (best_of(sweep, name, places) for name in (one, other))
-    return Against(side_between(found, against), float(np.median(found)), float(np.median(against)))
+    first, second = (best_of(sweep, name, places) for name in (one, other))
+    return Against(side_between(first, second), float(np.median(first)), float(np.median(second)))

@@ -15,13 +15,13 @@ from bnviz.figures.rulings import (
     Cases,
     ClaimVerdict,
     Ruling,
-    listed,
     points_between,
     ruling_of,
     signed,
     span,
     tenths,
 )
+from bnviz.figures.words import listed
 from bnviz.records import USABLE_ACCURACY, Floats, Sweep
 
 # --- saturating nonlinearities ----------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ import numpy as np
 from bnviz.config import BN, PLAIN, Nonlinearity, SweepAxis
 from bnviz.figures.best_cells import ALIKE_POINTS, best_of, cells_at, place_of, side_of
 from bnviz.figures.numbers import number, percent, whole
-from bnviz.figures.rulings import Cases, ClaimVerdict, listed, points_between, ruling_of, span
+from bnviz.figures.rulings import Cases, ClaimVerdict, points_between, ruling_of, span
 from bnviz.figures.sweep_parts import value_text
+from bnviz.figures.words import listed
 from bnviz.records import USABLE_ACCURACY, Floats, Sweep
 
 MARKS: Final = (0.8, 0.9)  # test accuracies whose first moment is compared, beside the best without BN

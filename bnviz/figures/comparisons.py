@@ -11,7 +11,7 @@ import numpy as np
 
 from bnviz.config import Competitor, Normalization
 from bnviz.figures.numbers import number
-from bnviz.figures.words import weight_layer
+from bnviz.figures.words import listed, weight_layer
 from bnviz.records import Floats, Run
 
 FEWEST: Final = 5  # paired measurements: fewer decide nothing
@@ -272,4 +272,4 @@ def layers_of(run: Run, layers: Sequence[int]) -> str:
     if names:
         names[0] = f"layer{'s' if len(hidden) > 1 else ''} {names[0]}"
     names += [weight_layer(run, layer) for layer in layers[len(hidden) :]]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return listed(names)

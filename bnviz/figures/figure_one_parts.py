@@ -107,9 +107,7 @@ def step_of(replica: Replica, view: View) -> float | None:
 
 def at(replica: Replica, values: Floats, step: float | None) -> Floats:
     """What was measured last up to a step, the end unless given. values: [m, ...] to [...]"""
-    last = len(replica.step) if step is None else int(np.searchsorted(replica.step, step, side="right"))
-    found: Floats = values[max(last - 1, 0)]
-    return found
+    return Measured(replica.step, values).until(step)
 
 
 class Measured(NamedTuple):
@@ -118,17 +116,19 @@ class Measured(NamedTuple):
     step: Floats
     values: Floats
 
+    def until(self, step: float | None) -> Floats:
+        """What was measured last up to a step, the end unless given. [...]"""
+        last = len(self.step) if step is None else int(np.searchsorted(self.step, step, side="right"))
+        found: Floats = self.values[max(last - 1, 0)]
+        return found
+
 
 def looked_at(recorded: Measured, own: Measured | None, step: float | None) -> tuple[Floats, str]:
     """What is looked at of a live run as far as it has come, else of the recording; and which moment that is. [...]"""
     if own is not None and len(own.step) and (step is None or step <= own.step[-1]):
-        last = len(own.step) if step is None else int(np.searchsorted(own.step, step, side="right"))
-        place = max(last - 1, 0)
-        return own.values[place], f"At step {whole(own.step[place] if step is None else step)}"
-    last = len(recorded.step) if step is None else int(np.searchsorted(recorded.step, step, side="right"))
-    moment = when(step)
-    moment = f"recorded, {moment}" if own is not None else moment
-    return recorded.values[max(last - 1, 0)], moment[0].upper() + moment[1:]
+        return own.until(step), f"At step {whole(own.step[-1] if step is None else step)}"
+    moment = when(step) if own is None else f"recorded, {when(step)}"
+    return recorded.until(step), moment[0].upper() + moment[1:]
 
 
 def scrubber(replica: Replica, step: float | None, is_live: bool) -> dict[str, Any]:

@@ -78,12 +78,6 @@ def signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", MINUS) if points else "0.0"
 
 
-def listed(texts: Sequence[str]) -> str:
-    """Such as "500, 2,000 and 60,000"."""
-    *most, last = texts
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def span(values: Sequence[float], unit: Callable[[float], str]) -> str:
     """Such as "× 3 to × 10"; one of them where they read alike."""
     ends = dict.fromkeys(unit(value) for value in (min(values), max(values)))

@@ -175,6 +175,11 @@ def names_in_turn(competitors: Sequence[Competitor]) -> list[str]:
     return names
 
 
+def listed(texts: Sequence[str]) -> str:
+    """Such as "500, 2,000 and 60,000"."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
 def enumerate_texts(competitors: Sequence[Competitor], texts: Sequence[str | None], of: str = "") -> str:
     """Such as "2.9 without BN, 1.1 with it"; those without a text are left out, `of` follows the first one."""
     told = [(one, text) for one, text in zip(competitors, texts, strict=True) if text]

@@ -22,12 +22,18 @@ class OwnerCookie:
             await self.app(scope, receive, send)
             return
 
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", _cookie(scope.get("scheme") == "https"))
-            await send(message)
+        await self.app(scope, receive, adding(send, "set-cookie", _cookie(scope.get("scheme") == "https")))
 
-        await self.app(scope, receive, send_with_cookie)
+
+def adding(send: Send, header: str, value: str) -> Send:
+    """`send` with one header more on the answer."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append(header, value)
+        await send(message)
+
+    return send_on
 
 
 def is_page(scope: Scope) -> bool:

@@ -1,9 +1,8 @@
 """Tells a browser with the page itself what its charts will need, so that it fetches that meanwhile."""
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bnviz.live.owner import is_page
+from bnviz.live.owner import adding, is_page
 from bnviz.live.routes import browser_files, module_address, plotly_address
 
 
@@ -18,16 +17,9 @@ class Preload:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_page(scope):
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_links(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("link", links())
-            await send(message)
-
-        await self.app(scope, receive, send_with_links)
+        if scope["type"] == "http" and is_page(scope):
+            send = adding(send, "link", links())
+        await self.app(scope, receive, send)
 
 
 def links() -> str:

@@ -54,7 +54,7 @@ _COUNTED: Final = {
     Ruling.INVERTS: ("inverts", "invert"),
     Ruling.UNDECIDED: ("is undecided", "are undecided"),
 }
-_MOSTSWEEPS: Final = 20  # of the visitor's newest, that are looked through for one of these
+_MOST_SWEEPS: Final = 20  # of the visitor's newest, that are looked through for one of these
 _ROLES: Final = {"lab": Role.LAB, "shift": Role.SHIFT}  # recordings whose measures a visitor's own run has, too
 
 
@@ -214,7 +214,7 @@ def _own(source: str) -> Run | None:
 
 def _own_sweep(the_engine: Engine, config: SweepConfig) -> Run | None:
     """The newest whole one of the visitor's sweeps that is this very map."""
-    for sweep_id in reversed(the_engine.sweeps_of(owner_of_page())[-_MOSTSWEEPS:]):
+    for sweep_id in reversed(the_engine.sweeps_of(owner_of_page())[-_MOST_SWEEPS:]):
         try:
             run = the_engine.hub.get(sweep_id)
         except BnvizError:
