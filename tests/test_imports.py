@@ -35,7 +35,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cryptography",  # for the certificates of a cluster
         "psutil",  # the priority of the embedded cluster's processes
     },
-    "bnviz.runs": {"bnviz.worker.host", "bnviz.worker.sweep_task", "distributed", "platformdirs", "cryptography"},
+    "bnviz.runs": {
+        "bnviz.worker.host",
+        "bnviz.worker.handover",
+        "bnviz.worker.sweep_task",
+        "distributed",
+        "platformdirs",
+        "cryptography",
+    },
     "bnviz.figures": {"plotly"},  # inside to_html alone: the frames never need it
     "bnviz.live": {"bnviz.figures", "bnviz.runs", "starlette", "streamlit", "latex2mathml"},
     "bnviz.ui": {"bnviz.figures", "bnviz.runs", "bnviz.live", "streamlit", "plotly", "pyarrow"},
@@ -51,6 +58,7 @@ SERVER = (
     "pages",
     "app",
     "bnviz.worker.host",
+    "bnviz.worker.handover",
     "bnviz.worker.sweep_task",
 )
 HEAVY = {"torch", "safetensors"}

@@ -69,6 +69,12 @@ class Pace:
         seconds = self._frame_seconds if self.is_calm else COMMAND_SECONDS
         return self._beat + seconds - self._clock()
 
+    def next_at(self, after: float) -> float:
+        """The first time after `after` at which a frame is due: one that is due already is taken as sent."""
+        seconds = COMMAND_SECONDS if self._quick_frames else self._frame_seconds
+        beats = max(1, math.floor((after - self._beat) / seconds) + 1)
+        return self._beat + beats * seconds
+
     def sent(self, run: Run) -> None:
         now, seconds = self._clock(), self._frame_seconds
         next_beat = self._beat + seconds

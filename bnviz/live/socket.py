@@ -52,7 +52,11 @@ class Hub(Protocol):
     def get(self, run_id: str) -> Run: ...
     def version(self, run_id: str) -> int: ...
     def watching(
-        self, run_id: str, wake: Callable[[], None], charts: Callable[[], Collection[str]]
+        self,
+        run_id: str,
+        wake: Callable[[], None],
+        charts: Callable[[], Collection[str]],
+        next_at: Callable[[float], float],
     ) -> AbstractContextManager[Any]: ...
 
 
@@ -65,12 +69,14 @@ class Watcher:
     """What one browser wants and holds."""
 
     charts: tuple[str, ...]
+    pace: Pace
     view: View = field(default_factory=View)
     is_visible: bool = True
     is_asking: bool = False
     ready_at: float = float("inf")  # when the run first had something new since it was asked for
     stir: asyncio.Event = field(default_factory=asyncio.Event)  # something has been heard, or is new
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
+    is_in_haste: bool = True  # and the visitor waits for it: a chart that it holds can be brought up to date later
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
     asked: set[str] = field(default_factory=set)  # every chart that its page has, as far as it has been in sight
@@ -80,7 +86,7 @@ class Watcher:
         message = _parsed(text)
         if "view" in message:
             self.view = view_of(message["view"], self.view)
-            self.is_view_new = True
+            self.is_view_new = self.is_in_haste = True
         if "charts" in message:
             names = message["charts"]
             if not isinstance(names, list):
@@ -88,6 +94,7 @@ class Watcher:
             before, self.charts = self.charts, tuple(name for name in offered if name in names)
             self.asked.update(self.charts)
             self.is_view_new |= not set(self.charts) <= set(before)
+            self.is_in_haste |= not set(self.charts) <= set(self.held)
         if "visible" in message:
             self.is_visible = message["visible"] is True
         if "next" in message:
@@ -193,9 +200,9 @@ class FrameSocket:
             try:
                 hub = self._hub()
                 await asyncio.to_thread(hub.get, run_id)  # a sleeping run is read from disk
-                watcher = Watcher(self._charts.names)
+                watcher = Watcher(self._charts.names, Pace(strain=self._strain))
                 wake = partial(_wake, asyncio.get_running_loop(), watcher)
-                with hub.watching(run_id, wake, lambda: watcher.charts):
+                with hub.watching(run_id, wake, lambda: watcher.charts, watcher.pace.next_at):
                     await self._converse(socket, hub, run_id, watcher)
             except BadMessageError as error:
                 await _close(socket, CLOSE_BAD_MESSAGE, str(error))
@@ -232,17 +239,17 @@ class FrameSocket:
 
     async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """The next frame whenever the browser asks for one and something changed, at a calm pace."""
-        pace, sent_version = Pace(strain=self._strain), -1
+        pace, sent_version = watcher.pace, -1
         while True:
             watcher.stir.clear()
             # The version before the run: a frame may be newer than it says, never older.
             version, rest = hub.version(run_id), WAIT_SECONDS
             if watcher.is_due and (version != sent_version or watcher.is_view_new):
-                run, is_view_new = hub.get(run_id), watcher.is_view_new
-                rest = pace.rest(run, is_view_new)
+                run, is_in_haste = hub.get(run_id), watcher.is_in_haste
+                rest = pace.rest(run, is_in_haste)
                 if rest <= 0:
                     frame = await self._frame(run, version, watcher)
-                    late = min(-pace.rest(run, is_view_new), monotonic() - watcher.ready_at)
+                    late = min(-pace.rest(run, is_in_haste), monotonic() - watcher.ready_at)
                     if pace.is_calm:
                         self._strain.note(late)
                     await socket.send_bytes(frame)
@@ -256,7 +263,7 @@ class FrameSocket:
 
     async def _frame(self, run: Run, version: int, watcher: Watcher) -> bytes:
         """A frame of all that this browser does not hold."""
-        watcher.is_asking = watcher.is_view_new = False
+        watcher.is_asking = watcher.is_view_new = watcher.is_in_haste = False
         view = watcher.view.within(run.settings.model)
         shown = self._accompany(run, watcher.asked)
         key = (run.run_id, version, view, watcher.charts, shown is run)

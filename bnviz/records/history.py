@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -76,7 +77,7 @@ class History:
     def layers(self) -> int:
         return int(self.units.shape[0])
 
-    @property
+    @cached_property
     def has_accuracy(self) -> NDArray[np.bool_]:
         """At which points test accuracy was measured. [m]"""
         return has_any(self.accuracy)

@@ -46,6 +46,14 @@ class Place:
         return min(list(self.asked_at), default=float("inf"))
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """A checkpoint that is newer than what has been told of its run, and the version of the news that catch up."""
+
+    checkpoint: Checkpoint
+    version: int
+
+
 @dataclass(eq=False)
 class Awake:
     """A run that is not asleep."""
@@ -54,6 +62,7 @@ class Awake:
     owner: str
     orders: Orders
     checkpoint: Checkpoint | None = None
+    ahead: Ahead | None = None  # it becomes the checkpoint
     fetched_at: float = float("-inf")  # when the checkpoint was
     fetch_seconds: float = 0.0  # that it took
     place: Place | None = None

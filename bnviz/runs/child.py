@@ -3,14 +3,31 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bnviz.errors import EngineError
 
 END_SECONDS: Final = 6.0
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """How to reach an embedded cluster.
+
+    Attributes:
+        address: of its scheduler.
+        tls: material, by the names that `distributed.Security` gives it.
+        folder: where its workers put large answers.
+    """
+
+    address: str
+    tls: dict[str, str]
+    folder: str
 
 
 class Child:
@@ -44,19 +61,21 @@ class Child:
             **apart,
         )
         self.pid = self._process.pid
+        self._folder = ""
 
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def introduction(self) -> tuple[str, dict[str, str]]:
-        """Wait for the cluster; its address and TLS material, by the names that `distributed.Security` gives them."""
+    def introduction(self) -> Introduction:
+        """Wait for the cluster."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise EngineError(f"The process that trains ended with status {self._process.wait()}: the log says why.")
-        values = json.loads(line)
-        return values["address"], values["tls"]
+        introduction = Introduction(**json.loads(line))
+        self._folder = introduction.folder
+        return introduction
 
     def end(self) -> None:
         """Close its input and wait until it is gone."""
@@ -70,3 +89,5 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+        if self._folder:  # a process that was killed has left it
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -16,6 +16,7 @@ from bnviz.records import CellResult
 from bnviz.runs.child import Child
 from bnviz.runs.tls import address_of, check_peer, security_from_environment
 from bnviz.runs.versions import check_scheduler, check_worker
+from bnviz.worker import handover
 from bnviz.worker.host import Host
 from bnviz.worker.sweep_task import train_cells_here
 
@@ -66,6 +67,7 @@ class DaskCluster:
     def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
         self._scheduler, self._workers = scheduler, workers
         self._child: Child | None = None
+        self._folder = ""  # through which an embedded worker's large answers come
         self._has_started = False
         self._client: Client | None = None
         self._hosts: dict[str, Host] = {}
@@ -79,8 +81,9 @@ class DaskCluster:
         self._child = Child(self._workers, is_staggered=not self._has_started)
         self._has_started = True  # later there are runs that want all workers at once
         _import_dask()  # while the child starts
-        address, tls = await asyncio.to_thread(self._child.introduction)
-        self._client = await _connect(address, _security(tls), is_embedded=True)
+        introduction = await asyncio.to_thread(self._child.introduction)
+        self._folder = introduction.folder
+        self._client = await _connect(introduction.address, _security(introduction.tls), is_embedded=True)
 
     async def hosts(self) -> dict[str, Host]:
         if self._client is None or (self._child is not None and not self._child.is_alive):
@@ -128,7 +131,8 @@ class DaskCluster:
         except Exception as error:  # whatever a worker that is ending says
             logger.warning("No host on %s yet: %s", address, error)
             return
-        self._hosts[address] = cast("Host", _Line(self._client, address, future))  # it answers as the host does
+        line = _Line(self._client, address, future, self._folder)
+        self._hosts[address] = cast("Host", line)  # it answers as the host does
 
     async def train_cells(self, config: SweepConfig, cells: Sequence[SweepCell], token: str) -> tuple[CellResult, ...]:
         if self._client is None:
@@ -166,15 +170,15 @@ class _Line:
     A poll is asked for several times a second: its arguments need no pickle either.
     """
 
-    def __init__(self, client: "Client", address: str, future: Any) -> None:
-        self._client, self._address = client, address
+    def __init__(self, client: "Client", address: str, future: Any, folder: str) -> None:
+        self._client, self._address, self._folder = client, address, folder
         self._future = future  # a host lives as long as the future that made it
 
     def __getattr__(self, name: str) -> Any:
         async def ask(*args: Any) -> Any:
             if self._future.status != "finished":
                 raise OSError("its worker is gone")
-            sent = [name, *(_sendable(one) for one in args)]
+            sent = [self._folder, name, *(_sendable(one) for one in args)]
             message = {"actor": self._future.key, "function": "packed", "args": sent}
             if self._client.direct_to_workers:
                 answer = await self._client.rpc(self._address).actor_execute(**message)
@@ -184,7 +188,10 @@ class _Line:
                 answer = await self._client.scheduler.proxy(worker=self._address, msg=message)
             if answer["status"] != "OK":
                 raise answer["exception"]
-            return pickle.loads(answer["result"])  # from our own host, over the same line as Dask's own pickles
+            packed = answer["result"]
+            if isinstance(packed, str):
+                packed = await asyncio.to_thread(handover.take, packed)
+            return pickle.loads(packed)  # from our own host, over the same line as Dask's own pickles
 
         return ask
 

@@ -496,4 +496,4 @@ class Dispatcher:
 
 def _unplace(awake: Awake) -> None:
     """No host holds this run, and none has been told of it."""
-    awake.place, awake.is_placed, awake.told, awake.since = None, False, None, 0
+    awake.place, awake.is_placed, awake.told, awake.since, awake.ahead = None, False, None, 0, None

@@ -14,12 +14,13 @@ from typing import Final, TypeVar
 
 from bnviz.errors import BnvizError
 from bnviz.records import Update
-from bnviz.runs.awake import Awake, HostLostError, Place
+from bnviz.runs.awake import Ahead, Awake, HostLostError, Place
 from bnviz.runs.hub import Hub
 
 PATIENCE_SECONDS: Final = 0.25  # a host with nothing measured answers all the same: the step count goes on
-BREATH_SECONDS: Final = 0.05  # between two polls, however much there is to tell
+BREATH_SECONDS: Final = 0.05  # between two polls at least, however much there is to tell and to how many
 IDLE_SECONDS: Final = 1.0
+EMPTY_SECONDS: Final = 30.0  # of a host without runs: the first that comes nudges
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
 ANSWER_SECONDS: Final = 30.0
 # Between two checkpoints of a run that trains: a run whose worker ends does at most two seconds of steps again.
@@ -89,13 +90,19 @@ class Exchange:
                 asked = {awake.run_id: awake.since for awake in self.on(place) if not awake.lock.locked()}
                 is_watched = self._is_watched(place)
                 if asked:
-                    waits = (PATIENCE_SECONDS, BREATH_SECONDS) if is_watched else (0.0, 0.0)
+                    waits = (PATIENCE_SECONDS, self._breath(place)) if is_watched else (0.0, 0.0)
                     with contextlib.suppress(BnvizError):
                         self._take(place, asked, await self.ask(place, place.host.poll(asked, *waits)))
                 if not asked or not is_watched:
                     await self._rest(place)
         finally:
             self._lose(place)  # a host without its poller would train unheard
+
+    def _breath(self, place: Place) -> float:
+        """Seconds until somebody is due a frame: what is fetched before that nobody would see."""
+        now = time.monotonic()
+        wanted_at = min(self._hub.wanted_at(awake.run_id, now) for awake in self.on(place))
+        return min(max(wanted_at - now, BREATH_SECONDS), PATIENCE_SECONDS)
 
     async def _rest(self, place: Place) -> None:
         """Wait until the next poll: shortly if somebody watches something change."""
@@ -104,7 +111,8 @@ class Exchange:
         else:
             place.nudge.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(place.nudge.wait(), IDLE_SECONDS)
+                async with asyncio.timeout(IDLE_SECONDS if self.on(place) else EMPTY_SECONDS):
+                    await place.nudge.wait()
 
     def _is_watched(self, place: Place) -> bool:
         """Whether somebody waits for something from this host."""
@@ -122,6 +130,7 @@ class Exchange:
             self._hub.apply(awake.run_id, update)
             awake.since = update.version
             awake.changed_at = time.monotonic()
+            self._catch_up(awake)
             if update.points:
                 awake.measured_generation = update.status.generation
             if update.device_fault is not None:
@@ -151,24 +160,42 @@ class Exchange:
                 wait = math.inf if due is None else self._fetch_due_at(due) - time.monotonic()
                 if due is None or wait > 0:
                     least, most = KEEP_SECONDS
-                    await asyncio.sleep(min(max(wait, least), most))
+                    await asyncio.sleep(min(max(wait, least), most if self.on(place) else IDLE_SECONDS))
                     continue
-                async with due.lock:
-                    if due.place is place:
-                        with contextlib.suppress(BnvizError):
-                            await self.fetch(due)
+                with contextlib.suppress(BnvizError):  # it has been dropped meanwhile
+                    await self._fetch_ahead(due, place)
                 await asyncio.sleep(due.fetch_seconds)
         finally:
             self._lose(place)  # a host without its keeper would train unkept
 
     def _fetch_due_at(self, awake: Awake) -> float:
         """When a run will have trained for long enough since its checkpoint; infinity if it has not trained since."""
-        checkpoint, status = awake.checkpoint, self._hub.status(awake.run_id)
+        checkpoint = awake.checkpoint if awake.ahead is None else awake.ahead.checkpoint
+        status = self._hub.status(awake.run_id)
         if awake.lock.locked() or status.step == 0:
             return math.inf
         if checkpoint is not None and (checkpoint.generation, checkpoint.step) == (status.generation, status.step):
             return math.inf
         return awake.fetched_at + FETCH_SECONDS
+
+    async def _fetch_ahead(self, awake: Awake, place: Place) -> None:
+        """Get a run's checkpoint, which counts from when a poll has brought the news up to it.
+
+        The polls go on meanwhile: a frame that misses its beat would be seen.
+        """
+        since, awake.fetched_at = awake.since, time.monotonic()
+        checkpoint, updates = await self.ask(place, place.host.checkpoint(awake.run_id, since))
+        awake.fetch_seconds = time.monotonic() - awake.fetched_at
+        if checkpoint is not None and awake.place is place:
+            awake.ahead = Ahead(checkpoint, updates[-1].version if updates else since)
+            self._catch_up(awake)
+            place.nudge.set()
+
+    @staticmethod
+    def _catch_up(awake: Awake) -> None:
+        """Let the checkpoint that was fetched ahead count, if all that was measured up to it has come."""
+        if awake.ahead is not None and awake.ahead.version <= awake.since:
+            awake.checkpoint, awake.ahead = awake.ahead.checkpoint, None
 
     async def fetch(self, awake: Awake) -> None:
         """Get a run's checkpoint, and its news up to it, with the run's lock held."""
@@ -179,4 +206,4 @@ class Exchange:
         checkpoint, updates = await self.ask(awake.place, answer)
         awake.fetch_seconds = time.monotonic() - awake.fetched_at
         self.apply(awake, updates)
-        awake.checkpoint = checkpoint or awake.checkpoint
+        awake.checkpoint, awake.ahead = checkpoint or awake.checkpoint, None

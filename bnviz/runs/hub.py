@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -40,6 +41,11 @@ def _nobody() -> None:
     """Who is woken where somebody counts but does not wait."""
 
 
+def _at_once(after: float) -> float:
+    """When the next news are wanted by somebody who keeps no beat."""
+    return after
+
+
 def _no_charts() -> Collection[str]:
     """What is looked at where somebody counts but does not look."""
     return ()
@@ -47,10 +53,11 @@ def _no_charts() -> Collection[str]:
 
 @dataclass(eq=False)
 class _Watching:
-    """One who watches: called when something is new, and asked which charts it has in sight."""
+    """One who watches: called when something is new, and asked which charts it has in sight and when it wants more."""
 
     wake: Callable[[], None]
     charts: Callable[[], Collection[str]]
+    next_at: Callable[[float], float]
 
 
 @dataclass
@@ -105,13 +112,14 @@ class Hub:
         run_id: str,
         wake: Callable[[], None] = _nobody,
         charts: Callable[[], Collection[str]] = _no_charts,
+        next_at: Callable[[float], float] = _at_once,
     ) -> Iterator[None]:
         """Count as a watcher for as long as the context lasts: a run that nobody watches pauses after a while.
 
         `wake` is called, on the thread that brings it, whenever the run has something new; `charts` says what is looked
-        at just then.
+        at just then, and `next_at` when after a time the next news are wanted.
         """
-        one = _Watching(wake, charts)
+        one = _Watching(wake, charts, next_at)
         with self._locked(run_id) as entry:
             entry.watchers.append(one)
         try:
@@ -224,6 +232,13 @@ class Hub:
         with self._lock:
             entry = self._entries.get(run_id)
             return 0.0 if entry is None or entry.watchers else self._clock() - entry.unwatched_since
+
+    def wanted_at(self, run_id: str, after: float) -> float:
+        """When somebody next wants news of a run, on the monotonic clock, after `after`; infinity if nobody watches."""
+        with self._lock:
+            entry = self._entries.get(run_id)
+            watchers = list(entry.watchers) if entry is not None else []
+        return min((one.next_at(after) for one in watchers), default=math.inf)
 
     def is_looked_at(self, run_id: str, charts: Collection[str]) -> bool:
         """Whether somebody has one of these charts in sight."""

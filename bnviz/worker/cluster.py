@@ -1,7 +1,8 @@
 """The embedded cluster's own process: Dask on this machine's loopback, for as long as its standard input is open.
 
-Run as `python -m bnviz.worker.cluster [WORKERS] [--staggered]`. It writes one line of JSON, its address and TLS
-material, and closes when its input ends, which happens whatever becomes of the process that holds the other end.
+Run as `python -m bnviz.worker.cluster [WORKERS] [--staggered]`. It writes one line of JSON, its address, its TLS
+material and the folder for large answers, and closes when its input ends, which happens whatever becomes of the process
+that holds the other end.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ import psutil
 from dask.system import CPU_COUNT
 from distributed import LocalCluster, Security
 from distributed.system import MEMORY_LIMIT
+
+from bnviz.worker import handover
 
 CLOSE_SECONDS: Final = 3.0
 NICENESS: Final = 5  # a third of the weight of a process at 0, where they want the same core
@@ -60,6 +63,7 @@ async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
     """Hold the cluster open until standard input ends."""
     dask.config.set(CONFIG)
     give_way()
+    folder = handover.new_folder()
     async with LocalCluster(
         n_workers=1 if is_staggered else workers,
         threads_per_worker=1,
@@ -69,11 +73,12 @@ async def serve(workers: int, is_staggered: bool, announcement: TextIO) -> None:
         memory_limit=0,  # the engine bounds what runs there may be; a worker paused by Dask would stall all of them
         asynchronous=True,
     ) as cluster:
-        announcement.write(json.dumps(_introduction(cluster)) + "\n")
+        announcement.write(json.dumps(_introduction(cluster, folder.name)) + "\n")
         announcement.close()
         growing = asyncio.create_task(_grow(cluster, workers if is_staggered else 0))
         await asyncio.to_thread(sys.stdin.buffer.read)
         growing.cancel()
+        folder.cleanup()
         _end_soon()
 
 
@@ -84,10 +89,10 @@ async def _grow(cluster: LocalCluster, workers: int) -> None:
         cluster.scale(workers)
 
 
-def _introduction(cluster: LocalCluster) -> dict[str, object]:
+def _introduction(cluster: LocalCluster, folder: str) -> dict[str, object]:
     security = cluster.security
     tls = {name: getattr(security, name) for name in ("tls_ca_file", "tls_client_cert", "tls_client_key")}
-    return {"address": cluster.scheduler_address, "tls": tls}
+    return {"address": cluster.scheduler_address, "tls": tls, "folder": folder}
 
 
 def _end_soon() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 from bnviz.config import AnatomyConfig, Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
+from bnviz.worker import handover
 
 if TYPE_CHECKING:
     from bnviz.worker.slices import Slices
@@ -213,9 +214,13 @@ class Host:
         """Whether live work is due, to which a sweep gives way; for its thread."""
         return self._slices.is_busy
 
-    async def packed(self, name: str, *args: object) -> bytes:
-        """The answer of another method, pickled: one frame for Dask to carry, not one for every array in it."""
-        return pickle.dumps(await getattr(self, name)(*args), pickle.HIGHEST_PROTOCOL)
+    async def packed(self, folder: str, name: str, *args: object) -> bytes | str:
+        """The answer of another method, pickled: one frame for Dask to carry, not one for every array in it.
+
+        A large one lies in a file of `folder`, if that is not empty, and its path is the answer.
+        """
+        answer = pickle.dumps(await getattr(self, name)(*args), pickle.HIGHEST_PROTOCOL)
+        return handover.put(answer, folder)
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

@@ -2,10 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from bnviz.records import SERIES, Status, Update
+from bnviz.records import SERIES, Phase, Status, Update
 
 SERIAL: Final = ("points", *SERIES)  # fields of Update that tell all that was measured, not only the newest
 
@@ -18,7 +18,8 @@ class Outbox:
     """Written by the training thread, read by the worker's event loop: the only state that the two share.
 
     Args:
-        on_news: called, on the training thread, with all news but a status that says only how far the run is.
+        on_news: called, on the training thread, with all news that are worth telling by themselves: not a status that
+            says only how far the run is, nor, while it plays, what will go with its next point.
     """
 
     def __init__(self, status: Status, on_news: Callable[[], None] = _nobody) -> None:
@@ -48,17 +49,28 @@ class Outbox:
     def tell(self, **news: Any) -> None:
         """Set fields of the next `Update`, such as `contour`; a newer value replaces one not yet fetched."""
         with self._lock:
-            self._news_version = self._version = self._version + 1
+            self._version += 1
             self._newest.update({name: (self._version, value) for name, value in news.items()})
-        self._on_news()
+            is_news = self._is_news(news)
+        if is_news:
+            self._on_news()
 
     def add(self, **measured: Any) -> None:
         """Add a record to each series named, such as `points`."""
         with self._lock:
-            self._news_version = self._version = self._version + 1
+            self._version += 1
             for name, record in measured.items():
                 self._series[name].append((self._version, record))
-        self._on_news()
+            is_news = self._is_news(measured)
+        if is_news:
+            self._on_news()
+
+    def _is_news(self, fields: Iterable[str]) -> bool:
+        """Note whether these fields of the present version are worth telling by themselves; with the lock held."""
+        is_news = "points" in fields or self._status.phase is not Phase.PLAYING
+        if is_news:
+            self._news_version = self._version
+        return is_news
 
     def begin(self, status: Status, **news: Any) -> None:
         """Start a new generation with its first news: what the one before had to tell is gone."""
@@ -71,7 +83,7 @@ class Outbox:
         self._on_news()
 
     def has_news_since(self, version: int) -> bool:
-        """Whether there is more to tell than how far the run is."""
+        """Whether there is something to tell that is worth it by itself."""
         return self._news_version > version
 
     def since(self, version: int) -> Update | None:

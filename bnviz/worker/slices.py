@@ -108,7 +108,7 @@ class Slices:
         return updates
 
     def has_news(self, since_versions: Mapping[str, int]) -> bool:
-        """Whether any of these runs has more to tell than how far it is."""
+        """Whether any of these runs has something to tell that is worth it by itself."""
         runs = ((self._runs.get(run_id), version) for run_id, version in since_versions.items())
         return any(run is not None and run.outbox.has_news_since(version) for run, version in runs)
 

@@ -144,7 +144,13 @@ class FakeHub:
             return self._runs[run_id]
 
     @contextmanager
-    def watching(self, run_id: str, wake: Callable[[], None], charts: Callable[[], Collection[str]]) -> Iterator[None]:
+    def watching(
+        self,
+        run_id: str,
+        wake: Callable[[], None],
+        charts: Callable[[], Collection[str]],
+        next_at: Callable[[float], float],
+    ) -> Iterator[None]:
         self._wakes.append(wake)
         try:
             yield

@@ -77,6 +77,16 @@ def test_a_new_view_is_answered_at_once() -> None:
     assert pace.rest(run, True) == pytest.approx(COMMAND_SECONDS)
 
 
+def test_the_next_frame_after_a_moment_is_on_the_beat() -> None:
+    clock = Clock()
+    pace, _ = pace_after_the_quick_frames(clock)
+    beat = clock.now
+    for beats, after in [(1, 0.0), (1, 0.9), (2, 1.0), (2, 1.2), (4, 3.5)]:
+        assert pace.next_at(beat + after * FRAME_SECONDS) == pytest.approx(beat + beats * FRAME_SECONDS)
+    pace.rest(fakes.run(phase=Phase.PLAYING, interventions=(fakes.INTERVENTION,)), False)
+    assert pace.next_at(beat) == pytest.approx(beat + COMMAND_SECONDS)
+
+
 # --- strain -----------------------------------------------------------------------------------------------------------
 
 

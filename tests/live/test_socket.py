@@ -13,12 +13,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from bnviz.config import MEAN, Axis, FigureOneConfig, Settings, View
-from bnviz.live.frames import Spec, decode
+from bnviz.live.frames import PackedChart, Spec, decode
+from bnviz.live.pace import Pace
 from bnviz.live.routes import routes
 from bnviz.live.socket import (
     CLOSE_BAD_MESSAGE,
     CLOSE_UNKNOWN_RUN,
     BadMessageError,
+    Watcher,
     is_origin_allowed,
     view_of,
 )
@@ -321,6 +323,21 @@ def test_a_frame_comes_by_itself_when_something_changes_after_the_browser_asked(
     put(hub, 2)
     header, _ = browser.hear()
     assert header["step"] == 2
+
+
+def test_a_chart_that_a_browser_lacks_is_urgent_and_one_that_it_holds_waits_for_the_beat() -> None:
+    watcher = Watcher(("accuracy", "health"), Pace())
+    watcher.is_view_new = watcher.is_in_haste = False
+    watcher.held["health"] = PackedChart(b"{}", b"")
+
+    def asks(*charts: str) -> tuple[bool, bool]:
+        watcher.charts, watcher.is_view_new, watcher.is_in_haste = (), False, False
+        watcher.hear(json.dumps({"charts": charts}), ("accuracy", "health"))
+        return watcher.is_view_new, watcher.is_in_haste
+
+    assert asks("health") == (True, False)
+    assert asks("accuracy", "health") == (True, True)
+    assert asks() == (False, False)
 
 
 def test_a_hidden_page_gets_no_frames_until_it_is_seen(browser: Browser, hub: FakeHub) -> None:

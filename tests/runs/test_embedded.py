@@ -12,12 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-from bnviz.config import Device, HyperParams
+from bnviz.config import Device, HyperParams, Settings
 from bnviz.records import MEASURES, Phase
 from bnviz.runs.child import Child
 from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
-from bnviz.worker import checkpoints
+from bnviz.worker import checkpoints, handover
 from bnviz.worker.cluster import NICENESS
 from tests.fake_worker import SMALL, eventually
 from tests.runs.processes import cluster_processes, workers
@@ -167,7 +167,8 @@ def test_a_cluster_that_is_killed_is_started_again(engine: Engine) -> None:
 def test_a_running_cluster_is_used_where_one_is_named(tmp_path: Path) -> None:
     """Its TLS material comes from Dask's own configuration, as for any Dask client."""
     child = Child(workers=1)
-    address, tls = child.introduction()
+    introduction = child.introduction()
+    address, tls = introduction.address, introduction.tls
     names = {"ca-file": "tls_ca_file", "client.cert": "tls_client_cert", "client.key": "tls_client_key"}
     with dask.config.set({f"distributed.comm.tls.{key}": tls[name] for key, name in names.items()}):
         engine = Engine(tmp_path, scheduler=address)
@@ -179,6 +180,42 @@ def test_a_running_cluster_is_used_where_one_is_named(tmp_path: Path) -> None:
             engine.close()
     assert child.is_alive
     child.end()
+
+
+def test_a_checkpoint_comes_through_the_clusters_folder(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Path] = []
+    take = handover.take
+
+    def noted(answer: bytes | str) -> bytes:
+        assert isinstance(answer, str)
+        taken.append(Path(answer))
+        return take(answer)
+
+    monkeypatch.setattr(handover, "take", noted)
+    run_id = engine.create(ME, Settings(), is_playing=True)  # its checkpoint is 1.9 MB
+    eventually(lambda: bool(taken), START_SECONDS)
+    engine.stop(run_id, ME)
+    assert not any(file.exists() for file in taken)
+    blob = engine.checkpoint(run_id)
+    assert blob is not None
+    assert len(blob) > handover.LARGE_BYTES
+
+
+@pytest.mark.parametrize("end", ["its input ends", "it is killed"])
+def test_the_clusters_folder_goes_with_it(end: str) -> None:
+    child = Child(workers=1)
+    folder = Path(child.introduction().folder)
+    assert folder.is_dir()
+    process = psutil.Process(child.pid)
+    if end == "it is killed":
+        process.kill()
+        child.end()
+    else:
+        assert child._process.stdin is not None
+        child._process.stdin.close()  # as when the server is killed
+        eventually(lambda: not folder.exists(), END_SECONDS)
+        child.end()
+    assert not folder.exists()
 
 
 # --- servers that end -------------------------------------------------------------------------------------------------

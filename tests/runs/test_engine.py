@@ -735,7 +735,7 @@ def started_at(trainer: FakeTrainer) -> int:
 def test_steps_that_are_done_again_are_shown_once(make: Make) -> None:
     cluster = FakeCluster(workers=2, bench=Workbench(FAST))
     engine = make(cluster)
-    run_id = play(engine, 1000)
+    run_id = play(engine, 4000)  # long enough for a checkpoint
     line = next(address for address, one in cluster.lines.items() if one.slices.run_ids())
     cluster.kill(line)
     lost = step_of(engine, run_id)

@@ -207,6 +207,14 @@ def sleeping_run(run_id: str) -> Run:
     return hub.get(run_id)
 
 
+def test_news_are_wanted_when_the_first_watcher_has_its_beat(hub: Hub) -> None:
+    assert hub.wanted_at("a", 5.0) == hub.wanted_at("unknown", 5.0) == float("inf")
+    with hub.watching("a", next_at=lambda after: after + 2), hub.watching("a", next_at=lambda after: after + 1):
+        assert hub.wanted_at("a", 5.0) == 6.0
+        with hub.watching("a"):  # keeps no beat
+            assert hub.wanted_at("a", 5.0) == 5.0
+
+
 def test_a_sleeping_run_is_read_from_disk_once_and_dropped_when_nobody_cares() -> None:
     reads: list[str] = []
 

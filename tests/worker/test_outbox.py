@@ -88,3 +88,17 @@ def test_a_measurement_and_another_phase_ring_and_a_step_further_does_not() -> N
     newest = outbox.since(version).version  # type: ignore[union-attr]
     outbox.report(replace(STATUS, phase=Phase.PLAYING, step=2))
     assert not outbox.has_news_since(newest)
+
+
+def test_while_a_run_plays_all_else_waits_for_its_next_point() -> None:
+    rung: list[int] = []
+    outbox = Outbox(replace(STATUS, phase=Phase.PLAYING), lambda: rung.append(1))
+    version = outbox.since(0).version  # type: ignore[union-attr]
+    outbox.tell(settings=SMALL)
+    outbox.add(shift=None)
+    assert (rung, outbox.has_news_since(version)) == ([], False)
+    outbox.add(points=point(1))
+    assert (rung, outbox.has_news_since(version)) == ([1], True)
+    update = outbox.since(version)
+    assert update is not None
+    assert (update.settings, len(update.shift), len(update.points)) == (SMALL, 1, 1)
