@@ -149,7 +149,8 @@ def mass_below(quantiles: Floats, edges: Floats) -> Floats:
     width, rise = np.diff(knots), np.diff(QUANTILE_LEVELS)
     left, right = (rise / width)[:, :-1], (rise / width)[:, 1:]
     parabola = (width[:, 1:] * left + width[:, :-1] * right) / (width[:, 1:] + width[:, :-1])
-    slope = np.pad(np.minimum(parabola, 3 * np.minimum(left, right)), ((0, 0), (1, 1)))
+    slope = np.zeros_like(knots)
+    slope[:, 1:-1] = np.minimum(parabola, 3 * np.minimum(left, right))
     first, last = slope[:, :-1] * width, slope[:, 1:] * width
     piece = np.array([row.searchsorted(edges, side="right") for row in knots]).reshape(count, len(edges)) - 1
     at = np.clip(piece, 0, levels - 2)

@@ -77,6 +77,7 @@ class Watcher:
     stir: asyncio.Event = field(default_factory=asyncio.Event)  # something has been heard, or is new
     is_view_new: bool = True  # there is another view or another chart to show since the last frame
     is_in_haste: bool = True  # and the visitor waits for it: a chart that it holds can be brought up to date later
+    version: int = -1  # of the run, that it was sent last
     failed: frozenset[str] = frozenset()
     held: dict[str, PackedChart] = field(default_factory=dict)  # the newest of every chart that it was sent
     asked: set[str] = field(default_factory=set)  # every chart that its page has, as far as it has been in sight
@@ -103,6 +104,10 @@ class Watcher:
     @property
     def is_due(self) -> bool:
         return self.is_asking and self.is_visible
+
+    def lacks(self, version: int) -> bool:
+        """Whether it is due a frame of this version of the run."""
+        return self.is_due and (version != self.version or self.is_view_new)
 
     def held_of(self, charts: Mapping[str, PackedChart]) -> frozenset[str]:
         """Which of these charts the browser holds as they are; from now on it holds all of them."""
@@ -214,7 +219,7 @@ class FrameSocket:
     async def _converse(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """Listen and send side by side until either ends."""
         tasks = {
-            asyncio.create_task(self._listen(socket, watcher)),
+            asyncio.create_task(self._listen(socket, hub, run_id, watcher)),
             asyncio.create_task(self._send(socket, hub, run_id, watcher)),
         }
         try:
@@ -226,7 +231,7 @@ class FrameSocket:
         for task in done:
             task.result()
 
-    async def _listen(self, socket: WebSocket, watcher: Watcher) -> None:
+    async def _listen(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -235,16 +240,17 @@ class FrameSocket:
             if text is None:
                 raise BadMessageError("the message is not text")
             watcher.hear(text, self._charts.names)
-            watcher.stir.set()
+            if watcher.lacks(hub.version(run_id)):  # else whatever is new will stir it
+                watcher.stir.set()
 
     async def _send(self, socket: WebSocket, hub: Hub, run_id: str, watcher: Watcher) -> None:
         """The next frame whenever the browser asks for one and something changed, at a calm pace."""
-        pace, sent_version = watcher.pace, -1
+        pace = watcher.pace
         while True:
             watcher.stir.clear()
             # The version before the run: a frame may be newer than it says, never older.
             version, rest = hub.version(run_id), WAIT_SECONDS
-            if watcher.is_due and (version != sent_version or watcher.is_view_new):
+            if watcher.lacks(version):
                 run, is_in_haste = hub.get(run_id), watcher.is_in_haste
                 rest = pace.rest(run, is_in_haste)
                 if rest <= 0:
@@ -254,7 +260,7 @@ class FrameSocket:
                         self._strain.note(late)
                     await socket.send_bytes(frame)
                     pace.sent(run)
-                    sent_version = version
+                    watcher.version = version
                     continue
             # What a command brings meanwhile shortens the rest, and so does another view.
             with suppress(TimeoutError):

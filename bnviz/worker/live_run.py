@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from bnviz.training import Trainer
 
-POINT_SECONDS: Final = 0.22  # fresh points while playing: one at least for each frame that is drawn
-ACCURACY_SECONDS: Final = 0.43  # test accuracy is with every other of them: below twice their distance
+POINT_SECONDS: Final = 0.2  # fresh points while playing: one at least for each frame that is drawn, also a late one
+ACCURACY_SECONDS: Final = 0.39  # test accuracy is with every other of them: below twice their distance
 SCHEDULED_ACCURACY_SHARE: Final = 0.25  # of the time, where one scheduled point follows the other
 GRADIENT_SECONDS: Final = 0.9
 ACCURACY_SHARE: Final = 0.1  # of the thread's time, where many runs share it and measure less often

@@ -26,8 +26,8 @@ from bnviz.training import Trainer
 from bnviz.training.bare import bare_network
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-FRESH_POINT_SECONDS = 0.22  # the lab's cadence while somebody watches
-ACCURACY_SECONDS = 0.43  # test accuracy is with every other of them
+FRESH_POINT_SECONDS = 0.2  # the lab's cadence while somebody watches
+ACCURACY_SECONDS = 0.39  # test accuracy is with every other of them
 GRADIENT_SECONDS = 0.9
 TURN_STEPS = 250
 SHAPES = (
