@@ -19,6 +19,9 @@ from bnviz.runs.hub import Hub
 
 PATIENCE_SECONDS: Final = 0.25  # a host with nothing measured answers all the same: the step count goes on
 BREATH_SECONDS: Final = 0.05  # between two polls at least, however much there is to tell and to how many
+LEAD_SECONDS: Final = (
+    0.015  # of a poll's end before the frame that shows its news: one that comes late waits for the next
+)
 IDLE_SECONDS: Final = 1.0
 EMPTY_SECONDS: Final = 30.0  # of a host without runs: the first that comes nudges
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long
@@ -99,10 +102,10 @@ class Exchange:
             self._lose(place)  # a host without its poller would train unheard
 
     def _breath(self, place: Place) -> float:
-        """Seconds until somebody is due a frame: what is fetched before that nobody would see."""
-        now = time.monotonic()
-        wanted_at = min(self._hub.wanted_at(awake.run_id, now) for awake in self.on(place))
-        return min(max(wanted_at - now, BREATH_SECONDS), PATIENCE_SECONDS)
+        """Seconds until just before somebody is due a frame: what is fetched earlier nobody would see."""
+        after = time.monotonic() + LEAD_SECONDS
+        wanted_at = min(self._hub.wanted_at(awake.run_id, after) for awake in self.on(place))
+        return min(max(wanted_at - after, BREATH_SECONDS), PATIENCE_SECONDS)
 
     async def _rest(self, place: Place) -> None:
         """Wait until the next poll: shortly if somebody watches something change."""

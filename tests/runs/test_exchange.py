@@ -8,7 +8,7 @@ import pytest
 
 from bnviz.records import Phase, Status, Update
 from bnviz.runs.awake import Awake, Place
-from bnviz.runs.exchange import BREATH_SECONDS, PATIENCE_SECONDS, Exchange
+from bnviz.runs.exchange import BREATH_SECONDS, LEAD_SECONDS, PATIENCE_SECONDS, Exchange
 from bnviz.runs.hub import Hub
 from bnviz.worker.host import Checkpoint, Host, Orders
 from tests.fake_worker import SMALL
@@ -64,8 +64,8 @@ def _lost(place: Place) -> None:
 @pytest.mark.parametrize(
     ("beats", "expected"),
     [
-        ([0.2], 0.2),
-        ([0.2, 0.12], 0.12),
+        ([0.2], 0.2 - LEAD_SECONDS),
+        ([0.2, 0.12], 0.12 - LEAD_SECONDS),
         ([0.001], BREATH_SECONDS),
         ([2.0], PATIENCE_SECONDS),
         ([None], BREATH_SECONDS),  # a script, say, which keeps no beat
@@ -86,7 +86,7 @@ def test_a_host_is_asked_when_the_first_watcher_is_due_a_frame(beats: list[float
 
 
 def _beat(seconds: float | None) -> dict[str, Callable[[float], float]]:
-    return {} if seconds is None else {"next_at": lambda after: after + seconds}
+    return {} if seconds is None else {"next_at": lambda after: after - LEAD_SECONDS + seconds}
 
 
 def test_a_checkpoint_counts_from_when_all_that_was_measured_up_to_it_has_come() -> None:
