@@ -128,6 +128,10 @@ FIGURES: Final[Mapping[str, Callable[[Run, View], Spec]]] = MappingProxyType(
 """Every chart by its name; `bnviz.ui.charts` says which page shows which, and in what order."""
 
 
+SOLID: Final = frozenset({"landscape"})
+"""Charts with surfaces, for which a browser needs all of plotly.js: the others keep to its cartesian traces."""
+
+
 def sentence(run: Run, view: View) -> str:
     """One sentence or a few on what is to be seen in this run, in numbers computed from it."""
     if run.figure_one:
@@ -151,4 +155,4 @@ def _sentence_of_study(run: Run) -> Callable[[Run, View], str]:
     return whitening.whitening_sentence if run.linear_unit else untrained_sentence
 
 
-__all__ = ["FIGURES", "Spec", "for_export", "page_swatch_of", "resolve", "sentence", "to_html", "tokens"]
+__all__ = ["FIGURES", "SOLID", "Spec", "for_export", "page_swatch_of", "resolve", "sentence", "to_html", "tokens"]

@@ -11,7 +11,8 @@ import streamlit as st
 from bnviz.config import Directions, Settings, View
 from bnviz.figures.theme import tokens
 from bnviz.live.header import settings_text
-from bnviz.live.routes import base_path, browser_files, module_address, plotly_address
+from bnviz.live.library import library_for
+from bnviz.live.routes import base_path, browser_files, library_address, module_address
 
 NAME: Final = "bnviz_live_charts"
 
@@ -78,6 +79,7 @@ def live_charts(
         "run_id": run_id,
         "view": asdict(view),
         "charts": list(charts),
+        "library": library_address(library_for(charts)),
         "phase": str(phase),
         "settings": settings_text(settings) if settings is not None else "",
         "directions": str(directions),
@@ -117,7 +119,6 @@ def browser_config() -> dict[str, Any]:
     """What the browser's modules need once: addresses, and the colours of the roles in both themes."""
     return {
         "module": module_address("live.js"),
-        "plotly": plotly_address(),
         "frames": f"{base_path()}/bnviz/frames",
         "tokens": tokens(),
     }

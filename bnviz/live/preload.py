@@ -2,8 +2,9 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bnviz.live.library import library_for
 from bnviz.live.owner import adding, is_page
-from bnviz.live.routes import browser_files, module_address, plotly_address
+from bnviz.live.routes import browser_files, library_address, module_address
 
 
 class Preload:
@@ -25,5 +26,5 @@ class Preload:
 def links() -> str:
     """Of plotly.js and of the browser's modules, as a Link header has them (RFC 8288)."""
     modules = (module_address(name) for name in sorted(browser_files()) if name.endswith(".js"))
-    scripts = [f"<{plotly_address()}>; rel=preload; as=script"]
+    scripts = [f"<{library_address(library_for(()))}>; rel=preload; as=script"]  # as most pages need it
     return ", ".join([*scripts, *(f"<{one}>; rel=modulepreload" for one in modules)])

@@ -3,9 +3,8 @@
 import gzip
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Final
 
@@ -18,6 +17,7 @@ from bnviz.figures import FIGURES, sentence
 from bnviz.live.charts import Figure, PackedCharts
 from bnviz.live.header import Sentence
 from bnviz.live.health import health_route
+from bnviz.live.library import ALL, CARTESIAN, compressed, plotly_version
 from bnviz.live.socket import FrameSocket, Hub
 from bnviz.runs.engine import engine
 from bnviz.runs.readiness import Readiness
@@ -25,7 +25,6 @@ from bnviz.runs.recorded import with_recording
 
 FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
 MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
-MOST_GZIP_LEVEL: Final = 6  # 4.8 MB of plotly.js in about a third of a second, once a process
 
 
 def routes(
@@ -39,7 +38,7 @@ def routes(
     base = base_path()
     return [
         WebSocketRoute(f"{base}/bnviz/frames", socket.watch),
-        Route(f"{base}/bnviz/plotly.min.js", _plotly, methods=["GET"]),
+        *(Route(f"{base}/bnviz/{name}", partial(_library, name), methods=["GET"]) for name in (ALL, CARTESIAN)),
         Route(f"{base}/bnviz/browser/{{version}}/{{name}}", _browser_file, methods=["GET"]),
         Route(f"{base}/healthz", health_route(readiness or _engine_readiness), methods=["GET"]),
     ]
@@ -51,8 +50,9 @@ def base_path() -> str:
     return f"/{base}" if base else ""
 
 
-def plotly_address() -> str:
-    return f"{base_path()}/bnviz/plotly.min.js?v={version('plotly')}"
+def library_address(name: str) -> str:
+    """Where a browser gets one of `library.ALL` and `library.CARTESIAN`."""
+    return f"{base_path()}/bnviz/{name}?v={plotly_version()}"
 
 
 def module_address(name: str) -> str:
@@ -85,21 +85,12 @@ async def _browser_file(request: Request) -> Response:
     return Response(text, media_type=media_type, headers={"Cache-Control": FOREVER})
 
 
-async def _plotly(request: Request) -> Response:
+async def _library(name: str, request: Request) -> Response:
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    body = compressed(name)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(_plotly_gzip(), media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
-    return Response(_plotly_text(), media_type="text/javascript", headers=headers)
-
-
-def _plotly_text() -> bytes:
-    """plotly.js as the installed plotly package ships it: no network is needed."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-
-
-@cache
-def _plotly_gzip() -> bytes:
-    return gzip.compress(_plotly_text(), MOST_GZIP_LEVEL, mtime=0)
+        return Response(body, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(body), media_type="text/javascript", headers=headers)
 
 
 def _engine_hub() -> Hub:

@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from bnviz.live.component import browser_config
-from bnviz.live.routes import browser_files, routes
+from bnviz.live.library import library_for
+from bnviz.live.routes import browser_files, library_address, routes
 from tests.live.fakes import FakeHub
 
 # `host` does what Streamlit does: hands over data and takes what the component reports.
@@ -72,7 +73,7 @@ VIEW = {
 def page(run_id: str, charts: list[str]) -> str:
     data = {
         "run_id": run_id, "view": VIEW, "charts": charts, "phase": "paused", "directions": "paths", "is_owner": True,
-        "is_presenting": False,
+        "is_presenting": False, "library": library_address(library_for(charts)),
     }  # fmt: skip
     css = browser_files()["live.css"]
     return PAGE % {"css": css, "config": json.dumps(browser_config()), "data": json.dumps(data)}

@@ -10,8 +10,9 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from bnviz.live.library import CARTESIAN
 from bnviz.live.preload import Preload
-from bnviz.live.routes import browser_files, module_address, plotly_address, routes
+from bnviz.live.routes import browser_files, library_address, module_address, routes
 from tests.live.fakes import FakeHub
 from tests.live.harness import Client, served
 
@@ -39,8 +40,8 @@ def addresses(link: str) -> list[str]:
 def test_a_page_names_plotly_and_every_module_that_a_chart_imports(client: Client) -> None:
     link = links_of_the_page(client)
     modules = {module_address(name) for name in browser_files() if name.endswith(".js")}
-    assert set(addresses(link)) == {plotly_address(), *modules}
-    assert f"<{plotly_address()}>; rel=preload; as=script" in link
+    assert set(addresses(link)) == {library_address(CARTESIAN), *modules}
+    assert f"<{library_address(CARTESIAN)}>; rel=preload; as=script" in link
     assert f"<{module_address('live.js')}>; rel=modulepreload" in link
 
 
@@ -52,5 +53,5 @@ def test_every_address_that_is_named_is_served_and_kept(client: Client) -> None:
 
 
 def test_what_is_no_page_names_nothing(client: Client) -> None:
-    assert "link" not in client.get(plotly_address())[0].headers
+    assert "link" not in client.get(library_address(CARTESIAN))[0].headers
     assert "link" not in client.get("/", accept="application/json")[0].headers

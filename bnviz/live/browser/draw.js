@@ -13,28 +13,36 @@ const EVEN_COLUMNS = 160;
 const NARROW_PIXELS = 600; // as the style sheet's container query
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false, scrollZoom: false };
 
-let loading;
+const loading = new Map();
 
-/** plotly.js, loaded once a page. */
+/** The plotly.js at an address, loaded once a page: there is all of it, and a bundle for pages without surfaces. */
 export function loadPlotly(address) {
-  loading ??= new Promise((done, failed) => {
-    if (window.Plotly) return done(window.Plotly);
+  if (!loading.has(address)) loading.set(address, load(address));
+  return loading.get(address);
+}
+
+function load(address) {
+  return new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = new URL(address, document.baseURI).href;
     script.onload = () => done(window.Plotly);
     script.onerror = () => {
-      loading = undefined; // so that the next frame tries again
+      loading.delete(address); // so that the next frame tries again
       failed(new Error("plotly.js could not be loaded."));
     };
     document.head.append(script);
   });
-  return loading;
 }
 
 export class Plot {
-  /** @param {HTMLElement} target  the element to draw into; it has the size that the style sheet gives it */
-  constructor(target) {
+  /**
+   * @param {HTMLElement} target  the element to draw into; it has the size that the style sheet gives it
+   * @param {string} library  the address of the plotly.js that draws it
+   */
+  constructor(target, library) {
     this.target = target;
+    this.library = library;
+    this.Plotly = undefined; // as soon as it is loaded
     this.isLogX = false;
     this.thickness = 1;
     this.isOnPaper = false;
@@ -61,8 +69,13 @@ export class Plot {
     return { data, layout };
   }
 
-  /** Draw the spec; the plot before stays until this one is complete. */
-  async draw(Plotly, tokens) {
+  async load() {
+    this.Plotly ??= await loadPlotly(this.library);
+    return this.Plotly;
+  }
+
+  /** Draw the spec with the library loaded; the plot before stays until this one is complete. */
+  async draw(tokens) {
     if (!this.isOnPaper) {
       if (!this.target.clientWidth || !this.target.clientHeight) return; // hidden: drawn when it shows
       this.size = { width: this.target.clientWidth, height: this.target.clientHeight };
@@ -73,7 +86,7 @@ export class Plot {
     const isFirst = !this.target.classList.contains("js-plotly-plot");
     this.tokens = tokens;
     forgetRanges(this.target._fullLayout);
-    const drawing = Plotly.react(this.target, data, layout, CONFIG);
+    const drawing = this.Plotly.react(this.target, data, layout, CONFIG);
     if (this.isOnPaper) stretch(this.target, size); // printing waits for nothing
     await drawing;
     if (this.isOnPaper) stretch(this.target, size); // a first drawing has nothing to stretch before

@@ -78,8 +78,6 @@ class Live {
       (settings) => this.component.setTriggerValue("settings", settings), SETTINGS_STAY_MS, mayReport,
     );
     this.observe();
-    this.plotly = loadPlotly(config.plotly);
-    this.plotly.catch((error) => console.error("bnviz:", error));
   }
 
   build(parent) {
@@ -111,6 +109,8 @@ class Live {
     const before = this.data;
     this.component = component;
     this.data = component.data;
+    this.library = loadPlotly(this.data.library);
+    this.library.catch((error) => console.error("bnviz:", error));
     this.keepCards(this.data.charts);
     // A field that the page itself changed wins over a switch.
     for (const field of VIEW_SWITCHES) {
@@ -142,7 +142,7 @@ class Live {
       this.sight.unobserve(card.plot);
       this.sizes.unobserve(card.plot);
       clearTimeout(this.plots.get(name).resting);
-      window.Plotly?.purge(card.plot);
+      this.plots.get(name).Plotly?.purge(card.plot);
       card.destroy();
       this.cards.delete(name);
       this.plots.delete(name);
@@ -163,7 +163,7 @@ class Live {
       menu: () => this.menuOf(name),
     });
     this.cards.set(name, card);
-    this.plots.set(name, new Plot(card.plot));
+    this.plots.set(name, new Plot(card.plot, this.data.library));
     this.grid.append(card.root);
     this.sight.observe(card.plot);
     this.sizes.observe(card.plot);
@@ -222,7 +222,7 @@ class Live {
     const fileName = `bnviz-${name}-step-${this.root.dataset.runStep ?? 0}`;
     const picture = (format) => async () => {
       const title = card.title.textContent;
-      await downloadPicture(await this.plotly, plot, this.tokens, title, card.finding.textContent, format, fileName);
+      await downloadPicture(await plot.load(), plot, this.tokens, title, card.finding.textContent, format, fileName);
     };
     const isLarge = card.root.closest("dialog");
     return [
@@ -257,7 +257,7 @@ class Live {
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once
     for (const name of header.failed) this.cards.get(name)?.fail();
     for (const [name, spec] of Object.entries(charts)) this.take(name, spec);
-    await this.plotly.catch(() => {});
+    await this.library.catch(() => {});
     await this.scheduler.settled();
     this.showDrawn(header);
     this.goToLinked();
@@ -351,10 +351,10 @@ class Live {
       this.late.add(name); // a zoom box is being drawn; the next frame is not far
       return;
     }
-    const Plotly = await this.plotly;
+    await plot.load();
     const start = performance.now();
     this.cards.get(name).describe(plot.spec.layout, this.header.origin);
-    await plot.draw(Plotly, this.tokens);
+    await plot.draw(this.tokens);
     const end = performance.now();
     plot.restUntil = end + Math.min((end - start) * RESTS_FOR, LONGEST_REST_MS);
     plot.isDrawn = true;
@@ -385,8 +385,8 @@ class Live {
   print(isPaper) {
     for (const plot of this.plots.values()) plot.isOnPaper = isPaper;
     this.applyTheme(isPaper ? "light" : themeOf(this.root));
-    if (!isPaper || !window.Plotly) return;
-    for (const plot of this.plots.values()) if (plot.spec) plot.draw(window.Plotly, this.tokens);
+    if (!isPaper) return;
+    for (const plot of this.plots.values()) if (plot.spec && plot.Plotly) plot.draw(this.tokens);
   }
 
   destroy() {
@@ -401,7 +401,7 @@ class Live {
     this.sizes.disconnect();
     for (const [name, card] of this.cards) {
       clearTimeout(this.plots.get(name).resting);
-      window.Plotly?.purge(card.plot);
+      this.plots.get(name).Plotly?.purge(card.plot);
       card.destroy();
     }
     this.root.remove();
