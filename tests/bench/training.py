@@ -97,7 +97,7 @@ def engine(settings: Settings, mnist: Mnist) -> Step:
 class WatchedEngine:
     """The same with every default probe at the lab's cadence.
 
-    That is the schedule, a fresh point every 0.22 s, every other with its test accuracy, and the gradient histograms
+    That is the schedule, a fresh point every 0.2 s, every other with its test accuracy, and the gradient histograms
     every second.
     """
 
