@@ -16,7 +16,7 @@ from bnviz.figures.studies import staged, study_chart
 from bnviz.figures.theme import Spec
 from bnviz.records import Cousins, Floats, Run
 
-WAITING: Final = "Training the networks of this experiment."
+WAITING: Final = "No network of this experiment has finished yet."
 TWIN: Final = {PLAIN: 0, BN: 1}
 X5, X30, SIGMOID = FACTORS.index(5.0), FACTORS.index(30.0), len(FACTORS)
 # A line's dash, and the same in characters, a hair space between them.

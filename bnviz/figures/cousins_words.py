@@ -43,7 +43,7 @@ from bnviz.figures.trials_parts import PERCENT
 from bnviz.figures.words import joined
 from bnviz.records import Cousins, Floats, Run
 
-BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
+BEFORE: Final = "Each chart fills in as the networks of this experiment finish."
 ALIKE_FACTOR: Final = 1.1  # of steps or times, up to which they are about the same
 ALIKE_POINTS: Final = 0.1  # percentage points of accuracy: ten test images
 AGREEING: Final = 2 / 3  # share of the seeds that must lie on one side

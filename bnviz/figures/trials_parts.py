@@ -28,7 +28,7 @@ from bnviz.figures.untrained_parts import Scale
 from bnviz.figures.words import NO_BN
 from bnviz.records import Floats, Run, Trials
 
-WAITING: Final = "Training the networks of this experiment."
+WAITING: Final = "No network of this experiment has finished yet."
 LINE_WIDTH: Final = 2.0
 MOST_WRITTEN: Final = 6  # labels on an axis of places
 SMALL: Final = 0.55  # of a marker: of a single seed

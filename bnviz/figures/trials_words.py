@@ -13,7 +13,7 @@ from bnviz.figures.words import NO_BN, joined, spoken
 from bnviz.records import AMOUNTS, CHANGES, Floats, Run, Trials
 
 _WITH_DROPOUT: Final = {"plain": "without BN", "bn": "with it", "dropout": "dropout", "bndropout": "both"}
-_BEFORE: Final = "Training the networks of this experiment: each chart fills in as they finish."
+_BEFORE: Final = "Each chart fills in as the networks of this experiment finish."
 
 
 def trials_sentence(run: Run, view: View) -> str:

@@ -73,6 +73,7 @@ def header_of(run: Run, version: int, view: View, sentence: Sentence) -> dict[st
         ],
         "sentence": sentence(run, view),
         "summary": _summary(run),
+        "can_change": not run.is_study and not run.figure_one,  # a live setting, by its owner
         "interventions": [_in_words(one) for one in run.interventions],
         "badge": str(run.badge),
         "origin": run.origin,

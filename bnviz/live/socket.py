@@ -69,7 +69,7 @@ class Watcher:
     """What one browser wants and holds."""
 
     charts: tuple[str, ...]
-    pace: Pace
+    pace: Pace = field(default_factory=Pace)
     view: View = field(default_factory=View)
     is_visible: bool = True
     is_asking: bool = False

@@ -174,7 +174,7 @@ def choice_text(value: Any) -> str:
 
 
 def _number_text(value: float) -> str:
-    return f"{value:g}"
+    return f"{value:,g}"
 
 
 def _changed(lab: Lab, name: str, key: str) -> None:

@@ -14,7 +14,6 @@ from websockets.sync.client import connect
 
 from bnviz.config import MEAN, Axis, FigureOneConfig, Settings, View
 from bnviz.live.frames import PackedChart, Spec, decode
-from bnviz.live.pace import Pace
 from bnviz.live.routes import routes
 from bnviz.live.socket import (
     CLOSE_BAD_MESSAGE,
@@ -223,11 +222,12 @@ def test_a_run_has_its_recording_beside_it_as_long_as_its_page_has_a_chart_that_
         browser = Browser(connection)
         header, charts = browser.frame(charts=["accuracy"])
         assert charts["accuracy"]["layout"]["title"] == "alone"
-        assert header["progress"] == ""
+        assert (header["progress"], header["can_change"]) == ("", True)
         header, charts = browser.frame(charts=["figure-one-accuracy"])
         assert charts["figure-one-accuracy"]["layout"]["title"] == config.name
         assert header["progress"] == "1:18 left"  # 49,999 steps at 640 a second
         assert header["study"] is None
+        assert not header["can_change"]  # on the paper's page there is nothing to change it with
         put(hub, 2)
         header, _ = browser.frame(charts=[])  # scrolled out of sight
         assert header["progress"] == ""  # it is paused now
@@ -326,7 +326,7 @@ def test_a_frame_comes_by_itself_when_something_changes_after_the_browser_asked(
 
 
 def test_a_chart_that_a_browser_lacks_is_urgent_and_one_that_it_holds_waits_for_the_beat() -> None:
-    watcher = Watcher(("accuracy", "health"), Pace())
+    watcher = Watcher(("accuracy", "health"))
     watcher.is_view_new = watcher.is_in_haste = False
     watcher.held["health"] = PackedChart(b"{}", b"")
 

@@ -30,13 +30,13 @@ export class Foot {
     this.heading = element("h3");
     const what = element("section", { class: "bnviz-run" }, this.heading, this.summary);
     this.root = element("div", { class: "bnviz-foot" }, this.changes, what);
-    this.show([], "", "", false);
+    this.show([], "", "", true);
   }
 
-  show(interventions, subject, summary, isStudy) {
+  show(interventions, subject, summary, canChange) {
     setText(this.heading, subject);
     setText(this.summary, summary);
-    this.changes.hidden = isStudy; // nothing goes on that could be changed
+    this.changes.hidden = !canChange;
     this.table.hidden = interventions.length === 0;
     this.none.hidden = interventions.length > 0;
     const state = JSON.stringify(interventions);

@@ -251,7 +251,7 @@ class Live {
     this.showHead();
     this.speaker.hear(header);
     const cost = header.measuring >= 0.01 ? ` Measuring takes ${percent(header.measuring)} of the time now.` : "";
-    this.foot.show(header.interventions, header.subject, header.summary + cost, header.study !== null);
+    this.foot.show(header.interventions, header.subject, header.summary + cost, header.can_change);
     this.phases.see(header.run_id, header.phase);
     this.settings.see(header.run_id, header.settings);
     if (header.phase !== "playing") this.hurry(); // a step of the visitor's own is shown at once
