@@ -79,14 +79,23 @@ def _table(run_id: str) -> None:
 
 def rows(found: Iterable[tuple[str, str, str]], headings: Sequence[str] = HEADINGS) -> None:
     """One row an answer: a text that asks, what is measured in a word and in a sentence, and what that text reports."""
-    for column, heading in zip(st.columns(WIDTHS, gap="medium"), headings, strict=True):
-        column.caption(heading)
-    for text, answer, finding in found:
+    answers = list(found)
+    if not answers:
+        return
+    with st.container(key=f"heads-{answers[0][0]}"):
+        for column, heading in zip(st.columns(WIDTHS, gap="medium"), headings, strict=True):
+            column.caption(heading)
+    for text, answer, finding in answers:
         question, reported = texts.title_and_body(text)
         left, middle, right = st.columns(WIDTHS, gap="medium")
         left.markdown(f"**{question}**")
-        middle.markdown(f"**{answer}.** {finding}")
-        right.markdown(reported)
+        for column, what, heading in [
+            (middle, f"**{answer}.** {finding}", headings[1]),
+            (right, reported, headings[2]),
+        ]:
+            # A phone has the cells below each other, where the headings above the columns say nothing.
+            column.container(key=f"head-{headings.index(heading)}-{text}").caption(heading)
+            column.markdown(what)
 
 
 def _answer(run_id: str, guess: Direction) -> None:
