@@ -55,8 +55,11 @@ def test_the_bundle_has_the_version_of_the_installed_package() -> None:
     assert len(text) < len(gzip.decompress(library.compressed(ALL))) / 3
 
 
+OLDER = gzip.compress(b"/**\n* plotly.js (cartesian - minified) v1.0.0")
+
+
 @pytest.mark.parametrize(
-    "content", [None, b"damaged", gzip.compress(b"/**\n* plotly.js (cartesian - minified) v1.0.0")]
+    "content", [None, b"damaged", OLDER, OLDER[:20]], ids=["none", "damaged", "older", "cut short"]
 )
 def test_without_a_bundle_of_this_version_all_of_it_is_used(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
