@@ -129,8 +129,8 @@ def _steer(lab: Lab) -> None:
         if not lab.is_recorded and lab.is_mine:
             _button("Restart", "reset", ":material/replay:", _start, chosen, help_="From step 0, same weights. Key: R")
         if st.button("Open in the lab", icon=":material/science:", help="The same settings, with every chart there."):
-            commands.command(_to_the_lab, chosen)
-            st.switch_page("pages/lab.py")
+            commands.command(commands.open_with, chosen.settings)
+            st.switch_page("pages/lab.py", query_params=commands.run_query(Role.LAB))
         st.html('<span class="bnviz-status"></span>', width="content")
 
 
@@ -174,12 +174,6 @@ def _start(chosen: FigureOneConfig) -> None:
     if started.orders is not None and started.is_mine:
         # Loss contours are nowhere on this page, and drawing them takes a fifth of the run's time.
         commands.set_contour(started, started.orders.directions, None)
-
-
-def _to_the_lab(chosen: FigureOneConfig) -> None:
-    """The visitor's lab restarts with these settings; where another's is watched, one of one's own begins."""
-    lab = open_lab()
-    commands.apply(lab if lab.is_mine else commands.open_recording(Role.LAB, str(Role.LAB)), chosen.settings)
 
 
 def _pick_unit(lab: Lab) -> None:

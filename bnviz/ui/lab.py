@@ -403,14 +403,14 @@ def apply(lab: Lab, settings: Settings, is_playing: bool | None = None) -> None:
     _restart(lab, settings, is_playing)
 
 
-def open_with(settings: Settings) -> None:
+def open_with(settings: Settings, is_playing: bool | None = None) -> None:
     """The visitor's own run in the lab restarts with these; where another's is watched, one of one's own begins.
 
     For a page that is about to be left for the lab's, with `run_query` in that one's address: this page's stays as it
     is, since each change of it is one more step back.
     """
     lab = open_lab()
-    _restart(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings, is_in_link=False)
+    _restart(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings, is_playing, is_in_link=False)
 
 
 def run_query(role: Role) -> dict[str, str]:

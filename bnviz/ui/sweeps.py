@@ -35,7 +35,7 @@ from bnviz.ui import lab as commands
 from bnviz.ui import sweep_export
 from bnviz.ui.chosen import Chip, Chosen, Example, example_of, try_these
 from bnviz.ui.controls import choice_text, group_heading, widget
-from bnviz.ui.lab import Lab, Role, open_lab, open_recording, owner_of_page, show_value
+from bnviz.ui.lab import Lab, Role, open_recording, owner_of_page, show_value
 from bnviz.ui.share import link
 
 KEY: Final = "sweep"  # of a link: the id of a sweep that somebody has started
@@ -434,11 +434,5 @@ def _seed_that_came(sweep: Sweep, row: int, column: int) -> int:
 
 def _to_the_lab(cell: SweepCell) -> None:
     """The visitor's own run restarts with a cell's settings, and plays; where another's is watched, one begins."""
-    settings = chosen().settings_of(cell)
-    commands.command(_take, settings)
-    st.switch_page("pages/lab.py")
-
-
-def _take(settings: Any) -> None:
-    lab = open_lab()
-    commands.apply(lab if lab.is_mine else open_recording(Role.LAB, str(Role.LAB)), settings, True)
+    commands.command(commands.open_with, chosen().settings_of(cell), True)
+    st.switch_page("pages/lab.py", query_params=commands.run_query(Role.LAB))

@@ -61,3 +61,6 @@ def test_a_run_of_ones_own_is_drawn_over_the_recording_and_tells_the_time_left(
     page.get_by_role("button", name="Open in the lab").click()
     expect(main_button(page)).to_contain_text("Play")
     expect(page.get_by_role("slider", name="Learning rate").first).to_have_attribute("aria-valuetext", "2")
+    page.wait_for_timeout(1000)  # the address is given in time, or never
+    page.go_back()  # one step
+    expect(card(page, "figure-one-accuracy")).to_be_visible()
