@@ -277,15 +277,22 @@ def _forget_run(role: Role) -> None:
 
 
 def show_value(key: str, value: Any) -> None:
-    """Have a widget show a value; left alone where it does, so that a change on its way from the browser survives."""
-    if key not in st.session_state or st.session_state[key] != value:
+    """Have a widget show a value; left alone where it does, so that a change on its way from the browser survives.
+
+    On the way from one page to another the widget of this key is a new one, which knows nothing of what it showed there.
+    """
+    shown: set[str] = st.session_state.setdefault("shown", set())
+    if key not in shown or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
+    shown.add(key)
 
 
 def enter(page: str) -> None:
     """Note which page this script run is of."""
     state = st.session_state
     state.is_same_page, state.page = state.get("page") == page, page
+    if not state.is_same_page:
+        state.shown = set()
 
 
 # --- notices ----------------------------------------------------------------------------------------------------------

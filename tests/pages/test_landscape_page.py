@@ -153,3 +153,13 @@ def test_the_run_is_the_labs(stepped: AppTest) -> None:
     stepped.switch_page("pages/lab.py").run()
     assert run_id_of(stepped) == run_id
     assert "plane" not in stepped.query_params
+
+
+def test_the_controls_show_what_is_in_force_on_the_way_to_the_lab_and_back(engine: Engine) -> None:
+    page = open_page("pages/lab.py")
+    control(page, "Learning rate").set_value(2.0).run()
+    for script in ("pages/landscape.py", "pages/lab.py", "pages/landscape.py", "pages/lab.py"):
+        page.switch_page(script).run()
+        assert control(page, "Learning rate").value == 2.0, script
+        assert control(page, "Batch size").value == 60, script
+        assert control(page, "Hidden layers").value == 3, script
