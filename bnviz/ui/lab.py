@@ -279,7 +279,7 @@ def _forget_run(role: Role) -> None:
 def show_value(key: str, value: Any) -> None:
     """Have a widget show a value; left alone where it does, so that a change on its way from the browser survives.
 
-    On the way from one page to another the widget of this key is a new one, which knows nothing of what it showed there.
+    On another page the widget of this key is a new one, which knows nothing of what the one before showed.
     """
     shown: set[str] = st.session_state.setdefault("shown", set())
     if key not in shown or key not in st.session_state or st.session_state[key] != value:
