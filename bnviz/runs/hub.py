@@ -235,17 +235,11 @@ class Hub:
 
     def wanted_at(self, run_id: str, after: float) -> float:
         """When somebody next wants news of a run, on the monotonic clock, after `after`; infinity if nobody watches."""
-        with self._lock:
-            entry = self._entries.get(run_id)
-            watchers = list(entry.watchers) if entry is not None else []
-        return min((one.next_at(after) for one in watchers), default=math.inf)
+        return min((one.next_at(after) for one in self._watchers_of(run_id)), default=math.inf)
 
     def is_looked_at(self, run_id: str, charts: Collection[str]) -> bool:
         """Whether somebody has one of these charts in sight."""
-        with self._lock:
-            entry = self._entries.get(run_id)
-            watchers = list(entry.watchers) if entry is not None else []
-        return any(not set(charts).isdisjoint(one.charts()) for one in watchers)
+        return any(not set(charts).isdisjoint(one.charts()) for one in self._watchers_of(run_id))
 
     def drop_idle(self, idle_seconds: float = IDLE_SECONDS) -> None:
         """Take sleeping runs that nobody watches out of memory; they stay on disk."""
@@ -260,6 +254,12 @@ class Hub:
         return len(self._entries)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _watchers_of(self, run_id: str) -> list[_Watching]:
+        """Who watches a run now; nothing is read from disk for that."""
+        with self._lock:
+            entry = self._entries.get(run_id)
+            return list(entry.watchers) if entry is not None else []
 
     @contextlib.contextmanager
     def _locked(self, run_id: str) -> Iterator[_Entry]:

@@ -89,12 +89,9 @@ def rows(found: Iterable[tuple[str, str, str]], headings: Sequence[str] = HEADIN
         question, reported = texts.title_and_body(text)
         left, middle, right = st.columns(WIDTHS, gap="medium")
         left.markdown(f"**{question}**")
-        for column, what, heading in [
-            (middle, f"**{answer}.** {finding}", headings[1]),
-            (right, reported, headings[2]),
-        ]:
+        for place, column, what in ((1, middle, f"**{answer}.** {finding}"), (2, right, reported)):
             # A phone has the cells below each other, where the headings above the columns say nothing.
-            column.container(key=f"head-{headings.index(heading)}-{text}").caption(heading)
+            column.container(key=f"head-{place}-{text}").caption(headings[place])
             column.markdown(what)
 
 
