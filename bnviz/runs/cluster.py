@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import pickle
 import secrets
 import warnings
 from collections.abc import Sequence
@@ -188,10 +187,7 @@ class _Line:
                 answer = await self._client.scheduler.proxy(worker=self._address, msg=message)
             if answer["status"] != "OK":
                 raise answer["exception"]
-            packed = answer["result"]
-            if isinstance(packed, str):
-                packed = await asyncio.to_thread(handover.take, packed)
-            return pickle.loads(packed)  # from our own host, over the same line as Dask's own pickles
+            return handover.unpack(*answer["result"])  # from our own host, over the same line as Dask's own pickles
 
         return ask
 

@@ -207,7 +207,7 @@ class Dispatcher:
             async with awake.lock:
                 await self._exchange.fetch(awake)
             checkpoint = awake.checkpoint
-        return None if checkpoint is None else checkpoint.blob
+        return None if checkpoint is None else bytes(checkpoint.blob)
 
     async def runs_of(self, owner: str) -> list[str]:
         return self._register.ids_of(owner)
@@ -391,7 +391,7 @@ class Dispatcher:
                 checkpoint = awake.checkpoint = None
             orders = awake.orders
             self._hub.rewind(awake.run_id, -1 if checkpoint is None else checkpoint.step)
-            blob = None if checkpoint is None else checkpoint.blob
+            blob = None if checkpoint is None else bytes(checkpoint.blob)
             try:
                 updates = await self._exchange.ask(place, place.host.place(awake.run_id, orders, blob))
             except BnvizError as error:

@@ -13,7 +13,8 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from mmap import mmap
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, SupportsIndex, TypeVar
 
 from bnviz.config import AnatomyConfig, Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
@@ -74,11 +75,18 @@ class Orders:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that is needed to go on bitwise, as the bytes of a safetensors file."""
+    """All that is needed to go on bitwise, as the bytes of a safetensors file.
+
+    They may be mapped from memory that the worker has written: `bytes(blob)` copies them.
+    """
 
     generation: int
     step: int
-    blob: bytes
+    blob: bytes | mmap
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> "tuple[type[Checkpoint], tuple[object, ...]]":
+        blob = pickle.PickleBuffer(self.blob) if int(protocol) >= 5 else bytes(self.blob)
+        return Checkpoint, (self.generation, self.step, blob)
 
 
 def _answers_plainly(
@@ -214,13 +222,12 @@ class Host:
         """Whether live work is due, to which a sweep gives way; for its thread."""
         return self._slices.is_busy
 
-    async def packed(self, folder: str, name: str, *args: object) -> bytes | str:
-        """The answer of another method, pickled: one frame for Dask to carry, not one for every array in it.
+    async def packed(self, folder: str, name: str, *args: object) -> tuple[bytes, list[str]]:
+        """The answer of another method: one frame for Dask to carry, not one for every array in it.
 
-        A large one lies in a file of `folder`, if that is not empty, and its path is the answer.
+        Its large parts lie in files of `folder`, if that is not empty: see `handover.pack`.
         """
-        answer = pickle.dumps(await getattr(self, name)(*args), pickle.HIGHEST_PROTOCOL)
-        return handover.put(answer, folder)
+        return handover.pack(await getattr(self, name)(*args), folder)
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

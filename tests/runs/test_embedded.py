@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_run_that_slept_in_between_is_bitwise_the_one_that_did_not(engine: Eng
         assert np.array_equal(first, second, equal_nan=True), name
     assert one.checkpoint is not None
     assert other.checkpoint is not None
-    tensors, expected = checkpoints.decode(one.checkpoint.blob)[0], checkpoints.decode(other.checkpoint.blob)[0]
+    tensors, expected = (checkpoints.decode(bytes(saved.checkpoint.blob))[0] for saved in (one, other))
     assert tensors.keys() == expected.keys()
     for name in tensors.keys() - {"compute_time"}:
         assert tensors[name].numpy().tobytes() == expected[name].numpy().tobytes(), name
@@ -184,14 +185,13 @@ def test_a_running_cluster_is_used_where_one_is_named(tmp_path: Path) -> None:
 
 def test_a_checkpoint_comes_through_the_clusters_folder(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Path] = []
-    take = handover.take
+    unpack = handover.unpack
 
-    def noted(answer: bytes | str) -> bytes:
-        assert isinstance(answer, str)
-        taken.append(Path(answer))
-        return take(answer)
+    def noted(pickled: bytes, files: list[str]) -> Any:
+        taken.extend(Path(file) for file in files)
+        return unpack(pickled, files)
 
-    monkeypatch.setattr(handover, "take", noted)
+    monkeypatch.setattr(handover, "unpack", noted)
     run_id = engine.create(ME, Settings(), is_playing=True)  # its checkpoint is 1.9 MB
     eventually(lambda: bool(taken), START_SECONDS)
     engine.stop(run_id, ME)

@@ -51,7 +51,7 @@ def weights(home: Path, run_id: str) -> dict[str, bytes]:
     """Every tensor that the training alone determines, of a run on disk."""
     checkpoint = Store(home).load(run_id).checkpoint
     assert checkpoint is not None
-    tensors = checkpoints.decode(checkpoint.blob)[0]
+    tensors = checkpoints.decode(bytes(checkpoint.blob))[0]
     return {
         name: tensor.numpy().tobytes()
         for name, tensor in tensors.items()

@@ -8,6 +8,7 @@ import logging
 import os
 import zipfile
 from collections.abc import Iterator
+from mmap import mmap
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ def default_home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or platformdirs.user_data_dir("bnviz", appauthor=False))
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | mmap) -> None:
     """A file that is on the disk, and not only on its way there, when this returns."""
     with path.open("wb") as file:
         file.write(content)
