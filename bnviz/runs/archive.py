@@ -13,6 +13,7 @@ from bnviz.runs.store import Saved, Store
 from bnviz.runs.summary import Entry
 
 REST_SECONDS: Final = 1.0  # between two saves of a run that does not train: what has changed is on disk soon
+APPEND_SECONDS: Final = 1.5  # between two records in its journal, at least: at every second look of a run that trains
 AGAIN_SECONDS: Final = 10.0  # after a disk that did not take it
 
 
@@ -43,13 +44,14 @@ class Archive:
         return awake.is_placed and is_new and time.monotonic() - awake.saved_at > rest and not awake.lock.locked()
 
     def is_growing(self, awake: Awake) -> bool:
-        """Whether there is history that is not on disk; what has been there once is lengthened at every look."""
+        """Whether its journal, once begun, is due for what it has gained since."""
         is_new = self._hub.version(awake.run_id) != awake.appended_version
+        is_new &= time.monotonic() - awake.appended_at > APPEND_SECONDS
         return is_new and not awake.is_appending and self._store.is_growing(awake.run_id)
 
     async def append(self, awake: Awake) -> None:
         """Add what a run has gained to its journal; whatever goes wrong, the save that comes next tries all of it."""
-        awake.is_appending = True
+        awake.is_appending, awake.appended_at = True, time.monotonic()
         async with self._lock:
             awake.is_appending = False
             if awake.is_gone or not self._store.is_growing(awake.run_id):

@@ -20,9 +20,7 @@ class Limits:
     pause_seconds: float = 120.0
     sleep_seconds: float = 600.0
     picture_seconds: float = 15.0
-    save_seconds: float = (
-        10.0  # between two checkpoints; the history is on disk at most two seconds after it is measured
-    )
+    save_seconds: float = 10.0  # between two checkpoints on disk; its history is there after two seconds or so
     sweeps_an_owner: int = 2  # that run at the same time
     sweeps: int = 30
 
@@ -79,6 +77,7 @@ class Awake:
     saved_version: int = -1  # of the hub
     saved_at: float = float("-inf")
     appended_version: int = -1  # of the hub, up to which its history is on disk
+    appended_at: float = float("-inf")
     is_appending: bool = False
     disk_notice: str = ""  # what it was told of a disk that does not take it
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # what is asked of its host goes in order

@@ -19,7 +19,7 @@ from bnviz.runs.hub import Hub
 
 PATIENCE_SECONDS: Final = 0.25  # a host with nothing measured answers all the same: the step count goes on
 BREATH_SECONDS: Final = 0.05  # between two polls at least, however much there is to tell and to how many
-LEAD_SECONDS: Final = 0.015  # from a poll's end to the frame that shows its news
+LEAD_SECONDS: Final = 0.015  # from a poll's end to the beat of the frame that shows its news
 IDLE_SECONDS: Final = 1.0
 EMPTY_SECONDS: Final = 30.0  # of a host without runs: the first that comes nudges
 ACTIVE_SECONDS: Final = 3.0  # after a change a run is polled as often as a playing one for this long

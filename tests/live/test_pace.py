@@ -7,6 +7,7 @@ import pytest
 from bnviz.live.pace import (
     COMMAND_FRAMES,
     COMMAND_SECONDS,
+    EARLY_SECONDS,
     FRAME_SECONDS,
     LATE_SECONDS,
     MOST_STRETCH,
@@ -16,6 +17,8 @@ from bnviz.live.pace import (
 )
 from bnviz.records import Phase, Run
 from tests.live import fakes
+
+CALM_SECONDS = FRAME_SECONDS - EARLY_SECONDS  # from a beat until the frame of the next one may go
 
 
 class Clock:
@@ -32,8 +35,8 @@ def test_frames_of_a_run_that_plays_keep_their_distance() -> None:
         assert pace.rest(run, False) <= COMMAND_SECONDS
         clock.now += COMMAND_SECONDS
         pace.sent(run)
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
-    clock.now += FRAME_SECONDS
+    assert pace.rest(run, False) == pytest.approx(CALM_SECONDS)
+    clock.now += CALM_SECONDS
     assert pace.rest(run, False) == pytest.approx(0)
 
 
@@ -56,12 +59,22 @@ def test_frames_keep_to_a_beat_whatever_building_one_takes_and_fall_in_again_aft
     assert clock.now - begun == pytest.approx(40 * FRAME_SECONDS, abs=0.02)
     clock.now += 10
     pace.sent(run)
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+    assert pace.rest(run, False) == pytest.approx(CALM_SECONDS)
+
+
+@pytest.mark.parametrize("apart", [-EARLY_SECONDS, 0.0, 0.03])
+def test_a_frame_may_go_a_little_before_its_beat_or_after_it_and_the_beat_stays(apart: float) -> None:
+    clock = Clock()
+    pace, run = pace_after_the_quick_frames(clock)
+    clock.now += FRAME_SECONDS + apart
+    assert pace.rest(run, False) <= 1e-9
+    pace.sent(run)
+    assert pace.next_at(clock.now + 2 * EARLY_SECONDS) == pytest.approx(2 * FRAME_SECONDS)
 
 
 def test_a_command_is_seen_at_once() -> None:
     pace, run = pace_after_the_quick_frames(Clock())
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS)
+    assert pace.rest(run, False) == pytest.approx(CALM_SECONDS)
     changed = fakes.run(phase=Phase.PLAYING, interventions=(fakes.INTERVENTION,))
     assert pace.rest(changed, False) == pytest.approx(COMMAND_SECONDS)
     restarted = fakes.run(phase=Phase.PLAYING, generation=1, steps=())
@@ -150,5 +163,5 @@ def test_a_strained_server_spaces_frames_out_and_answers_commands_at_once_all_th
     for _ in range(COMMAND_FRAMES):
         pace.rest(run, False)
         pace.sent(run)
-    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS * strain.stretch)
+    assert pace.rest(run, False) == pytest.approx(FRAME_SECONDS * strain.stretch - EARLY_SECONDS)
     assert pace.rest(fakes.run(phase=Phase.PAUSED), False) == pytest.approx(COMMAND_SECONDS)
