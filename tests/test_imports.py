@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "bnviz.runs": {
         "bnviz.worker.host",
-        "bnviz.worker.handover",
+        "bnviz.worker.wire",
         "bnviz.worker.sweep_task",
         "distributed",
         "platformdirs",
@@ -59,6 +59,7 @@ SERVER = (
     "app",
     "bnviz.worker.host",
     "bnviz.worker.handover",
+    "bnviz.worker.wire",
     "bnviz.worker.sweep_task",
 )
 HEAVY = {"torch", "safetensors"}

@@ -4,20 +4,23 @@ import asyncio
 import contextlib
 import logging
 import os
+import pickle
 import secrets
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from bnviz.config import SweepCell, SweepConfig
-from bnviz.errors import EngineError
+from bnviz.errors import BnvizError, EngineError
 from bnviz.records import CellResult
 from bnviz.runs.child import Child
 from bnviz.runs.tls import address_of, check_peer, security_from_environment
 from bnviz.runs.versions import check_scheduler, check_worker
-from bnviz.worker import handover
+from bnviz.worker import wire
 from bnviz.worker.host import Host
 from bnviz.worker.sweep_task import train_cells_here
+from bnviz.worker.wire import Wire
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -66,10 +69,10 @@ class DaskCluster:
     def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
         self._scheduler, self._workers = scheduler, workers
         self._child: Child | None = None
-        self._folder = ""  # through which an embedded worker's large answers come
+        self._folder = ""  # that an embedded worker shares with this process alone
         self._has_started = False
         self._client: Client | None = None
-        self._hosts: dict[str, Host] = {}
+        self._lines: dict[str, _Line] = {}  # by the worker's address
         self.task = train_cells_here  # another one in tests
         self._told: set[str] = set()  # the workers that are refused, as the log has said
 
@@ -93,14 +96,14 @@ class DaskCluster:
             workers = await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS)
         except (OSError, TimeoutError, RuntimeError) as error:
             raise EngineError(f"The cluster{self._where} does not answer ({type(error).__name__}).") from None
-        for address in set(self._hosts) - set(workers):
-            del self._hosts[address]
-        new = set(workers) - set(self._hosts)
+        for address in [one for one, line in self._lines.items() if one not in workers or line.is_cut]:
+            self._lines.pop(address).hang_up()
+        new = set(workers) - set(self._lines)
         refused = await self._refused(new) if new and self._scheduler is not None else {}
         await asyncio.gather(*(self._settle(address) for address in new - set(refused)))
-        if refused and not self._hosts:
+        if refused and not self._lines:
             raise EngineError(next(iter(refused.values())))
-        return dict(self._hosts)
+        return cast("dict[str, Host]", dict(self._lines))
 
     @property
     def _where(self) -> str:
@@ -130,8 +133,10 @@ class DaskCluster:
         except Exception as error:  # whatever a worker that is ending says
             logger.warning("No host on %s yet: %s", address, error)
             return
-        line = _Line(self._client, address, future, self._folder)
-        self._hosts[address] = cast("Host", line)  # it answers as the host does
+        line = _Line(self._client, address, future)
+        if self._folder and wire.IS_OFFERED:
+            await line.lay_wire(str(Path(self._folder, secrets.token_hex(8))))
+        self._lines[address] = line
 
     async def train_cells(self, config: SweepConfig, cells: Sequence[SweepCell], token: str) -> tuple[CellResult, ...]:
         if self._client is None:
@@ -156,7 +161,9 @@ class DaskCluster:
     async def close(self) -> None:
         client, child = self._client, self._child
         self._client, self._child = None, None
-        self._hosts.clear()
+        for line in self._lines.values():
+            line.hang_up()
+        self._lines.clear()
         if client is not None:
             await _let_go(client)
         if child is not None:
@@ -164,32 +171,55 @@ class DaskCluster:
 
 
 class _Line:
-    """The line to a host: what Dask's own proxy does, without its task, its event and its wake-up for each question.
+    """The line to a host, which answers on it as the host itself does: `await line.poll(...)`.
 
-    A poll is asked for several times a second: its arguments need no pickle either.
+    What Dask's own proxy does, without its task, its event and its wake-up for each question. A poll is asked for
+    several times a second: its arguments need no pickle either. Where a wire has been laid it carries the questions.
     """
 
-    def __init__(self, client: "Client", address: str, future: Any, folder: str) -> None:
-        self._client, self._address, self._folder = client, address, folder
+    def __init__(self, client: "Client", address: str, future: Any) -> None:
+        self._client, self._address = client, address
         self._future = future  # a host lives as long as the future that made it
+        self._wire: Wire | None = None
 
     def __getattr__(self, name: str) -> Any:
         async def ask(*args: Any) -> Any:
             if self._future.status != "finished":
                 raise OSError("its worker is gone")
-            sent = [self._folder, name, *(_sendable(one) for one in args)]
-            message = {"actor": self._future.key, "function": "packed", "args": sent}
-            if self._client.direct_to_workers:
-                answer = await self._client.rpc(self._address).actor_execute(**message)
-            else:
-                assert self._client.scheduler is not None
-                message["op"] = "actor_execute"
-                answer = await self._client.scheduler.proxy(worker=self._address, msg=message)
-            if answer["status"] != "OK":
-                raise answer["exception"]
-            return handover.unpack(*answer["result"])  # from our own host, over the same line as Dask's own pickles
+            return await (self._ask if self._wire is None else self._wire.ask)(name, *args)
 
         return ask
+
+    async def _ask(self, name: str, *args: Any) -> Any:
+        """Through Dask."""
+        sent = [name, *(_sendable(one) for one in args)]
+        message = {"actor": self._future.key, "function": "packed", "args": sent}
+        if self._client.direct_to_workers:
+            answer = await self._client.rpc(self._address).actor_execute(**message)
+        else:
+            assert self._client.scheduler is not None
+            message["op"] = "actor_execute"
+            answer = await self._client.scheduler.proxy(worker=self._address, msg=message)
+        if answer["status"] != "OK":
+            raise answer["exception"]
+        return pickle.loads(answer["result"])  # from our own host, over the same line as Dask's own pickles
+
+    async def lay_wire(self, path: str) -> None:
+        """Have a wire carry what is asked from now on; where there can be none, Dask goes on doing that."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._ask("listen", path)
+                self._wire = await Wire.to(path)
+        except (OSError, BnvizError) as error:
+            logger.warning("No wire to %s: %s", self._address, error)
+
+    @property
+    def is_cut(self) -> bool:
+        return self._wire is not None and self._wire.is_cut
+
+    def hang_up(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
 
 
 async def _let_go(client: "Client") -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, SupportsIndex, 
 from bnviz.config import AnatomyConfig, Directions, LandscapeConfig, Measure, Settings, StudyConfig
 from bnviz.errors import BnvizError, EngineError
 from bnviz.records import Update
-from bnviz.worker import handover
+from bnviz.worker import wire
 
 if TYPE_CHECKING:
     from bnviz.worker.slices import Slices
@@ -119,9 +119,9 @@ def _slices_of_this_worker() -> "Slices":
     return Slices(build, functools.partial(warm, number), measure_study=measure_study)
 
 
-def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-        loop.call_soon_threadsafe(bell.set)
+        loop.call_soon_threadsafe(function)
 
 
 def _end(slices: "Slices") -> None:
@@ -196,7 +196,7 @@ class Host:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._news, self._command = loop, asyncio.Event(), asyncio.Event()
-            self._slices.on_news = functools.partial(_ring, loop, self._news)
+            self._slices.on_news = functools.partial(_call_soon, loop, self._news.set)
 
     async def _carried_out(self, order: Callable[[], T]) -> T:
         """The training thread's answer to an order."""
@@ -222,12 +222,16 @@ class Host:
         """Whether live work is due, to which a sweep gives way; for its thread."""
         return self._slices.is_busy
 
-    async def packed(self, folder: str, name: str, *args: object) -> tuple[bytes, list[str]]:
-        """The answer of another method: one frame for Dask to carry, not one for every array in it.
+    async def packed(self, name: str, *args: object) -> bytes:
+        """The answer of another method, pickled: one frame for Dask to carry, not one for every array in it."""
+        return pickle.dumps(await getattr(self, name)(*args), protocol=5)
 
-        Its large parts lie in files of `folder`, if that is not empty: see `handover.pack`.
-        """
-        return handover.pack(await getattr(self, name)(*args), folder)
+    @_answers_plainly
+    async def listen(self, path: str) -> None:
+        """Answer at this path too, from the server on the same machine: see `worker.wire`."""
+        host = weakref.ref(self)  # the wire keeps no host alive that the scheduler has dropped
+        server = await wire.answer(path, lambda name: getattr(host(), name))
+        weakref.finalize(self, _call_soon, asyncio.get_running_loop(), server.close)
 
     @_answers_plainly
     async def run_ids(self) -> list[str]:

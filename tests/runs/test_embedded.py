@@ -16,10 +16,12 @@ import pytest
 from bnviz.config import Device, HyperParams, Settings
 from bnviz.records import MEASURES, Phase
 from bnviz.runs.child import Child
+from bnviz.runs.cluster import DaskCluster
 from bnviz.runs.engine import Engine
 from bnviz.runs.store import Store
-from bnviz.worker import checkpoints, handover
+from bnviz.worker import checkpoints, handover, wire
 from bnviz.worker.cluster import NICENESS
+from bnviz.worker.wire import Wire
 from tests.fake_worker import SMALL, eventually
 from tests.runs.processes import cluster_processes, workers
 
@@ -151,6 +153,40 @@ def test_a_killed_worker_is_replaced_and_its_run_goes_on(engine: Engine) -> None
     steps = engine.hub.get(run_id).history.step
     assert (steps[1:] > steps[:-1]).all()
     engine.stop(run_id, ME)
+
+
+def test_a_run_goes_on_where_the_wire_to_its_worker_is_cut(engine: Engine) -> None:
+    run_id = engine.create(ME, SMALL, is_playing=True)
+    with engine.hub.watching(run_id):
+        eventually(lambda: engine.hub.status(run_id).step > 5, START_SECONDS)
+        old = wires(engine)
+        for one in old:
+            engine._loop.call_soon_threadsafe(one.close)
+        eventually(lambda: all(one.is_cut for one in old), END_SECONDS)
+        at = engine.hub.status(run_id).step
+        eventually(lambda: engine.hub.status(run_id).step > at + 5, START_SECONDS)
+    assert set(wires(engine)).isdisjoint(old)
+    engine.stop(run_id, ME)
+
+
+def wires(engine: Engine) -> list[Wire]:
+    """Those to all workers."""
+    assert isinstance(engine._cluster, DaskCluster)
+    laid = [line._wire for line in engine._cluster._lines.values()]
+    assert None not in laid
+    return [one for one in laid if one is not None]
+
+
+def test_workers_train_also_where_no_wire_can_be_laid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "IS_OFFERED", False)
+    engine = Engine(tmp_path, workers=1)
+    engine.start()
+    try:
+        run_id = engine.create(ME, SMALL)
+        stepped(engine, run_id, 3)
+        assert engine.checkpoint(run_id) is not None
+    finally:
+        engine.close()
 
 
 def test_a_cluster_that_is_killed_is_started_again(engine: Engine) -> None:
