@@ -195,6 +195,21 @@ def test_end_labels_do_not_overlap_whatever_the_curves_do(lab: Lab) -> None:
                 assert above["bottom"] <= below["top"] + 1 or abs(above["left"] - below["left"]) > 20
 
 
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_numbers_on_the_axes_over_time_keep_apart_however_long_a_run_is(lab: Lab, width: int) -> None:
+    lab.page.set_viewport_size({"width": width, "height": 900})
+    for step in (1_200, 9_800, 24_000, 100_500, 260_000, 1_250_000):
+        lab.put(step)
+        lab.await_step(step)
+        for name in ("accuracy", "drift-bands", "density", "drift-distance"):
+            for axis in lab.card(name).locator(".xaxislayer-above").all():
+                labels = axis.locator(".xtick text, .x2tick text, .x3tick text").all()
+                boxes = sorted((one.bounding_box() for one in labels), key=lambda box: box["x"])
+                gaps = [right["x"] - left["x"] - left["width"] for left, right in itertools.pairwise(boxes)]
+                assert len(boxes) >= 2, (name, step)
+                assert min(gaps) >= 3, (name, step, gaps)
+
+
 def test_labels_of_lines_that_end_on_one_point_keep_their_order_the_last_one_on_top(lab: Lab) -> None:
     places = lab.page.evaluate("""async (address) => {
         const { spread } = await import(address);

@@ -9,6 +9,8 @@ import { resolve } from "./theme.js";
 const ROOT_PIXELS = 14; // the page's type size for which specs state their sizes; Present mode has a larger one
 const MOST_TICKS = 8;
 const PIXELS_A_TICK = 40;
+const DIGIT_WIDTH = 0.53; // of the type's size, commas included
+const LABEL_GAP = 8; // px between two labels
 const EVEN_COLUMNS = 160;
 const NARROW_PIXELS = 600; // as the style sheet's container query
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false, scrollZoom: false };
@@ -206,6 +208,15 @@ function thinTicks(layout, width) {
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^xaxis\d*$/.test(name) || axis.tickvals || axis.dtick) continue;
     const [from, to] = axis.domain ?? [0, 1];
-    axis.nticks = Math.max(2, Math.min(MOST_TICKS, Math.floor((inner * (to - from)) / PIXELS_A_TICK) + 1));
+    const pixels = inner * (to - from);
+    const most = Math.min(MOST_TICKS, Math.floor(pixels / PIXELS_A_TICK) + 1, Math.floor(pixels / labelPixels(axis)));
+    axis.nticks = Math.max(2, most);
   }
+}
+
+/** What a tick's label and a gap take: Plotly sets ticks as close as the axis's length over their number. */
+function labelPixels(axis) {
+  const end = axis.autorangeoptions?.clipmax;
+  if (axis.type === "log" || end === undefined) return PIXELS_A_TICK / 2; // a log axis labels decades
+  return Math.round(end).toLocaleString("en").length * DIGIT_WIDTH * (axis.tickfont?.size ?? 11) + LABEL_GAP;
 }
