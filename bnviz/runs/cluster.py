@@ -96,9 +96,11 @@ class DaskCluster:
             workers = await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS)
         except (OSError, TimeoutError, RuntimeError) as error:
             raise EngineError(f"The cluster{self._where} does not answer ({type(error).__name__}).") from None
-        for address in [one for one, line in self._lines.items() if one not in workers or line.is_cut]:
+        # A worker whose wire is cut has mostly ended: at the next look it is known.
+        cut = {address for address, line in self._lines.items() if line.is_cut}
+        for address in cut | (set(self._lines) - set(workers)):
             self._lines.pop(address).hang_up()
-        new = set(workers) - set(self._lines)
+        new = set(workers) - set(self._lines) - cut
         refused = await self._refused(new) if new and self._scheduler is not None else {}
         await asyncio.gather(*(self._settle(address) for address in new - set(refused)))
         if refused and not self._lines:
