@@ -45,8 +45,9 @@ class Archive:
 
     def is_growing(self, awake: Awake) -> bool:
         """Whether its journal, once begun, is due for what it has gained since."""
+        if time.monotonic() - awake.appended_at <= APPEND_SECONDS:
+            return False
         is_new = self._hub.version(awake.run_id) != awake.appended_version
-        is_new &= time.monotonic() - awake.appended_at > APPEND_SECONDS
         return is_new and not awake.is_appending and self._store.is_growing(awake.run_id)
 
     async def append(self, awake: Awake) -> None:

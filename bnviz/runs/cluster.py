@@ -20,7 +20,6 @@ from bnviz.runs.versions import check_scheduler, check_worker
 from bnviz.worker import wire
 from bnviz.worker.host import Host
 from bnviz.worker.sweep_task import train_cells_here
-from bnviz.worker.wire import Wire
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -182,7 +181,7 @@ class _Line:
     def __init__(self, client: "Client", address: str, future: Any) -> None:
         self._client, self._address = client, address
         self._future = future  # a host lives as long as the future that made it
-        self._wire: Wire | None = None
+        self._wire: wire.Wire | None = None
 
     def __getattr__(self, name: str) -> Any:
         async def ask(*args: Any) -> Any:
@@ -211,7 +210,7 @@ class _Line:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._ask("listen", path)
-                self._wire = await Wire.to(path)
+                self._wire = await wire.Wire.to(path)
         except (OSError, BnvizError) as error:
             logger.warning("No wire to %s: %s", self._address, error)
 

@@ -78,16 +78,16 @@ class _AnsweringEnd(_Messages):
         task.add_done_callback(self._answering.discard)
 
     async def _answer(self, number: int, name: str, arguments: tuple[Any, ...]) -> None:
-        result, error = None, None
         try:
-            result = await self._method(name)(*arguments)
-        except BnvizError as raised:
-            error = raised
+            packed = handover.pack((number, await self._method(name)(*arguments), None), self._folder)
+        except BnvizError as error:
+            packed = handover.pack((number, None, error), self._folder)
         except Exception:  # the one who asks takes a wire that is cut for a worker that has ended
             logger.exception("%s could not be answered", name)
             self.close()
+            return
         if not self.is_cut:
-            self.send(pickle.dumps(handover.pack((number, result, error), self._folder), protocol=5))
+            self.send(pickle.dumps(packed, protocol=5))
 
 
 async def answer(path: str, method: Callable[[str], Method]) -> asyncio.AbstractServer:

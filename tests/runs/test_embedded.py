@@ -185,6 +185,8 @@ def test_workers_train_also_where_no_wire_can_be_laid(tmp_path: Path, monkeypatc
         run_id = engine.create(ME, SMALL)
         stepped(engine, run_id, 3)
         assert engine.checkpoint(run_id) is not None
+        assert isinstance(engine._cluster, DaskCluster)
+        assert [line._wire for line in engine._cluster._lines.values()] == [None]
     finally:
         engine.close()
 

@@ -38,6 +38,9 @@ class Answers:
     async def fail(self) -> None:
         raise ZeroDivisionError
 
+    async def tell_what_cannot_be_told(self) -> Callable[[], None]:
+        return lambda: None
+
     async def large(self) -> bytearray:
         return bytearray(handover.LARGE_BYTES)
 
@@ -83,7 +86,7 @@ def test_what_the_other_end_refuses_is_raised_here_and_the_wire_holds(tmp_path: 
     run(tmp_path, check)
 
 
-@pytest.mark.parametrize("name", ["fail", "no_such_method"])
+@pytest.mark.parametrize("name", ["fail", "no_such_method", "tell_what_cannot_be_told"])
 def test_a_fault_at_the_other_end_cuts_the_wire(tmp_path: Path, name: str) -> None:
     async def check(asking: Wire, _: Answers) -> None:
         waiting = asyncio.create_task(asking.ask("wait"))
