@@ -32,7 +32,7 @@ def test_a_run_draws_its_landscape_while_it_goes_on_and_ends_with_that_of_its_la
     step = step_at_rest(page)
     expect(card(page, "landscape")).to_contain_text(re.compile(rf"^(?!.*% measured).*step {step},"))
     see_all(page, LANDSCAPE, "measured")
-    assert "res=17" in page.url
+    page.wait_for_url("**res=17*")
 
 
 def test_a_chip_shows_another_plane_of_the_same_run_and_surfaces_turn(
@@ -154,4 +154,4 @@ def test_a_start_at_the_minimum_is_refused_and_nothing_is_lost(context: BrowserC
     is_measured(page)
     page.get_by_role("slider", name="Start, w₂").first.press("ArrowLeft")
     expect(page.locator(".stMain")).to_contain_text("is the minimum itself")
-    assert "wy=0.1" in page.url
+    page.wait_for_url("**wy=0.1*")

@@ -50,7 +50,7 @@ def test_untrained_networks_are_measured_and_their_layers_looked_through_without
     expect(card(page, "untrained-histogram")).to_contain_text("output layer")  # the nearest to 10
     page.get_by_role("slider", name="Weight layer").press("ArrowLeft")
     expect(card(page, "untrained-histogram")).to_contain_text("layer 8")
-    assert "ulayer=8" in page.url
+    page.wait_for_url("**ulayer=8*")
     is_measured(page)
 
 
@@ -87,8 +87,8 @@ def test_the_labs_run_is_looked_at_more_closely_and_scrubbed_back(context: Brows
     expect(layers.locator(".bnviz-scrubbed")).to_contain_text("the newest")
     run_id = page.locator("[data-run-id]").get_attribute("data-run-id")
     page.get_by_role("link", name="Live lab").click()
+    page.wait_for_url(f"{server.url}/?*run={run_id}*")
     when(page, "id => document.querySelector('[data-run-id]')?.dataset.runId === id", run_id)
-    assert f"run={run_id}" in page.url
 
 
 def test_the_page_on_shift_begins_with_a_recording_of_all_its_charts(

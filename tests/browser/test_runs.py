@@ -80,7 +80,7 @@ def test_whoever_opens_a_hand_over_link_steers_from_then_on(lab: Page, browser: 
     page = opened(other, link.strip())
     expect(page.get_by_text("The controls of this run are yours now").first).to_be_visible()
     expect(main_button(page)).to_be_enabled()
-    assert "handover" not in page.url
+    page.wait_for_url(lambda url: "handover" not in url)
     lab.reload()
     expect(main_button(lab)).to_be_disabled()
     other.close()
