@@ -10,6 +10,7 @@ from tests.browser.visit import (
     card,
     drawn_step,
     empty_tab,
+    go_to,
     is_measured,
     main_button,
     opened,
@@ -89,6 +90,15 @@ def test_the_labs_run_is_looked_at_more_closely_and_scrubbed_back(context: Brows
     page.get_by_role("link", name="Live lab").click()
     page.wait_for_url(f"{server.url}/?*run={run_id}*")
     when(page, "id => document.querySelector('[data-run-id]')?.dataset.runId === id", run_id)
+
+
+def test_a_deep_link_finds_its_server_at_once(context: BrowserContext, server: AppServer) -> None:
+    page = empty_tab(context)
+    answers: list[tuple[int, str]] = []
+    page.on("response", lambda answer: answers.append((answer.status, answer.url)))
+    go_to(page, f"{server.url}/shift")
+    assert [one for one in answers if one[0] >= 400] == []
+    assert [url for _, url in answers if "health" in url] == [f"{server.url}/_stcore/health"]
 
 
 def test_the_page_on_shift_begins_with_a_recording_of_all_its_charts(
