@@ -12,7 +12,7 @@ from bnviz.config import Directions, Settings, View
 from bnviz.figures.theme import tokens
 from bnviz.live.header import settings_text
 from bnviz.live.library import library_for
-from bnviz.live.routes import base_path, browser_files, library_address, module_address
+from bnviz.live.routes import JOINED, base_path, library_address, module_address, style_sheet
 
 NAME: Final = "bnviz_live_charts"
 
@@ -107,7 +107,7 @@ def _nothing() -> None:
 
 @cache
 def _component() -> Any:
-    return st.components.v2.component(NAME, js=loader(), css=browser_files()["live.css"], isolate_styles=False)
+    return st.components.v2.component(NAME, js=loader(), css=style_sheet(), isolate_styles=False)
 
 
 def loader() -> str:
@@ -118,7 +118,7 @@ def loader() -> str:
 def browser_config() -> dict[str, Any]:
     """What the browser's modules need once: addresses, and the colours of the roles in both themes."""
     return {
-        "module": module_address("live.js"),
+        "module": module_address(JOINED),
         "frames": f"{base_path()}/bnviz/frames",
         "tokens": tokens(),
     }

@@ -18,11 +18,13 @@ from bnviz.live.charts import Figure, PackedCharts
 from bnviz.live.header import Sentence
 from bnviz.live.health import health_route
 from bnviz.live.library import ALL, CARTESIAN, compressed, plotly_version
+from bnviz.live.modules import joined
 from bnviz.live.socket import FrameSocket, Hub
 from bnviz.runs.engine import engine
 from bnviz.runs.readiness import Readiness
 from bnviz.runs.recorded import with_recording
 
+JOINED: Final = "bnviz.js"  # all of the browser's modules
 FOREVER: Final = "public, max-age=31536000, immutable"  # every address below names the contents' version
 MEDIA_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript", ".css": "text/css"}
 
@@ -56,15 +58,26 @@ def library_address(name: str) -> str:
 
 
 def module_address(name: str) -> str:
-    """The address of one of the browser's modules; those it imports by "./name" share its version."""
+    """The address of one of the browser's files; modules that one imports by "./name" share its version."""
     return f"{base_path()}/bnviz/browser/{browser_version()}/{name}"
+
+
+def style_sheet() -> str:
+    """CSS that brings the live area's: a browser has it with the page, and keeps it.
+
+    Of two lines, since Streamlit takes a single one with a slash in it for the path of a file.
+    """
+    return f'/* the live area */\n@import url("{module_address("live.css")}");'
 
 
 @cache
 def browser_files() -> Mapping[str, str]:
-    """The browser's modules and style sheets, by name."""
+    """The browser's modules, what they are joined to, and its style sheets, by name."""
     folder = files("bnviz.live") / "browser"
-    return {one.name: one.read_text("utf-8") for one in folder.iterdir() if re.fullmatch(r"[a-z]+\.(js|css)", one.name)}
+    names = [one for one in folder.iterdir() if re.fullmatch(r"[a-z]+\.(js|css)", one.name)]
+    found = {one.name: one.read_text("utf-8") for one in sorted(names, key=lambda one: one.name)}
+    modules = {name: text for name, text in found.items() if name.endswith(".js")}
+    return found | {JOINED: joined(modules, "live.js")}
 
 
 @cache
@@ -81,16 +94,24 @@ async def _browser_file(request: Request) -> Response:
     text = browser_files().get(name)
     if text is None or request.path_params["version"] != browser_version():
         return Response("There is no such file.", status_code=404)
-    media_type = MEDIA_TYPES[name[name.rindex(".") :]]
-    return Response(text, media_type=media_type, headers={"Cache-Control": FOREVER})
+    return _packed(request, _compressed_file(name), MEDIA_TYPES[name[name.rindex(".") :]])
+
+
+@cache
+def _compressed_file(name: str) -> bytes:
+    return gzip.compress(browser_files()[name].encode(), mtime=0)
 
 
 async def _library(name: str, request: Request) -> Response:
+    return _packed(request, compressed(name), MEDIA_TYPES[".js"])
+
+
+def _packed(request: Request, body: bytes, media_type: str) -> Response:
+    """A file that is kept gzipped, as it is for whom gzip is not foreign."""
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    body = compressed(name)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(body, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
-    return Response(gzip.decompress(body), media_type="text/javascript", headers=headers)
+        return Response(body, media_type=media_type, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(body), media_type=media_type, headers=headers)
 
 
 def _engine_hub() -> Hub:

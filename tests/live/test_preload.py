@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from bnviz.live.library import CARTESIAN
 from bnviz.live.preload import Preload
-from bnviz.live.routes import browser_files, library_address, module_address, routes
+from bnviz.live.routes import JOINED, library_address, module_address, routes
 from tests.live.fakes import FakeHub
 from tests.live.harness import Client, served
 
@@ -37,12 +37,12 @@ def addresses(link: str) -> list[str]:
     return re.findall(r"<([^>]*)>", link)
 
 
-def test_a_page_names_plotly_and_every_module_that_a_chart_imports(client: Client) -> None:
+def test_a_page_names_all_that_its_charts_need_and_what_streamlit_needs_goes_before_plotly(client: Client) -> None:
     link = links_of_the_page(client)
-    modules = {module_address(name) for name in browser_files() if name.endswith(".js")}
-    assert set(addresses(link)) == {library_address(CARTESIAN), *modules}
-    assert f"<{library_address(CARTESIAN)}>; rel=preload; as=script" in link
-    assert f"<{module_address('live.js')}>; rel=modulepreload" in link
+    assert f"<{module_address(JOINED)}>; rel=modulepreload" in link
+    assert f"<{module_address('live.css')}>; rel=preload; as=style" in link
+    assert f"<{library_address(CARTESIAN)}>; rel=preload; as=script; fetchpriority=low" in link
+    assert len(addresses(link)) == 3
 
 
 def test_every_address_that_is_named_is_served_and_kept(client: Client) -> None:

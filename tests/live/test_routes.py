@@ -12,7 +12,7 @@ from bnviz.config import COMPETITORS
 from bnviz.figures.theme import swatch_of, tokens
 from bnviz.live.component import loader
 from bnviz.live.library import ALL, CARTESIAN
-from bnviz.live.routes import browser_files, browser_version, library_address, module_address, routes
+from bnviz.live.routes import JOINED, browser_files, browser_version, library_address, module_address, routes
 from tests.live.fakes import FakeHub
 from tests.live.harness import Client, served
 
@@ -74,7 +74,7 @@ def test_no_module_reaches_another_server() -> None:
 
 def test_the_inline_script_is_small_and_names_the_served_module() -> None:
     script = loader()
-    assert module_address("live.js") in script
+    assert module_address(JOINED) in script
     assert len(script) < 8000
 
 
