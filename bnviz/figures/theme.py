@@ -134,8 +134,21 @@ def swatch_of(competitor: Competitor) -> str:
 
 def page_swatch_of(competitor: Competitor) -> str:
     """The same for the page around the charts, as HTML that follows its theme."""
-    light, dark = _ROLES[competitor.name]
-    return f'<span style="color:light-dark({light},{dark})">{_SYMBOLS[competitor.name][1]}</span>'
+    return follow_theme(swatch_of(competitor))
+
+
+def follow_theme(text: str) -> str:
+    """HTML or CSS for the page itself: every role in it becomes its colour in the page's theme.
+
+    Raises:
+        KeyError: a role that the themes do not have.
+    """
+    return _ROLE.sub(lambda match: f"light-dark({','.join(_colours(match))})", text)
+
+
+def _colours(role: re.Match[str]) -> list[str]:
+    """In every theme."""
+    return [_colour(theme[role[1]], role[2]) for theme in TOKENS.values()]
 
 
 def _channels(colour: str) -> tuple[int, int, int]:

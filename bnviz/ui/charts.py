@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import streamlit as st
+
 from bnviz import records
 from bnviz.config import Directions
 from bnviz.live.component import live_charts
+from bnviz.live.stills import stills
 from bnviz.runs.engine import Orders
 from bnviz.ui import lab as commands
 from bnviz.ui.explain import explain
@@ -59,7 +62,33 @@ def charts(
     each with the component's key.
     """
     key = f"charts-{lab.role}-{names[0]}"  # another page's charts are other components
-    result = live_charts(
+    with st.container(key=f"area-{key}"):
+        _stills(lab, names, key)
+        result = _live(lab, names, key, on_start, on_cell)
+    if lab.orders is not None and lab.is_mine:
+        _follow_switches(lab, lab.orders, result)
+    if result.explain:
+        explain(str(result.explain))
+
+
+def _stills(lab: Lab, names: Sequence[str], key: str) -> None:
+    """What is recorded, drawn by the server until the browser can: the same for as long as these charts stay."""
+    state = st.session_state
+    if not state.is_same_page or state.get("stills_of") != key:
+        state.stills_of = key
+        state.stills = stills(lab.run, lab.view, names) if lab.is_recorded else ""
+    if state.stills:
+        st.html(state.stills)
+
+
+def _live(
+    lab: Lab,
+    names: Sequence[str],
+    key: str,
+    on_start: Callable[[str], None] | None,
+    on_cell: Callable[[str], None] | None,
+) -> Any:
+    return live_charts(
         lab.run.run_id,
         lab.view,
         names,
@@ -74,10 +103,6 @@ def charts(
         on_start=None if on_start is None else partial(on_start, key),
         on_cell=None if on_cell is None else partial(on_cell, key),
     )
-    if lab.orders is not None and lab.is_mine:
-        _follow_switches(lab, lab.orders, result)
-    if result.explain:
-        explain(str(result.explain))
 
 
 def _follow_switches(lab: Lab, orders: Orders, result: Any) -> None:

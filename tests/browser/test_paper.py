@@ -97,8 +97,8 @@ def test_nothing_that_is_said_above_a_chart_is_cut(
     page = empty_tab(context)
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"{server.url}/paper?part={part}&present={present}")
-    expect(page.locator(".bnviz-finding:not(:empty)").last).to_be_attached()
-    when(page, "() => document.querySelectorAll('.bnviz-finding:empty').length === 0")
+    expect(page.locator("[data-chart] .bnviz-finding:not(:empty)").last).to_be_attached()
+    when(page, "() => document.querySelectorAll('[data-chart] .bnviz-finding:empty').length === 0")
     assert page.evaluate(CUT) == []
     assert page.locator(".bnviz-sentence-own").get_attribute("title") == ""  # what had to be left out would stand there
 

@@ -16,6 +16,7 @@ import { Scheduler } from "./scheduler.js";
 import { setFitting } from "./sentence.js";
 import { FrameSocket } from "./socket.js";
 import { percent, showStatus, Speaker, statusParts } from "./status.js";
+import { takeStill } from "./stills.js";
 import { setProperties, themeOf, watchTheme } from "./theme.js";
 
 const FAR_EVERY_MS = 4000; // how often charts out of sight are brought up to date while a run plays
@@ -112,6 +113,7 @@ class Live {
     this.library = loadPlotly(this.data.library);
     this.library.catch((error) => console.error("bnviz:", error));
     this.keepCards(this.data.charts);
+    for (const [name, plot] of this.plots) if (plot.isDrawn) takeStill(name); // Streamlit may have put it there anew
     // A field that the page itself changed wins over a switch.
     for (const field of VIEW_SWITCHES) {
       if (before && before.view[field] !== this.data.view[field]) delete this.switched[field];
@@ -362,6 +364,7 @@ class Live {
     this.cards.get(name).drag.follow(plot);
     this.cards.get(name).pick.follow(plot);
     this.cards.get(name).root.dataset.step = plot.step;
+    takeStill(name);
   }
 
   onSight(entries) {
