@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright
 
 REMEDY = "install Chromium, Chrome or Edge, or run `python -m playwright install chromium`"
 # In the order in which they are tried; what Windows and macOS keep off the search path follows.
@@ -46,10 +46,29 @@ def launch(playwright: Playwright) -> Browser:
     return found
 
 
+def launch_with_profile(playwright: Playwright, folder: Path) -> BrowserContext:
+    """An installed browser that keeps what it compiles in this folder, as a visitor's does.
+
+    Raises:
+        RuntimeError: there is none; it says what to install.
+    """
+    for path in _installed_paths():
+        try:
+            return playwright.chromium.launch_persistent_context(
+                folder, executable_path=path, args=list(_ARGUMENTS), viewport={"width": 1440, "height": 900}
+            )
+        except Error:
+            continue
+    raise RuntimeError(f"no browser could be started: {REMEDY}")
+
+
 def _installed_browser(playwright: Playwright) -> Browser | None:
+    return next((found for path in _installed_paths() if (found := _launched(playwright, path))), None)
+
+
+def _installed_paths() -> list[str]:
     paths = [path for name in _BROWSERS if (path := shutil.which(name))]
-    paths += [path for path in _ELSEWHERE if Path(path).exists()]
-    return next((found for path in paths if (found := _launched(playwright, path))), None)
+    return paths + [path for path in _ELSEWHERE if Path(path).exists()]
 
 
 def _downloaded_browser(playwright: Playwright) -> Browser | None:
