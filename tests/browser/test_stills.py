@@ -113,6 +113,7 @@ def test_a_still_stands_where_plotly_draws_the_same_lines(
     places = {chart: box_of(still(page, chart).locator(".bnviz-plot")) for chart in charts}
     numbers = {chart: texts(page, f".bnviz-stills .bnviz-card-{chart} .bnviz-plot > span") for chart in charts}
     words = {chart: still(page, chart).locator("h3").inner_text() for chart in charts}
+    below = box_of(card(page, "figure-one-rates"))[1]
 
     held.let_go()
     for chart in charts:
@@ -124,6 +125,7 @@ def test_a_still_stands_where_plotly_draws_the_same_lines(
         assert len(drawn[chart]) == len(plotted) > 1
         for still_line, line in zip(drawn[chart], plotted, strict=True):
             assert distances(line, still_line).max() < NEAR
+        assert box_of(card(page, "figure-one-rates"))[1] == pytest.approx(below, abs=0.5)
         if width == 1440:
             on_axes = texts(page, f"[data-chart={chart}] :is(.xtick, .ytick) text")
             for text, (x, y) in on_axes.items():
