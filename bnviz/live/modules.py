@@ -19,6 +19,8 @@ _LEFT: Final = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 def joined(modules: Mapping[str, str], entry: str) -> str:
     """One module with the default export of `entry`: each of the others is a function's body that returns its exports.
 
+    The same modules make the same text in every process: servers side by side give a file one address.
+
     Args:
         modules: texts by name, such as "card.js".
         entry: the one that the others are for.
@@ -28,15 +30,15 @@ def joined(modules: Mapping[str, str], entry: str) -> str:
             `export [default] function|class|const name`, or of a module that is not there.
         graphlib.CycleError: modules that import each other in a circle.
     """
-    order = TopologicalSorter({name: _imported(name, text, modules) for name, text in modules.items()})
+    order = TopologicalSorter({name: _imported(name, text, modules) for name, text in sorted(modules.items())})
     bodies = [_wrapped(name, modules[name]) for name in order.static_order()]
     return "\n".join([*bodies, f"export default {_variable(entry)}.default;\n"])
 
 
-def _imported(name: str, text: str, modules: Mapping[str, str]) -> set[str]:
-    found = {match[2] for match in _IMPORT.finditer(text)}
-    if missing := found - set(modules):
-        raise ValueError(f"{name} imports {', '.join(sorted(missing))}: there is no such module beside it.")
+def _imported(name: str, text: str, modules: Mapping[str, str]) -> list[str]:
+    found = sorted(match[2] for match in _IMPORT.finditer(text))
+    if missing := [one for one in found if one not in modules]:
+        raise ValueError(f"{name} imports {', '.join(missing)}: there is no such module beside it.")
     return found
 
 

@@ -74,8 +74,8 @@ def style_sheet() -> str:
 def browser_files() -> Mapping[str, str]:
     """The browser's modules, what they are joined to, and its style sheets, by name."""
     folder = files("bnviz.live") / "browser"
-    names = [one for one in folder.iterdir() if re.fullmatch(r"[a-z]+\.(js|css)", one.name)]
-    found = {one.name: one.read_text("utf-8") for one in sorted(names, key=lambda one: one.name)}
+    kept = [one for one in folder.iterdir() if re.fullmatch(r"[a-z]+\.(js|css)", one.name)]
+    found = {one.name: one.read_text("utf-8") for one in kept}
     modules = {name: text for name, text in found.items() if name.endswith(".js")}
     return found | {JOINED: joined(modules, "live.js")}
 

@@ -1,5 +1,8 @@
 """The browser's modules as one: what each of them does stays its own, and what cannot be joined is refused."""
 
+import os
+import subprocess
+import sys
 from graphlib import CycleError
 
 import pytest
@@ -79,6 +82,16 @@ def test_the_pages_own_modules_are_joined_to_one_that_imports_nothing() -> None:
     assert [line for line in text.splitlines() if line.startswith("export")] == ["export default $live.default;"]
     for name in browser_files():
         assert name == JOINED or name.endswith(".css") or f"\n// {name}\n" in f"\n{text}"
+
+
+def test_every_process_joins_them_to_the_same_text_and_so_gives_them_the_same_address() -> None:
+    command = [sys.executable, "-c", "from bnviz.live.routes import browser_version; print(browser_version())"]
+    versions = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(versions) == 1
+    assert joined(dict(reversed(MODULES.items())), "main.js") == joined(MODULES, "main.js")
 
 
 @pytest.mark.parametrize(
