@@ -12,6 +12,7 @@ from bnviz.records import Floats, Run
 MARGIN: Final = {"l": 44, "r": 98, "t": 22, "b": 26}  # px; on the right there is room for labels at the lines' ends
 NAME_FITS: Final = 12  # characters of a competitor's name for which this room is enough
 CHARACTER: Final = 7  # px that each further one needs
+AXIS_ENDS: Final = "axis-ends"  # traces that nobody sees, which keep axes as long as they are to be
 PANEL_GAP: Final = 0.19  # share of the plot between two panels: labels fit into it at 340 px
 
 
@@ -107,7 +108,7 @@ def _ends_of(axes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "type": "scatter",
             "mode": "markers",
-            "name": "axis-ends",
+            "name": AXIS_ENDS,
             "x": _ends(axes[f"xaxis{axis['anchor'][1:]}"]),
             "y": _ends(axis),
             "xaxis": axis["anchor"],

@@ -14,7 +14,6 @@ from bnviz.records import Floats
 
 ROOT_PIXELS: Final = 14  # of the type's size for which specs state theirs, as in draw.js: Present mode has a larger one
 UNITS: Final = 1000  # a mask's own width and height
-INVISIBLE: Final = "axis-ends"  # traces that nobody sees: `figures.chart`
 GAP_LEFT, GAP_BELOW = 4, 2  # px between an axis and its numbers, beside the ticks
 PADDING: Final = 2  # px around an annotation, as Plotly has them
 TICKS_ACROSS: Final = 8  # of a whole plot, as draw.js has it where there is room; narrow cards show every other one
@@ -29,17 +28,20 @@ def still_plot(spec: Spec) -> str:
     panels = {trace.get("yaxis", "y"): _panel(layout, trace) for trace in spec["data"]}
     parts = [part for panel in panels.values() for part in (*_grid(frame, panel), *_numbers(frame, panel))]
     before: Mapping[str, Any] | None = None
-    for trace in spec["data"]:
-        if trace.get("mode") == "lines" and trace.get("name") != INVISIBLE:
-            panel = panels[trace.get("yaxis", "y")]
-            if trace.get("fill") == "tonexty" and before is not None:
-                parts.append(_area(frame, panel, trace, before))
-            if trace["line"]["width"] > 0:
-                parts.append(_line(frame, panel, trace))
-            before = trace
+    for trace in filter(is_line, spec["data"]):
+        panel = panels[trace.get("yaxis", "y")]
+        if trace.get("fill") == "tonexty" and before is not None:
+            parts.append(_area(frame, panel, trace, before))
+        if trace["line"]["width"] > 0:
+            parts.append(_line(frame, panel, trace))
+        before = trace
     floors = _floors(layout)
     notes = (_note(frame, layout, one, floors.get(index, 0)) for index, one in enumerate(layout["annotations"]))
     return "".join([*parts, *notes])
+
+
+def is_line(trace: Mapping[str, Any]) -> bool:
+    return trace.get("mode") == "lines"
 
 
 class _Frame(NamedTuple):
@@ -52,17 +54,26 @@ class _Frame(NamedTuple):
 
     def across(self, share: float, pixels: float = 0) -> str:
         """A place at a share of the width between the margins, as CSS."""
-        return f"calc({_em(self.l + pixels)} + (100% - {_em(self.l + self.r)})*{share:.5g})"
+        return f"calc({_em(self.l + pixels)} + {self._width(share)})"
 
     def down(self, share: float, pixels: float = 0) -> str:
         """The same for the height, from below, as Plotly counts it."""
-        return f"calc({_em(self.t + pixels)} + (100% - {_em(self.t + self.b)})*{1 - share:.5g})"
+        return f"calc({_em(self.t + pixels)} + {self._height(1 - share)})"
+
+    def row(self, panel: "_Panel", share: float) -> str:
+        """Along a panel, at a share of the height."""
+        left, right = span(panel.x)
+        return f"left:{self.across(left)};width:calc({self._width(right - left)});top:{self.down(share)}"
 
     def box(self, panel: "_Panel") -> str:
-        (left, right), (low, high) = panel.across, panel.up
-        width = f"calc((100% - {_em(self.l + self.r)})*{right - left:.5g})"
-        height = f"calc((100% - {_em(self.t + self.b)})*{high - low:.5g})"
-        return f"left:{self.across(left)};top:{self.down(high)};width:{width};height:{height}"
+        low, high = span(panel.y)
+        return f"{self.row(panel, high)};height:calc({self._height(high - low)})"
+
+    def _width(self, share: float) -> str:
+        return f"(100% - {_em(self.l + self.r)})*{share:.5g}"
+
+    def _height(self, share: float) -> str:
+        return f"(100% - {_em(self.t + self.b)})*{share:.5g}"
 
 
 class _Panel(NamedTuple):
@@ -70,14 +81,6 @@ class _Panel(NamedTuple):
 
     x: Mapping[str, Any]
     y: Mapping[str, Any]
-
-    @property
-    def across(self) -> tuple[float, float]:
-        return tuple(self.x.get("domain", (0.0, 1.0)))
-
-    @property
-    def up(self) -> tuple[float, float]:
-        return tuple(self.y.get("domain", (0.0, 1.0)))
 
 
 def _panel(layout: Mapping[str, Any], trace: Mapping[str, Any]) -> _Panel:
@@ -88,6 +91,18 @@ def _axis(layout: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An axis by its name in traces and annotations, such as "x2"."""
     axis: Mapping[str, Any] = layout[f"{name[0]}axis{name[1:]}"]
     return axis
+
+
+def span(axis: Mapping[str, Any]) -> tuple[float, float]:
+    """Where an axis begins and ends, as shares of the plot between the margins."""
+    low, high = axis.get("domain", (0.0, 1.0))
+    return low, high
+
+
+def _in_plot(axis: Mapping[str, Any], share: float) -> float:
+    """A share of an axis as one of the plot between the margins."""
+    low, high = span(axis)
+    return float(low + share * (high - low))
 
 
 def _em(pixels: float) -> str:
@@ -189,39 +204,43 @@ def tick_text(axis: Mapping[str, Any], value: float) -> str:
 
 def _grid(frame: _Frame, panel: _Panel) -> list[str]:
     """The lines of the grid, and the one below."""
-    up = panel.up
-    (left, right), colour = panel.across, follow_theme("@grid")
-    width = f"calc((100% - {_em(frame.l + frame.r)})*{right - left:.5g})"
-    place = f"left:{frame.across(left)};width:{width};border-top:1px solid"
-    lines = [f'<i style="{place} {follow_theme("@axis")};top:{frame.down(up[0])}"></i>']
+    foot, _ = span(panel.y)
+    lines = [_rule(frame, panel, foot, "@axis")]
     if panel.y.get("showgrid", True):
-        heights = (up[0] + float(share) * (up[1] - up[0]) for share in shares(panel.y, np.array(ticks(panel.y))))
-        lines += [f'<i style="{place} {colour};top:{frame.down(height)}"></i>' for height in heights if height > up[0]]
+        heights = (_in_plot(panel.y, share) for share in shares(panel.y, np.array(ticks(panel.y))))
+        lines += [_rule(frame, panel, height, "@grid") for height in heights if height > foot]
     return lines
 
 
+def _rule(frame: _Frame, panel: _Panel, height: float, colour: str) -> str:
+    return f'<i style="{frame.row(panel, height)};border-top:1px solid {follow_theme(colour)}"></i>'
+
+
 def _numbers(frame: _Frame, panel: _Panel) -> list[str]:
-    found = []
-    for axis, span, is_x in ((panel.x, panel.across, True), (panel.y, panel.up, False)):
-        values = ticks(_thinned(axis, span) if is_x else axis) if axis.get("showticklabels", True) else []
-        for index, (value, share) in enumerate(zip(values, shares(axis, np.array(values)), strict=True)):
-            text = tick_text(axis, value)
-            if value == values[-1] or axis.get("showticksuffix") != "last":
-                text += axis.get("ticksuffix", "")
-            at = span[0] + float(share) * (span[1] - span[0])
-            if is_x:
-                place = (frame.across(at), frame.down(panel.up[0], axis.get("ticklen", 0) + GAP_BELOW), "-50%", "0")
-            else:
-                place = (frame.across(panel.across[0], -GAP_LEFT), frame.down(at), "-100%", "-50%")
-            found.append(_text(text, *place, axis["tickfont"], is_odd=is_x and index % 2 == 1))
-    return found
+    """Of the axis below, which have less room the narrower a card is, and of the one at the left."""
+    below = frame.down(span(panel.y)[0], panel.x.get("ticklen", 0) + GAP_BELOW)
+    left = frame.across(span(panel.x)[0], -GAP_LEFT)
+    across, up = _numbered(_thinned(panel.x)), _numbered(panel.y)
+    x, y = panel.x["tickfont"], panel.y["tickfont"]
+    return [
+        *(_text(text, frame.across(at), below, "-50%", "0", x, i % 2 == 1) for i, (text, at) in enumerate(across)),
+        *(_text(text, left, frame.down(at), "-100%", "-50%", y) for text, at in up),
+    ]
 
 
-def _thinned(axis: Mapping[str, Any], span: tuple[float, float]) -> Mapping[str, Any]:
+def _numbered(axis: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The numbers of an axis, each with its share of the plot."""
+    values = ticks(axis) if axis.get("showticklabels", True) else []
+    texts = [tick_text(axis, value) + axis.get("ticksuffix", "") for value in values]
+    if axis.get("showticksuffix") == "last":
+        texts[:-1] = [tick_text(axis, value) for value in values[:-1]]
+    return [(text, _in_plot(axis, share)) for text, share in zip(texts, shares(axis, np.array(values)), strict=True)]
+
+
+def _thinned(axis: Mapping[str, Any]) -> Mapping[str, Any]:
     """An x axis with as many ticks as draw.js gives it on a card 546 px wide."""
-    if "dtick" in axis:
-        return axis
-    return {**axis, "nticks": TICKS_ACROSS if span[1] - span[0] > NARROW_SHARE else TICKS_ACROSS_NARROW}
+    low, high = span(axis)
+    return {**axis, "nticks": TICKS_ACROSS if high - low > NARROW_SHARE else TICKS_ACROSS_NARROW}
 
 
 # How far a text is moved by its own size, and where its padding goes.
@@ -257,11 +276,11 @@ def _share_of_plot(layout: Mapping[str, Any], ref: str, value: float) -> float:
         return value
     name, _, is_domain = ref.partition(" ")
     axis = _axis(layout, name)
-    low, high = axis.get("domain", (0.0, 1.0))
-    if axis.get("type") == "log" and not is_domain:
+    if is_domain:
+        return _in_plot(axis, value)
+    if axis.get("type") == "log":
         value = 10.0**value  # Plotly has annotations on logarithmic axes by their exponents
-    share = value if is_domain else float(shares(axis, np.array([value]))[0])
-    return float(low + share * (high - low))
+    return _in_plot(axis, shares(axis, np.array([value]))[0])
 
 
 def _text(text: str, x: str, y: str, dx: str, dy: str, font: Mapping[str, Any], is_odd: bool = False) -> str:

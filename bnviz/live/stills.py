@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from bnviz.config import COMPETITORS, View
 from bnviz.figures import FIGURES, sentence
+from bnviz.figures.chart import AXIS_ENDS
 from bnviz.figures.theme import Spec, follow_theme, page_swatch_of
 from bnviz.live.routes import style_sheet
-from bnviz.live.still_plot import INVISIBLE, still_plot
+from bnviz.live.still_plot import is_line, still_plot
 from bnviz.records import Run
 
-ROLES: Final = ("page", "text", "muted", "rule", "axis", "selected", "primary")
+ROLES: Final = ("text", "muted", "rule")  # that the style sheet has on what is in a still
 FIRST_ROW: Final = 2  # charts of which there are stills: those below are drawn before anybody has come to them
 
 _MARKS: Final = re.compile(r"\*\*(.+?)\*\*|\{([a-z]+)\}")
@@ -65,14 +66,13 @@ def still_card(name: str, spec: Spec) -> str:
 
 def _is_of_lines(spec: Spec) -> bool:
     """Whether lines on plain axes tell all that matters of a chart; single points mark the ends of lines."""
-    drawn = [trace for trace in spec["data"] if trace.get("name") != INVISIBLE]
-    has_lines = any(trace.get("mode") == "lines" for trace in drawn)
-    is_plain = all(trace["type"] == "scatter" and (_is_line(trace) or len(trace["x"]) == 1) for trace in drawn)
-    return has_lines and is_plain and "formulas" not in spec["layout"]["meta"]
+    drawn = [trace for trace in spec["data"] if trace.get("name") != AXIS_ENDS]
+    is_plain = all(trace["type"] == "scatter" and (_is_solid(trace) or len(trace["x"]) == 1) for trace in drawn)
+    return any(map(is_line, drawn)) and is_plain and "formulas" not in spec["layout"]["meta"]
 
 
-def _is_line(trace: Mapping[str, Any]) -> bool:
-    return trace.get("mode") == "lines" and "dash" not in trace["line"]
+def _is_solid(trace: Mapping[str, Any]) -> bool:
+    return is_line(trace) and "dash" not in trace["line"]
 
 
 def marked(text: str) -> str:
