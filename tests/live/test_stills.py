@@ -61,6 +61,18 @@ def test_charts_of_lines_have_stills_and_others_have_none() -> None:
     assert have.isdisjoint({"density", "loss-contour", "landscape", "health"})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"line": {"color": "@bn", "width": 2, "dash": "dot"}}, {"mode": "markers"}, {"type": "bar"}],
+    ids=["dashes", "points", "bars"],
+)
+def test_a_chart_of_which_a_still_would_show_another_picture_has_none(changes: dict[str, Any]) -> None:
+    spec = FIGURES["accuracy"](made_up.a_run(60), View())
+    assert still_card("accuracy", spec)
+    spec["data"][0] |= changes
+    assert still_card("accuracy", spec) == ""
+
+
 def test_a_still_says_what_its_card_will_say() -> None:
     run = made_up.a_run(60, badge=Badge.RECORDED)
     meta = FIGURES["accuracy"](run, View())["layout"]["meta"]
